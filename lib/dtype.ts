@@ -1,0 +1,43 @@
+/** Element types of a tensor on a device. `float16` and `bfloat16` are read and written as their 16-bit patterns. */
+export type DType = 'float32' | 'float16' | 'bfloat16' | 'uint8' | 'int64';
+
+/** The typed array that holds elements of a dtype on the host. */
+export interface TypedArrayOf {
+  float32: Float32Array;
+  float16: Uint16Array;
+  bfloat16: Uint16Array;
+  uint8: Uint8Array;
+  int64: BigInt64Array;
+}
+
+/** Element types that a file of weights may hold beside those a device computes with. */
+export type StoredDType = DType | 'float64' | 'int32' | 'int16' | 'int8' | 'bool';
+
+/** One entry of a file of weights: elements in C order. `bool` and `int8` keep their bytes. */
+export interface WeightEntry {
+  dtype: StoredDType;
+  shape: number[];
+  data:
+    | Float32Array
+    | Float64Array
+    | Uint16Array
+    | Uint8Array
+    | Int8Array
+    | Int16Array
+    | Int32Array
+    | BigInt64Array;
+}
+
+/** Bytes of one element. */
+export const bytesPerElement: Readonly<Record<StoredDType, number>> = {
+  float64: 8,
+  float32: 4,
+  float16: 2,
+  bfloat16: 2,
+  int64: 8,
+  int32: 4,
+  int16: 2,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+};

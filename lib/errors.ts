@@ -1,0 +1,27 @@
+/**
+ * What went wrong, as a stable name that a program can branch on.
+ * `docs/errors.md` says for each what to do.
+ */
+export type ErrorCode =
+  | 'ERR_ARGUMENT'
+  | 'ERR_SHAPE'
+  | 'ERR_DTYPE'
+  | 'ERR_DEVICE'
+  | 'ERR_DISPOSED'
+  | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_WEIGHTS'
+  | 'ERR_IMAGE'
+  | 'ERR_DEVICE_LOST'
+  | 'ERR_BACKEND'
+  | 'ERR_NATIVE';
+
+/** Every error that this package throws or rejects with, native code included. */
+export class CudnnResnetError extends Error {
+  override readonly name = 'CudnnResnetError';
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
