@@ -1,0 +1,13 @@
+# Adds the engine on oneDNN to `engines`, where oneDNN is found.
+find_package(OneDNN)
+find_package(OpenMP COMPONENTS CXX)
+if(OneDNN_FOUND AND OpenMP_CXX_FOUND)
+  file(GLOB cpu_sources CONFIGURE_DEPENDS native/cpu/*.cc)
+  add_library(cpu_engine OBJECT ${cpu_sources})
+  target_link_libraries(cpu_engine PUBLIC project_options OneDNN::OneDNN OpenMP::OpenMP_CXX)
+  target_compile_definitions(core PUBLIC CUDNN_RESNET_CPU)
+  list(APPEND engines cpu_engine)
+  message(STATUS "cudnn-resnet: the CPU engine uses oneDNN ${OneDNN_VERSION}")
+else()
+  message(STATUS "cudnn-resnet: no CPU engine (oneDNN found: ${OneDNN_FOUND}, OpenMP found: ${OpenMP_CXX_FOUND})")
+endif()

@@ -1,0 +1,1 @@
+# Adds the engine on cuDNN to `engines`, where CUDA and cuDNN are found.

@@ -1,0 +1,39 @@
+// The parameters of the primitives, as plain values that both engines read.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace cudnn_resnet {
+
+enum class Activation : uint8_t { None, Relu, Relu6, Sigmoid, Tanh, Gelu, Swish };
+
+[[nodiscard]] std::optional<Activation> activationNamed(std::string_view name) noexcept;
+
+using Pair = std::array<int64_t, 2>;  // height, width
+
+struct Conv2dAttributes {
+  Pair stride{1, 1};
+  Pair padding{0, 0};
+  Pair dilation{1, 1};
+  int64_t groups = 1;
+  Activation activation = Activation::None;
+};
+
+enum class PoolKind : uint8_t { Max, AverageIncludingPadding, AverageExcludingPadding };
+
+struct Pool2dAttributes {
+  PoolKind kind = PoolKind::Max;
+  Pair kernel{1, 1};
+  Pair stride{1, 1};
+  Pair padding{0, 0};
+};
+
+struct ImageNormalization {
+  std::array<float, 3> mean{};
+  std::array<float, 3> deviation{};
+};
+
+}  // namespace cudnn_resnet

@@ -1,0 +1,78 @@
+// Keeps freed blocks for the next tensor of about the same size: asking the system or CUDA for memory costs more than
+// many of the operations that need it. Both engines use it, each with its own RawMemory.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <vector>
+
+namespace cudnn_resnet {
+
+// Where blocks come from.
+class RawMemory {
+ public:
+  RawMemory() = default;
+  RawMemory(const RawMemory&) = delete;
+  RawMemory& operator=(const RawMemory&) = delete;
+  virtual ~RawMemory() = default;
+
+  virtual void* allocate(size_t bytes) = 0;  // nullptr where there is none
+  virtual void release(void* pointer, size_t bytes) noexcept = 0;
+};
+
+// What any thread may read of an allocator, in bytes.
+struct MemoryUse {
+  std::atomic<size_t> used{0};      // in blocks that are held
+  std::atomic<size_t> peak{0};      // the most that `used` has been
+  std::atomic<size_t> reserved{0};  // in all blocks, those kept for reuse included
+  std::atomic<size_t> limit{SIZE_MAX};
+};
+
+class CachingAllocator;
+
+// A block of memory, given back to its allocator at the end.
+class Block {
+ public:
+  Block() = default;
+  Block(std::shared_ptr<CachingAllocator> allocator, void* pointer, size_t bytes) noexcept
+      : allocator_(std::move(allocator)), pointer_(pointer), bytes_(bytes) {}
+  Block(Block&& other) noexcept;
+  Block& operator=(Block&& other) noexcept;
+  ~Block();
+
+  [[nodiscard]] void* get() const noexcept { return pointer_; }
+  [[nodiscard]] size_t bytes() const noexcept { return bytes_; }
+
+ private:
+  std::shared_ptr<CachingAllocator> allocator_;
+  void* pointer_ = nullptr;
+  size_t bytes_ = 0;
+};
+
+// Not for several threads at once: the queue's thread, and after its end the thread that takes the environment down.
+class CachingAllocator : public std::enable_shared_from_this<CachingAllocator> {
+ public:
+  CachingAllocator(std::unique_ptr<RawMemory> raw, std::shared_ptr<MemoryUse> use)
+      : raw_(std::move(raw)), use_(std::move(use)) {}
+  CachingAllocator(const CachingAllocator&) = delete;
+  CachingAllocator& operator=(const CachingAllocator&) = delete;
+  ~CachingAllocator() { trim(); }
+
+  // Throws Error(OutOfMemory) where neither a kept block, nor the raw memory, nor the limit allows it.
+  [[nodiscard]] Block allocate(size_t bytes);
+
+  // Gives every block that is not in use back.
+  void trim() noexcept;
+
+ private:
+  friend class Block;
+  void release(void* pointer, size_t bytes) noexcept;
+
+  std::unique_ptr<RawMemory> raw_;
+  std::shared_ptr<MemoryUse> use_;
+  std::map<size_t, std::vector<void*>> kept_;  // by size
+};
+
+}  // namespace cudnn_resnet

@@ -1,0 +1,85 @@
+#include "core/device.h"
+
+#include <utility>
+
+namespace cudnn_resnet {
+
+Device::Device(const DeviceDescription& description) : id_(description.id) {
+  memory_.use = std::make_shared<MemoryUse>();
+  memory_.use->limit = description.memory;
+  queue_.post([this, open = description.open] {
+    try {
+      engine_ = open(memory_);
+    } catch (...) {
+      lost_ = std::make_shared<Error>(currentError());
+    }
+  });
+}
+
+std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& inputs,
+                                             const std::function<void(Engine&)>& run) {
+  if (lost_) {
+    return lost_;
+  }
+  for (const auto& input : inputs) {
+    if (input->error) {
+      return input->error;
+    }
+    if (!input->storage) {
+      return std::make_shared<Error>(ErrorCode::Weights,
+                                     "a tensor of shape " + text(input->shape) +
+                                         " was made without values and none were loaded into it");
+    }
+  }
+  try {
+    run(*engine_);
+    return nullptr;
+  } catch (...) {
+    auto error = std::make_shared<Error>(currentError());
+    if (error->code() == ErrorCode::DeviceLost) {
+      lost_ = error;
+    }
+    return error;
+  }
+}
+
+void Device::submit(Operation operation) {
+  queue_.post([this, operation = std::move(operation)] {
+    const auto error = attempt(operation.inputs, operation.run);
+    for (const auto& output : operation.outputs) {
+      output->error = error;
+      if (error) {
+        output->storage.reset();
+      }
+    }
+  });
+}
+
+void Device::read(const TensorPtr& x, std::function<void(Engine&)> run,
+                  std::function<void(std::shared_ptr<const Error>)> done) {
+  queue_.post([this, inputs = std::vector{x}, run = std::move(run), done = std::move(done)] {
+    done(attempt(inputs, run));
+  });
+}
+
+void Device::call(std::function<void(Engine&)> run, std::function<void(std::shared_ptr<const Error>)> done) {
+  queue_.post([this, run = std::move(run), done = std::move(done)] { done(attempt({}, run)); });
+}
+
+void Device::release(TensorPtr tensor) {
+  queue_.post([tensor = std::move(tensor)] {});
+}
+
+void Device::trim() {
+  queue_.post([this] {
+    if (memory_.allocator) {
+      memory_.allocator->trim();
+    }
+  });
+}
+
+void Device::close() {
+  queue_.stop([this] { engine_.reset(); });
+}
+
+}  // namespace cudnn_resnet

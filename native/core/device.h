@@ -1,0 +1,63 @@
+// A device as one Node environment sees it: an engine, the queue whose thread owns it, and what is in use.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/backend.h"
+#include "core/queue.h"
+
+namespace cudnn_resnet {
+
+// One step for an engine.
+struct Operation {
+  std::vector<TensorPtr> inputs;   // the first error among these is passed on to the outputs
+  std::vector<TensorPtr> outputs;  // given a storage by `run`, or an error
+  std::function<void(Engine&)> run;
+};
+
+class Device {
+ public:
+  explicit Device(const DeviceDescription& description);
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  ~Device() { close(); }
+
+  [[nodiscard]] const std::string& id() const noexcept { return id_; }
+  [[nodiscard]] MemoryUse& memory() noexcept { return *memory_.use; }
+
+  // Runs after all that was submitted before.
+  void submit(Operation operation);
+
+  // Runs `run` on the queue's thread; `done` is told there of an error in it or in `x`, if there was one.
+  void read(const TensorPtr& x, std::function<void(Engine&)> run, std::function<void(std::shared_ptr<const Error>)> done);
+
+  // As `read`, of no tensor.
+  void call(std::function<void(Engine&)> run, std::function<void(std::shared_ptr<const Error>)> done);
+
+  // Drops a reference to a tensor where storage may be freed: on the queue's thread, after what still uses it.
+  void release(TensorPtr tensor);
+
+  // Gives memory that is kept for reuse back to the system.
+  void trim();
+
+  // Ends the queue's thread. What was not computed by then never is.
+  void close();
+
+ private:
+  // nullptr where all went well.
+  std::shared_ptr<const Error> attempt(const std::vector<TensorPtr>& inputs, const std::function<void(Engine&)>& run);
+
+  std::string id_;
+  EngineMemory memory_;
+
+  // Only the queue's thread touches these.
+  std::unique_ptr<Engine> engine_;
+  std::shared_ptr<const Error> lost_;  // set by the first error that the device cannot recover from
+
+  Queue queue_;  // last, so that its thread ends before the rest goes
+};
+
+}  // namespace cudnn_resnet

@@ -1,0 +1,22 @@
+// Element types, and the conversion between them on the host.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+namespace cudnn_resnet {
+
+// Float64 is read from the host and never kept on a device.
+enum class DType : uint8_t { Float32, Float16, BFloat16, UInt8, Int64, Float64 };
+
+[[nodiscard]] std::string_view name(DType dtype) noexcept;
+[[nodiscard]] std::optional<DType> dtypeNamed(std::string_view name) noexcept;
+[[nodiscard]] size_t bytesPerElement(DType dtype) noexcept;
+[[nodiscard]] bool isFloat(DType dtype) noexcept;
+
+// Converts `count` elements, rounding to nearest, ties to even. Floats that become integers are truncated.
+void convertElements(const void* from, DType fromType, void* to, DType toType, size_t count);
+
+}  // namespace cudnn_resnet

@@ -1,0 +1,27 @@
+// What went wrong, in the form that reaches JavaScript as a CudnnResnetError.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace cudnn_resnet {
+
+enum class ErrorCode { Argument, Shape, DType, Device, Disposed, OutOfMemory, Weights, DeviceLost, Backend, Native };
+
+class Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+
+  [[nodiscard]] ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+// The name JavaScript knows a code by, for example "ERR_SHAPE".
+[[nodiscard]] const char* name(ErrorCode code) noexcept;
+
+// The exception being handled, as an Error: what the standard library and vendors throw is given a code.
+[[nodiscard]] Error currentError();
+
+}  // namespace cudnn_resnet

@@ -1,0 +1,56 @@
+#include "core/queue.h"
+
+#include <utility>
+
+namespace cudnn_resnet {
+
+Queue::Queue() : thread_([this] { run(); }) {}
+
+void Queue::post(Task task) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (stopping_) {
+      return;
+    }
+    tasks_.push_back(std::move(task));
+  }
+  changed_.notify_one();
+}
+
+void Queue::stop(Task last) {
+  {
+    const std::scoped_lock lock(mutex_);
+    if (stopping_) {
+      return;
+    }
+    stopping_ = true;
+    last_ = std::move(last);
+  }
+  changed_.notify_one();
+  thread_.join();
+}
+
+void Queue::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+    if (stopping_) {
+      break;
+    }
+    {
+      Task task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      task();
+    }  // what the task held is freed here, on this thread and without the lock
+    lock.lock();
+  }
+  std::deque<Task> dropped = std::move(tasks_);
+  lock.unlock();
+  dropped.clear();
+  if (last_) {
+    last_();
+  }
+}
+
+}  // namespace cudnn_resnet

@@ -1,0 +1,39 @@
+// One thread that runs tasks in the order in which they were posted.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+namespace cudnn_resnet {
+
+class Queue {
+ public:
+  // A task must not throw.
+  using Task = std::function<void()>;
+
+  Queue();
+  Queue(const Queue&) = delete;
+  Queue& operator=(const Queue&) = delete;
+  ~Queue() { stop({}); }
+
+  // After stop() a task is dropped at once, on the caller's thread.
+  void post(Task task);
+
+  // Waits for the task that runs, drops those that wait, runs `last` on the queue's thread and ends the thread.
+  void stop(Task last);
+
+ private:
+  void run();
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Task> tasks_;
+  Task last_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+}  // namespace cudnn_resnet

@@ -1,0 +1,37 @@
+// A tensor on a device: what a handle in JavaScript stands for.
+#pragma once
+
+#include <memory>
+
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/shape.h"
+
+namespace cudnn_resnet {
+
+// The memory behind a tensor, in a layout that only its engine knows.
+class Storage {
+ public:
+  Storage() = default;
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  virtual ~Storage() = default;
+};
+
+struct Tensor {
+  Tensor(Shape shapeOfTensor, DType dtypeOfTensor) : shape(std::move(shapeOfTensor)), dtype(dtypeOfTensor) {}
+
+  const Shape shape;
+  const DType dtype;
+
+  // Only the thread of the device's queue touches what follows.
+  std::unique_ptr<Storage> storage;    // none until an operation has written it
+  std::shared_ptr<const Error> error;  // why the operation that should have written it failed
+
+  [[nodiscard]] int64_t size() const noexcept { return elements(shape); }
+  [[nodiscard]] size_t bytes() const noexcept { return static_cast<size_t>(size()) * bytesPerElement(dtype); }
+};
+
+using TensorPtr = std::shared_ptr<Tensor>;
+
+}  // namespace cudnn_resnet
