@@ -44,8 +44,14 @@ std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& input
 }
 
 void Device::submit(Operation operation) {
+  for (const auto& input : operation.inputs) {
+    ++input->pendingReads;
+  }
   queue_.post([this, operation = std::move(operation)] {
     const auto error = attempt(operation.inputs, operation.run);
+    for (const auto& input : operation.inputs) {
+      --input->pendingReads;
+    }
     for (const auto& output : operation.outputs) {
       output->error = error;
       if (error) {
@@ -57,8 +63,11 @@ void Device::submit(Operation operation) {
 
 void Device::read(const TensorPtr& x, std::function<void(Engine&)> run,
                   std::function<void(std::shared_ptr<const Error>)> done) {
+  ++x->pendingReads;
   queue_.post([this, inputs = std::vector{x}, run = std::move(run), done = std::move(done)] {
-    done(attempt(inputs, run));
+    const auto error = attempt(inputs, run);
+    --inputs.front()->pendingReads;
+    done(error);
   });
 }
 
@@ -67,6 +76,7 @@ void Device::call(std::function<void(Engine&)> run, std::function<void(std::shar
 }
 
 void Device::release(TensorPtr tensor) {
+  tensor->abandoned = true;
   queue_.post([tensor = std::move(tensor)] {});
 }
 

@@ -1,6 +1,7 @@
 // A tensor on a device: what a handle in JavaScript stands for.
 #pragma once
 
+#include <atomic>
 #include <memory>
 
 #include "core/dtype.h"
@@ -23,6 +24,12 @@ struct Tensor {
 
   const Shape shape;
   const DType dtype;
+
+  // What the thread of JavaScript tells the queue's: nothing more can ask for this tensor; so many queued operations
+  // read it. An operation for which `lastRead()` holds may write its result into this tensor's storage.
+  std::atomic<bool> abandoned{false};
+  std::atomic<int> pendingReads{0};
+  [[nodiscard]] bool lastRead() const noexcept { return abandoned && pendingReads == 1; }
 
   // Only the thread of the device's queue touches what follows.
   std::unique_ptr<Storage> storage;    // none until an operation has written it

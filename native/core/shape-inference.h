@@ -1,0 +1,29 @@
+// The shapes of results, and the rules that inputs must keep: checked on the thread of JavaScript before anything is
+// queued. Each function throws Error(Shape), Error(DType) or Error(Argument) where a rule is broken.
+#pragma once
+
+#include "core/attributes.h"
+#include "core/tensor.h"
+
+namespace cudnn_resnet {
+
+[[nodiscard]] Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& weight,
+                                const Tensor* bias, const Tensor* add);
+[[nodiscard]] Shape pool2dShape(const Pool2dAttributes& attributes, const Tensor& x);
+[[nodiscard]] Shape linearShape(const Tensor& x, const Tensor& weight, const Tensor* bias);
+[[nodiscard]] Shape normalizeImageShape(const Tensor& pixels);
+// `wanted` with its -1, if there is one, replaced by what is left of `size` elements.
+[[nodiscard]] Shape reshapedShape(const Shape& wanted, int64_t size);
+
+void checkBatchNorm(const char* operation, const Tensor& x, const Tensor& mean, const Tensor& variance,
+                    const Tensor* weight, const Tensor* bias);
+// Batch statistics need more than one value per channel.
+void checkBatchNormTraining(const Tensor& x);
+void checkFoldBatchNorm(const Tensor& weight, const Tensor* bias, const Tensor& mean, const Tensor& variance,
+                        const Tensor* batchNormWeight, const Tensor* batchNormBias);
+void checkAdd(const Tensor& a, const Tensor& b);
+void checkFloat(const char* operation, const char* argument, const Tensor& x);
+void checkSoftmax(const Tensor& x);
+void checkTopK(const Tensor& x, int64_t k);
+
+}  // namespace cudnn_resnet
