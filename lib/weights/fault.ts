@@ -1,0 +1,20 @@
+import { CudnnResnetError } from '../errors.js';
+
+/** Makes the `ERR_WEIGHTS` of one file: what is wrong with it and, where there is one, the error below. */
+export type Fault = (message: string, cause?: unknown) => CudnnResnetError;
+
+/** The {@link Fault} whose messages begin with `path`. */
+export function faultOf(path: string): Fault {
+  return (message, cause) =>
+    new CudnnResnetError('ERR_WEIGHTS', `${path}: ${message}`, cause === undefined ? undefined : { cause });
+}
+
+/** A name out of a file, quoted and escaped and no longer than a line: it may hold anything. */
+export function quote(name: string): string {
+  return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name);
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

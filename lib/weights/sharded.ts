@@ -1,0 +1,58 @@
+import { dirname, join } from 'node:path';
+import type { WeightEntry } from '../dtype.js';
+import { type Fault, quote } from './fault.js';
+import { maxHeaderBytes, readSafetensors } from './safetensors.js';
+import { type JsonObject, parseJsonObject } from './strict-json.js';
+import { WeightsFile } from './weights-file.js';
+
+/**
+ * Reads the safetensors files that an index (`*.safetensors.index.json`) names. They lie beside it: a name with a
+ * path in it is refused. Tensors that the index does not list are left out.
+ *
+ * @throws `ERR_WEIGHTS` where the index or a shard is wrong, or a shard lacks a tensor that the index promises.
+ */
+export async function readSharded(index: WeightsFile): Promise<Map<string, WeightEntry>> {
+  const { fault, pacer } = index;
+  if (index.size > maxHeaderBytes) throw fault(`an index of shards has at most ${maxHeaderBytes} bytes`);
+  const json = new Uint8Array(await index.read(0, index.size));
+  const shards = namesByShard(await pacer.run(parseJsonObject(json, fault)), fault);
+
+  const entries = new Map<string, WeightEntry>();
+  for (const [shard, names] of shards) {
+    const file = await WeightsFile.open(join(dirname(index.path), shard), pacer);
+    try {
+      const found = await readSafetensors(file, names);
+      for (const name of names) {
+        const entry = found.get(name);
+        if (!entry) throw file.fault(`lacks tensor ${quote(name)}, which ${index.path} says is in it`);
+        entries.set(name, entry);
+      }
+    } finally {
+      await file.close();
+    }
+  }
+  return entries;
+}
+
+function namesByShard(index: JsonObject, fault: Fault): Map<string, Set<string>> {
+  const weightMap = index.get('weight_map');
+  if (!(weightMap instanceof Map)) {
+    throw fault(
+      'a JSON file of weights is an index of safetensors shards, and this one has no weight_map object',
+    );
+  }
+  const shards = new Map<string, Set<string>>();
+  for (const [name, shard] of weightMap) {
+    if (typeof shard !== 'string') throw fault(`weight_map names no file for tensor ${quote(name)}`);
+    // also what would be a path or a drive or a stream on Windows: files move between systems
+    if (shard === '' || shard === '.' || shard === '..' || /[/\\:\0]/.test(shard)) {
+      throw fault(
+        `weight_map names ${quote(shard)} for tensor ${quote(name)}; expected a file name without a path`,
+      );
+    }
+    const names = shards.get(shard);
+    if (names) names.add(name);
+    else shards.set(shard, new Set([name]));
+  }
+  return shards;
+}

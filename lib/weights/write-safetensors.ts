@@ -1,0 +1,120 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import type { WeightEntry } from '../dtype.js';
+import { CudnnResnetError } from '../errors.js';
+import { checkOptions } from '../options.js';
+import { type Fault, faultOf, messageOf, quote } from './fault.js';
+import { maxHeaderBytes } from './safetensors.js';
+import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
+
+/** Options of {@link writeSafetensors}. */
+export interface SafetensorsOptions {
+  /** The file's `__metadata__`; `{format: 'pt'}`, which PyTorch's loaders look for, where it is left out. */
+  metadata?: Readonly<Record<string, string>>;
+}
+
+interface Placed {
+  name: string;
+  type: StoredType;
+  entry: WeightEntry;
+}
+
+/**
+ * Writes entries as a safetensors file. The file appears at `path` complete or not at all: it is written beside it,
+ * flushed to the disk and then renamed.
+ *
+ * @param entries - name to `{dtype, shape, data}`, elements in C order; not changed, and not to be changed meanwhile.
+ * @throws `ERR_WEIGHTS` where a name, dtype, shape and data do not fit together or the file cannot be written.
+ */
+export async function writeSafetensors(
+  path: string,
+  entries: ReadonlyMap<string, WeightEntry> | Readonly<Record<string, WeightEntry>>,
+  options: SafetensorsOptions = {},
+): Promise<void> {
+  checkOptions('writeSafetensors', options, ['metadata']);
+  const fault = faultOf(path);
+  const named =
+    entries instanceof Map ? [...entries] : Object.entries(entries as Record<string, WeightEntry>);
+  const placed = named.map(([name, entry]) => place(name, entry, fault));
+  // Widest elements first: together with a header padded to 8 bytes this aligns every tensor in the file.
+  placed.sort((a, b) => b.type.bytes - a.type.bytes || (a.name < b.name ? -1 : 1));
+  const header = encodeHeader(placed, options.metadata ?? { format: 'pt' }, fault);
+
+  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
+  try {
+    const handle = await open(temporary, 'wx');
+    try {
+      await writeAll(handle, header);
+      for (const { entry } of placed) {
+        await writeAll(
+          handle,
+          new Uint8Array(entry.data.buffer, entry.data.byteOffset, entry.data.byteLength),
+        );
+      }
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw fault(
+      `cannot be written (${messageOf(error)}); check the folder, its permissions and its free space`,
+      error,
+    );
+  }
+}
+
+function place(name: string, entry: WeightEntry, fault: Fault): Placed {
+  const wrong = (message: string) => fault(`tensor ${quote(name)}: ${message}`);
+  if (name === '__metadata__' || name === '__proto__')
+    throw wrong('this name is not allowed in safetensors files');
+  if (/\p{Surrogate}/u.test(name)) throw wrong('its name is not valid Unicode');
+
+  const type = storedTypes.find((known) => known.dtype === entry.dtype);
+  if (!type) throw wrong(`unknown dtype '${entry.dtype}'`);
+  if (!(entry.data instanceof type.Array)) {
+    throw wrong(
+      `the data of ${type.dtype} is a ${type.Array.name}, got ${Object.prototype.toString.call(entry.data)}`,
+    );
+  }
+  const valid = Array.isArray(entry.shape) && entry.shape.every((n) => Number.isSafeInteger(n) && n >= 0);
+  const count = valid ? elementCount(entry.shape) : undefined;
+  if (count !== entry.data.length) {
+    throw wrong(`shape [${entry.shape}] does not fit ${entry.data.length} elements`);
+  }
+  return { name, type, entry };
+}
+
+function encodeHeader(placed: Placed[], metadata: Readonly<Record<string, string>>, fault: Fault): Buffer {
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== 'string') {
+      throw new CudnnResnetError('ERR_ARGUMENT', `writeSafetensors: metadata.${key} is not a string`);
+    }
+  }
+  let position = 0;
+  const members = [`"__metadata__":${JSON.stringify(metadata)}`];
+  for (const { name, type, entry } of placed) {
+    const end = position + entry.data.byteLength;
+    const info = { dtype: type.safetensors, shape: entry.shape, data_offsets: [position, end] };
+    members.push(`${JSON.stringify(name)}:${JSON.stringify(info)}`);
+    position = end;
+  }
+  const json = Buffer.from(`{${members.join(',')}}`);
+  const length = Math.ceil(json.length / 8) * 8;
+  if (length > maxHeaderBytes)
+    throw fault(`its header would have ${length} bytes; the format allows ${maxHeaderBytes}`);
+  const header = Buffer.alloc(8 + length, ' ');
+  header.writeBigUInt64LE(BigInt(length));
+  json.copy(header, 8);
+  return header;
+}
+
+/** Bytes handed to the system at a time; one call takes less than 2^31. */
+const writeSize = 16 * 1024 * 1024;
+
+async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += (await handle.write(bytes, done, Math.min(writeSize, bytes.length - done))).bytesWritten;
+  }
+}
