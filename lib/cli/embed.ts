@@ -1,0 +1,116 @@
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { CudnnResnetError } from '../errors.js';
+import type { Tensor } from '../index.js';
+import { elementBytes, npyHeader } from '../npy.js';
+import { expandInputs } from './inputs.js';
+import { modelChoice, modelOptions, openModel, type ReadyModel } from './model.js';
+import { note } from './output.js';
+import { runImages } from './run-images.js';
+import { type Command, textOf, UsageError } from './usage.js';
+
+export const embed: Command = {
+  summary: 'Gives the vector that the network makes of each image, before its last layer',
+  operands: 'IMAGE...',
+  details:
+    'Each image yields 2048 numbers (512 with resnet18 and resnet34), which lie close for images\n' +
+    'that look alike. They are written as lines of JSON to stdout, or with --output as the float32\n' +
+    'rows of a NumPy file; stdout then names the image of each row. IMAGE is as in classify.',
+  options: {
+    output: { short: 'o', value: 'FILE.npy', help: "write NumPy's format to this file" },
+    ...modelOptions,
+    json: { help: 'lines of JSON on stdout, with --output too' },
+  },
+
+  async run(operands, given) {
+    if (operands.length === 0) {
+      throw new UsageError('embed: name at least one image, folder or pattern');
+    }
+    const choice = modelChoice(given);
+    const output = textOf(given, 'output');
+    if (output !== undefined && !output.endsWith('.npy')) {
+      throw new UsageError(`embed: --output writes NumPy's format, so name a file FILE.npy, got '${output}'`);
+    }
+    const inputs = await expandInputs(operands);
+    await using file = output === undefined ? undefined : await NpyFile.create(output);
+    const ready = await openModel(choice);
+    if (ready.random) {
+      note('The weights are random: the vectors mean nothing.');
+    }
+
+    const outcome = await runImages(inputs, ready, choice, async (paths, input) => {
+      const { data, width } = await features(ready, input);
+      const firstRow = file ? await file.append(data, width) : 0;
+      const lines = paths.map((image, i) => {
+        if (file) {
+          return given.json ? JSON.stringify({ row: firstRow + i, image }) : image;
+        }
+        const embedding = Array.from(data.subarray(i * width, (i + 1) * width));
+        return JSON.stringify({ image, embedding });
+      });
+      return `${lines.join('\n')}\n`;
+    });
+    if (outcome.images > 0) {
+      await file?.finish();
+    }
+    ready.model.dispose();
+    return outcome.failures > 0 ? 1 : 0;
+  },
+};
+
+async function features(
+  { model }: ReadyModel,
+  input: Uint8Array | Tensor,
+): Promise<{ data: Float32Array; width: number }> {
+  using vectors = model.features(input);
+  using exact = vectors.to({ dtype: 'float32' });
+  return { data: await exact.data(), width: exact.shape[1]! };
+}
+
+/**
+ * A NumPy file that grows by rows. It lies beside its final name until it is complete, so that work that fails half-way
+ * leaves what was there before.
+ */
+class NpyFile {
+  readonly #path: string;
+  readonly #file: FileHandle;
+  #rows = 0;
+  #width = 0;
+
+  private constructor(path: string, file: FileHandle) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  /** Tried before the work begins, so that a folder that is not there costs no time. */
+  static async create(path: string): Promise<NpyFile> {
+    try {
+      const file = await open(`${path}.partial`, 'w');
+      await file.writeFile(npyHeader([0, 0]));
+      return new NpyFile(path, file);
+    } catch (error) {
+      const message = `'${path}' cannot be written: ${(error as Error).message}`;
+      throw new CudnnResnetError('ERR_ARGUMENT', message, { cause: error });
+    }
+  }
+
+  /** Adds rows of `width` numbers. @returns the number of the first of them. */
+  async append(data: Float32Array, width: number): Promise<number> {
+    await this.#file.writeFile(elementBytes(data));
+    const first = this.#rows;
+    this.#rows += data.length / width;
+    this.#width = width;
+    return first;
+  }
+
+  /** Fills in the number of rows and gives the file its name. */
+  async finish(): Promise<void> {
+    const header = npyHeader([this.#rows, this.#width]);
+    await this.#file.write(header, 0, header.length, 0);
+    await rename(`${this.#path}.partial`, this.#path);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file.close();
+    await rm(`${this.#path}.partial`, { force: true });
+  }
+}

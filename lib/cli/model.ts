@@ -1,0 +1,204 @@
+import { existsSync } from 'node:fs';
+import { basename } from 'node:path';
+import { CudnnResnetError } from '../errors.js';
+import type { ResNet } from '../index.js';
+import { suggestion } from '../options.js';
+import {
+  type PretrainedVersion,
+  pretrainedFile,
+  pretrainedFiles,
+  pretrainedWeights,
+} from '../weights/pretrained.js';
+import { complain, note } from './output.js';
+import { ProgressBar } from './progress.js';
+import { choiceOf, countOf, type Given, type Options, textOf, UsageError } from './usage.js';
+
+const models = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'] as const;
+const dtypes = ['float32', 'float16', 'bfloat16'] as const;
+const keywords = ['imagenet', 'imagenet-v2', 'random', 'imagenet-or-random'] as const;
+
+/** Options of the commands that run a model on images. */
+export const modelOptions: Options = {
+  model: { value: 'NAME', help: `${models.join(', ')} (default resnet50)` },
+  weights: {
+    value: 'WHAT',
+    help:
+      "a .safetensors, .pth or .pt file; imagenet or imagenet-v2: torchvision's, fetched\n" +
+      'once into a cache folder (default imagenet); random: seeded random numbers;\n' +
+      'imagenet-or-random: random ones where imagenet cannot be fetched',
+  },
+  device: { value: 'ID', help: 'cpu, cuda, cuda:N or auto: the first GPU, else the CPU (default auto)' },
+  dtype: { value: 'TYPE', help: `${dtypes.join(', ')} (default: the model's, float32)` },
+  batch: { value: 'N', help: 'images that are worked on at once (default 8)' },
+  size: { value: 'PIXELS', help: 'side of the square that the model sees (default 224)' },
+  resize: {
+    value: 'PIXELS',
+    help: 'length that the shorter side is scaled to before the square is cut out (default:\nwhat the weights were made for, 256 or, for imagenet-v2, 232)',
+  },
+};
+
+/** What the options of {@link modelOptions} say. */
+export interface ModelChoice {
+  model: (typeof models)[number];
+  weights: { file: string } | { keyword: (typeof keywords)[number] };
+  device: 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
+  dtype: (typeof dtypes)[number] | undefined;
+  batch: number;
+  size: number;
+  resize: number | undefined;
+}
+
+/** Reads and checks the options, so that wrong ones are refused before any work. @throws {@link UsageError} */
+export function modelChoice(given: Given): ModelChoice {
+  const device = textOf(given, 'device') ?? 'auto';
+  if (!/^(auto|cpu|cuda(:\d+)?)$/.test(device)) {
+    throw new UsageError(
+      `--device does not know '${device}'${suggestion(device, ['auto', 'cpu', 'cuda', 'cuda:0'])}`,
+    );
+  }
+  const choice: ModelChoice = {
+    model: choiceOf(given, 'model', models) ?? 'resnet50',
+    weights: weightsChoice(textOf(given, 'weights') ?? 'imagenet'),
+    device: device as ModelChoice['device'],
+    dtype: choiceOf(given, 'dtype', dtypes),
+    batch: countOf(given, 'batch', 8),
+    size: countOf(given, 'size', 224),
+    resize: given.resize === undefined ? undefined : countOf(given, 'resize', 256),
+  };
+  if (choice.resize !== undefined && choice.resize < choice.size) {
+    throw new UsageError(`--resize ${choice.resize} must be at least --size ${choice.size}`);
+  }
+  if ('keyword' in choice.weights && choice.weights.keyword === 'imagenet-v2') {
+    if (pretrainedFiles[choice.model].v2 === undefined) {
+      throw new UsageError(`--weights imagenet-v2: there are none of ${choice.model}, only imagenet`);
+    }
+  }
+  return choice;
+}
+
+function weightsChoice(text: string): ModelChoice['weights'] {
+  const keyword = keywords.find((known) => known === text);
+  if (keyword) {
+    return { keyword };
+  }
+  // a bare word that is no file is taken for a misspelt keyword; anything else for a file that is not there
+  if (!existsSync(text) && !/[./\\]/.test(text)) {
+    throw new UsageError(`--weights: no such file '${text}'${suggestion(text, keywords)}`);
+  }
+  return { file: text };
+}
+
+/** A model that is ready to run. */
+export interface ReadyModel {
+  model: ResNet;
+  /** Where its weights come from, for people. */
+  weights: string;
+  /** Whether they are random, so that scores mean nothing. */
+  random: boolean;
+  /** What the shorter side of an image is scaled to. */
+  resize: number;
+}
+
+/** Fetches weights where that is asked for, and builds the model on its device. */
+export async function openModel(choice: ModelChoice): Promise<ReadyModel> {
+  const source = await weightsSource(choice);
+  const api = await import('../index.js');
+  const Model = {
+    resnet18: api.ResNet18,
+    resnet34: api.ResNet34,
+    resnet50: api.ResNet50,
+    resnet101: api.ResNet101,
+    resnet152: api.ResNet152,
+  }[choice.model];
+  const options = { device: choice.device, ...(choice.dtype && { dtype: choice.dtype }) };
+  const model = source.file ? await Model.load(source.file, options) : new Model({ ...options, seed: 0 });
+  return {
+    model,
+    weights: source.name,
+    random: source.file === undefined,
+    resize: choice.resize ?? Math.floor((choice.size * source.resize) / 224),
+  };
+}
+
+/** The lines that say what runs where. */
+export async function describeModel(
+  { model, weights, random }: ReadyModel,
+  choice: ModelChoice,
+): Promise<string> {
+  const { devices } = await import('../index.js');
+  const device = devices().find(({ id }) => id === model.device.id);
+  const lines = [
+    `device   ${model.device.id}${device ? ` (${device.name})` : ''}`,
+    `engine   ${device?.engine ?? 'unknown'}`,
+    `model    ${choice.model}, ${model.dtype}`,
+    `weights  ${weights}`,
+  ];
+  if (random) {
+    lines.push('', 'The weights are random: classes and scores mean nothing.');
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+interface WeightsSource {
+  name: string;
+  /** Undefined for random weights. */
+  file?: string;
+  /** What images of 224 pixels are scaled to first. */
+  resize: number;
+}
+
+const randomWeights: WeightsSource = { name: 'random (seed 0)', resize: 256 };
+
+async function weightsSource({ model, weights }: ModelChoice): Promise<WeightsSource> {
+  if ('file' in weights) {
+    return { name: weights.file, file: weights.file, resize: publishedResize(weights.file) };
+  }
+  switch (weights.keyword) {
+    case 'random':
+      return randomWeights;
+    case 'imagenet':
+      return fetched(model, 'v1');
+    case 'imagenet-v2':
+      return fetched(model, 'v2');
+    case 'imagenet-or-random':
+      try {
+        return await fetched(model, 'v1');
+      } catch (error) {
+        if (!(error instanceof CudnnResnetError)) {
+          throw error;
+        }
+        complain(error);
+        note(
+          `The ImageNet weights of ${model} could not be fetched. Without a network, pass a file of them:\n` +
+            '--weights FILE (.safetensors, .pth or .pt).\n' +
+            'Seeded random weights are used instead: the classes and scores below mean nothing.',
+        );
+        return randomWeights;
+      }
+  }
+}
+
+async function fetched(model: ModelChoice['model'], version: PretrainedVersion): Promise<WeightsSource> {
+  const { name, resize } = pretrainedFile(model, version);
+  let bar: ProgressBar | undefined;
+  try {
+    const onProgress = (received: number, total: number | undefined) => {
+      bar ??= new ProgressBar(`fetching ${name}`, total, { format: megabytes });
+      bar.update(received, total);
+    };
+    const file = await pretrainedWeights(model, { version, onProgress });
+    return { name: `ImageNet ${version.toUpperCase()} (${name})`, file, resize };
+  } finally {
+    bar?.end();
+  }
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
+/** A file that bears the name of one that torchvision publishes gets that one's preprocessing. */
+function publishedResize(file: string): number {
+  const published = Object.values(pretrainedFiles).flatMap(({ v1, v2 }) => (v2 ? [v1, v2] : [v1]));
+  return published.find(({ name }) => name === basename(file))?.resize ?? 256;
+}

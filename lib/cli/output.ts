@@ -1,0 +1,43 @@
+import { once } from 'node:events';
+import { CudnnResnetError } from '../errors.js';
+import type { ProgressBar } from './progress.js';
+
+/** Writes data to stdout and waits where the reader is slow, so that results do not pile up in memory. */
+export async function print(text: string): Promise<void> {
+  if (!process.stdout.write(text)) {
+    await once(process.stdout, 'drain');
+  }
+}
+
+/** Writes a line for people to stderr, above the progress bar if there is one. */
+export function note(text: string, bar?: ProgressBar): void {
+  bar?.clear();
+  process.stderr.write(`${text}\n`);
+  bar?.draw();
+}
+
+/** Says on stderr what went wrong, with the code that `docs/errors.md` explains. */
+export function complain(error: unknown, bar?: ProgressBar): void {
+  note(`cudnn-resnet: ${describe(error)}`, bar);
+}
+
+function describe(error: unknown): string {
+  if (error instanceof CudnnResnetError) {
+    return `${error.message} [${error.code}]`;
+  }
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/**
+ * Ends the program without a word when the reader of stdout has gone, as after `| head`: nobody wants the rest.
+ * Other errors of stdout (a full disk behind `>`) are failed work.
+ */
+export function endQuietlyWithoutReader(): void {
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') {
+      complain(new Error(`the output cannot be written: ${error.message}`));
+      process.exit(1);
+    }
+    process.exit(0);
+  });
+}
