@@ -68,11 +68,6 @@ class TorchArchive {
       );
     }
     const archive = new TorchArchive(file, entries, folders[0]!.slice(0, -'data.pkl'.length));
-    if (archive.entry('constants.pkl')) {
-      throw file.fault(
-        'is a TorchScript program; save model.state_dict() with torch.save, not torch.jit.save',
-      );
-    }
     await archive.checkByteOrder();
     return archive;
   }

@@ -80,7 +80,8 @@ class BoundedReader extends RandomAccessReader {
 function checkStored(entry: Entry, file: WeightsFile): void {
   const wrong = (what: string) =>
     file.fault(
-      `zip entry ${quote(entry.fileName)} ${what}, which torch.save never does; save it again with PyTorch`,
+      `zip entry ${quote(entry.fileName)} ${what}, which torch.save never does (a TorchScript program of ` +
+        'torch.jit.save may be); save model.state_dict() with torch.save',
     );
   if (entry.isEncrypted()) throw wrong('is encrypted');
   if (entry.compressionMethod !== 0) throw wrong('is compressed');
