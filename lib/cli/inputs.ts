@@ -17,6 +17,8 @@ const imageFiles = '**/*.{jpg,jpeg,jpe,jfif,png,webp,avif,tif,tiff,gif,svg}';
  * The images that the arguments name, in their order and each once: files, folders (searched with all below, hidden ones
  * aside), and patterns such as `photos/**\/*.jpg` that the shell has not expanded. A file whose name looks like a pattern
  * is that file. What a folder or a pattern yields is sorted by name.
+ *
+ * @throws `ERR_IMAGE` with all the reasons where there is nothing to work on at all, so that no model is fetched for it.
  */
 export async function expandInputs(args: readonly string[]): Promise<Input[]> {
   const seen = new Set<string>();
@@ -29,6 +31,9 @@ export async function expandInputs(args: readonly string[]): Promise<Input[]> {
         inputs.push(input);
       }
     }
+  }
+  if (inputs.every(({ error }) => error)) {
+    throw new CudnnResnetError('ERR_IMAGE', inputs.map(({ error }) => error?.message).join('\n'));
   }
   return inputs;
 }
@@ -47,8 +52,7 @@ async function expand(arg: string): Promise<Input[]> {
       ? sorted(found).map((path) => ({ path }))
       : [nothing(arg, 'no file matches the pattern')];
   }
-  // a file that is not there is reported when its turn comes, like one that cannot be decoded
-  return [{ path: arg }];
+  return [stats ? { path: arg } : nothing(arg, 'no such file')];
 }
 
 function nothing(arg: string, why: string): Input {

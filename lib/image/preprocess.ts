@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import type { Metadata, SharpOptions } from 'sharp';
 import { CudnnResnetError } from '../errors.js';
 import { checkOptions } from '../options.js';
+import { Budget } from './budget.js';
 import { bilinearFilter, resample } from './resample.js';
 import { loadSharp, type Sharp } from './sharp.js';
 
@@ -24,6 +25,12 @@ const maxPixels = 0x3fff * 0x3fff;
 /** The largest encoded image that is read from a file, in bytes. */
 const maxFileBytes = 1 << 30;
 
+/** Images that are worked on at once, however many are asked for: more than sharp has threads, few encoded files. */
+const inFlight = new Budget(8);
+
+/** Decoded pixels that are in memory at once, in bytes; one larger image is alone. */
+const decodedBytes = new Budget(256 << 20);
+
 /** Truncated or damaged pixels are errors; what a decoder merely warns about is not, as in Pillow. */
 const decoding = { failOn: 'error', limitInputPixels: maxPixels } as const satisfies SharpOptions;
 
@@ -38,7 +45,8 @@ const decoding = { failOn: 'error', limitInputPixels: maxPixels } as const satis
  * - Embedded colour profiles are ignored, as in Pillow; only CMYK is converted through its profile.
  * - Of an animation or a file with many pages the first is taken; of 16 bits the upper 8.
  *
- * The event loop stays free: sharp decodes on its own threads and scaling is done in short slices.
+ * The event loop stays free: sharp decodes on its own threads and scaling is done in short slices. Memory stays bounded:
+ * of many calls at once eight are worked on, and their decoded pixels take 256 MiB or one image's.
  *
  * @param image a file's path, or the bytes of an encoded image.
  * @returns `size × size × 3` bytes: rows of RGB pixels.
@@ -54,12 +62,25 @@ export async function preprocess(
   checkSizes(size, resize);
   const name = nameOf(image);
   const sharp = await loadSharp();
-  const bytes = typeof image === 'string' ? await readImageFile(image) : image;
+  return inFlight.spend(1, async () => {
+    const bytes = typeof image === 'string' ? await readImageFile(image) : image;
+    return decode(sharp, name, bytes, size, resize);
+  });
+}
+
+async function decode(
+  sharp: Sharp,
+  name: string,
+  bytes: Uint8Array,
+  size: number,
+  resize: number,
+): Promise<Uint8Array> {
   if (bytes.length === 0) {
     throw new CudnnResnetError('ERR_IMAGE', `${name} is empty: no image to decode`);
   }
   try {
-    const metadata = await sharp(bytes, decoding).metadata();
+    // reads the header alone, so the limit can wait for a message that has the numbers
+    const metadata = await sharp(bytes, { ...decoding, limitInputPixels: false }).metadata();
     const { width, height } = metadata.autoOrient;
     if (width * height > maxPixels) {
       throw new CudnnResnetError(
@@ -128,19 +149,22 @@ async function scale(sharp: Sharp, raster: Uint8Array, metadata: Metadata, crop:
   const { width, height } = metadata.autoOrient;
   const columns = bilinearFilter(width, crop.width, crop.left, crop.size);
   const rows = bilinearFilter(height, crop.height, crop.top, crop.size);
-  const { data, info } = await sharp(raster, { ...decoding, ignoreIcc: metadata.space !== 'cmyk' })
-    .autoOrient()
-    .extract({
-      left: columns.start,
-      top: rows.start,
-      width: columns.end - columns.start,
-      height: rows.end - rows.start,
-    })
-    .removeAlpha()
-    .toColourspace('srgb')
-    .raw()
-    .toBuffer({ resolveWithObject: true });
-  return (await resample({ data, width: info.width, height: info.height }, columns, rows)).data;
+  const part = {
+    left: columns.start,
+    top: rows.start,
+    width: columns.end - columns.start,
+    height: rows.end - rows.start,
+  };
+  return decodedBytes.spend(part.width * part.height * 3, async () => {
+    const data = await sharp(raster, { ...decoding, ignoreIcc: metadata.space !== 'cmyk' })
+      .autoOrient()
+      .extract(part)
+      .removeAlpha()
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer();
+    return (await resample({ data, width: part.width, height: part.height }, columns, rows)).data;
+  });
 }
 
 function checkSizes(size: number, resize: number): void {
