@@ -1,0 +1,63 @@
+import { describe } from 'vitest';
+import { ops, Tensor } from '../lib/index.js';
+import { expectClose, expectExact, perOp } from './support/compare.js';
+import { expectThrows } from './support/errors.js';
+import { random } from './support/random.js';
+import { type Activation, activation } from './support/reference.js';
+import { check, onEveryDevice } from './support/suite.js';
+import { download, floatDTypes, upload } from './support/tensors.js';
+import { rounded, values } from './support/values.js';
+
+const kinds: Activation[] = ['relu', 'relu6', 'sigmoid', 'tanh', 'gelu', 'swish'];
+
+onEveryDevice('activation', (id) => {
+  for (const kind of kinds) {
+    describe(kind, () => {
+      for (const dtype of floatDTypes) {
+        for (const shape of [[7], [3, 5], [2, 17, 5, 9], [1, 64, 1, 1]]) {
+          check(`${dtype} [${shape}]`, async () => {
+            const x = rounded(random('x', shape, { scale: 10 }), dtype);
+            const xd = upload(x, dtype, id);
+            const y = ops.activation(xd, kind);
+            expectClose(await download(y), activation(x, kind), perOp[dtype]);
+            expectExact(await download(xd), x, 'the input afterwards');
+          });
+        }
+      }
+
+      check('close to zero', async () => {
+        const x = rounded(random('x', [1000], { scale: 1e-4 }), 'float32');
+        const y = ops.activation(upload(x, 'float32', id), kind);
+        expectClose(await download(y), activation(x, kind), perOp.float32);
+      });
+
+      check('far from zero, and at infinity', async () => {
+        const x = values([6], [-1e30, -200, -80, 80, 200, 1e30]);
+        const y = await download(ops.activation(upload(x, 'float32', id), kind));
+        expectClose(y, activation(rounded(x, 'float32'), kind), perOp.float32);
+        const limit = { relu: Infinity, relu6: 6, sigmoid: 1, tanh: 1, gelu: Infinity, swish: Infinity }[
+          kind
+        ];
+        const atInfinity = await download(ops.activation(Tensor.from([Infinity], [1], { device: id }), kind));
+        expectExact(atInfinity, values([1], [limit]));
+      });
+
+      // As in PyTorch, whose ReLU and ReLU6 hand NaN on too.
+      check('NaN stays NaN', async () => {
+        const x = values([4], [NaN, 1, NaN, -1]);
+        const y = await download(ops.activation(upload(x, 'float32', id), kind));
+        expectExact(values([2], [y.data[0]!, y.data[2]!]), values([2], [NaN, NaN]));
+      });
+    });
+  }
+
+  check('what bad input gets', () => {
+    const x = Tensor.zeros([2], { device: id });
+    expectThrows('ERR_ARGUMENT', () => ops.activation(x, 'sigmiod' as 'sigmoid'), /'sigmoid'.*sigmiod/);
+    expectThrows('ERR_ARGUMENT', () => ops.activation(x, undefined as unknown as 'relu'));
+    expectThrows('ERR_ARGUMENT', () => ops.activation([1] as unknown as Tensor, 'relu'));
+    for (const dtype of ['uint8', 'int64'] as const) {
+      expectThrows('ERR_DTYPE', () => ops.activation(Tensor.zeros([2], { device: id, dtype }), 'relu'));
+    }
+  });
+});
