@@ -212,8 +212,8 @@ class PickleMachine {
     const name = `${this.line()}.${this.line()}`;
     if (!this.allowedGlobals.has(name)) {
       throw this.fault(
-        `its pickle needs ${quote(name)}, which is not part of a state dict and is not run here; ` +
-          'save model.state_dict() instead of the whole model, and only tensors, numbers and strings beside it',
+        `its pickle needs ${quote(name)}; only dense tensors of the usual dtypes, dicts, lists, numbers and strings ` +
+          'are read, and nothing is run: save model.state_dict() instead of the whole model',
       );
     }
     return new PickleGlobal(name);

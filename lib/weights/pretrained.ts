@@ -82,7 +82,7 @@ export function pretrainedFile(model: PretrainedModel, version: PretrainedVersio
  * Fetches torchvision's ImageNet weights into the cache folder, where they are not there already, and returns the path
  * of the file. An interrupted download is resumed, what came is compared with the digest in the file's name, and the
  * file appears under its name only then; several processes may do this at once. A file that was put into the folder
- * by hand under that name is taken as it is.
+ * by hand under that name is taken as it is. Node's own `fetch` is used, which does not heed `HTTPS_PROXY`.
  *
  * @throws `ERR_WEIGHTS` where the file cannot be fetched (the cause is chained) or has another digest, and
  *   `ERR_ARGUMENT` where there is no such model or version.

@@ -96,14 +96,14 @@ class JsonScanner {
       const byte = this.text[this.at];
       if (byte === undefined) throw this.fault('its JSON ends inside a string');
       if (byte === 0x22) break;
+      if (this.at - start > maxStringBytes)
+        throw this.fault(`a string of its JSON is over ${maxStringBytes} bytes`);
       if (byte < 0x20) throw this.unexpected('no control character inside a string');
       if (byte === 0x5c) {
         escaped = true;
         this.at++; // whatever it is, what follows a backslash does not end the string
       }
     }
-    if (this.at - start > maxStringBytes)
-      throw this.fault(`a string of its JSON is over ${maxStringBytes} bytes`);
     const raw = this.text.subarray(start, this.at);
     this.take('"');
     try {
@@ -131,8 +131,10 @@ class JsonScanner {
 
   /** The next character that is no space, or '' at the end. */
   private skipSpace(): string {
-    while (/[ \t\n\r]/.test(this.peek())) this.at++;
-    return this.peek();
+    for (; ; this.at++) {
+      const byte = this.text[this.at];
+      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return this.peek();
+    }
   }
 
   private peek(): string {

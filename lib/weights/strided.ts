@@ -30,7 +30,10 @@ export function isContiguous({ shape, strides }: StridedView): boolean {
   return true;
 }
 
-/** Copies the elements of a view, which fits the storage, to `target` in C order. Yields between rows. */
+/** Elements copied between two chances for the event loop. */
+const copiesPerStep = 16_384;
+
+/** Copies the elements of a view, which fits the storage, to `target` in C order. */
 export function* gather(
   storage: WeightEntry['data'],
   { offset, shape, strides }: StridedView,
@@ -40,12 +43,17 @@ export function* gather(
   const rowStride = strides.at(-1) ?? 1;
   const index = new Array<number>(Math.max(0, shape.length - 1)).fill(0);
   let source = offset;
-  for (let written = 0; written < target.length; ) {
-    for (let i = 0; i < rowLength; ) {
-      for (const end = Math.min(rowLength, i + 4096); i < end; i++) {
-        target[written++] = storage[source + i * rowStride]!;
+  for (let written = 0, step = copiesPerStep; written < target.length; ) {
+    for (const rowEnd = written + rowLength; written < rowEnd; ) {
+      const end = Math.min(rowEnd, step);
+      for (let place = source + (rowLength - (rowEnd - written)) * rowStride; written < end; written++) {
+        target[written] = storage[place]!;
+        place += rowStride;
       }
-      yield;
+      if (written === step) {
+        step += copiesPerStep;
+        yield;
+      }
     }
     // to the next row, as an odometer counts
     for (let axis = index.length - 1; axis >= 0; axis--) {

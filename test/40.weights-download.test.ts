@@ -1,0 +1,412 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { cacheFolder } from '../lib/weights/cache-folder.js';
+import { type Download, download } from '../lib/weights/download.js';
+import {
+  pretrainedBaseUrl,
+  pretrainedFile,
+  pretrainedFiles,
+  pretrainedWeights,
+} from '../lib/weights/pretrained.js';
+import { expectRefusal, temporaryFolder } from './40.weights-build.js';
+
+const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
+const digest = createHash('sha256').update(content).digest('hex');
+
+type Handler = (request: IncomingMessage, response: ServerResponse, count: number) => void;
+
+/** A server on loopback; `requests` are the Range headers that came. */
+async function serve(handler: Handler): Promise<{ url: string; requests: (string | undefined)[] }> {
+  const requests: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    requests.push(request.headers.range);
+    handler(request, response, requests.length);
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, requests };
+}
+
+interface Behaviour {
+  etag?: string;
+  ranges?: boolean;
+  body?: Buffer;
+  /** Bytes after which the connection is cut. */
+  cutAfter?: number;
+}
+
+/** Answers as a proper server of files does. */
+function answer(request: IncomingMessage, response: ServerResponse, behaviour: Behaviour = {}): void {
+  const { etag = '"one"', ranges = true, body = content, cutAfter = Number.POSITIVE_INFINITY } = behaviour;
+  const first = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? Number.NaN);
+  const partial = ranges && first >= 0 && request.headers['if-range'] === etag;
+  if (partial && first >= body.length) {
+    response.writeHead(416, { 'content-range': `bytes */${body.length}` }).end();
+    return;
+  }
+  const start = partial ? first : 0;
+  response.writeHead(partial ? 206 : 200, {
+    'content-length': body.length - start,
+    ...(etag === '' ? {} : { etag }),
+    ...(partial ? { 'content-range': `bytes ${start}-${body.length - 1}/${body.length}` } : {}),
+  });
+  if (cutAfter < body.length - start) {
+    response.write(body.subarray(start, start + cutAfter), () => setTimeout(() => response.destroy(), 20));
+  } else {
+    response.end(body.subarray(start));
+  }
+}
+
+let folder: string;
+let path: string;
+beforeEach(async () => {
+  folder = join(await temporaryFolder(), 'cache');
+  path = join(folder, 'file.pth');
+});
+
+function job(url: string, options: Partial<Download> = {}): Download {
+  return {
+    url,
+    path,
+    digest: digest.slice(0, 8),
+    stallTimeout: 5000,
+    onProgress: undefined,
+    signal: undefined,
+    ...options,
+  };
+}
+
+async function expectComplete(): Promise<void> {
+  expect(await readdir(folder)).toEqual(['file.pth']);
+  expect((await readFile(path)).equals(content)).toBe(true);
+}
+
+describe('a download', () => {
+  test('into a folder that is not there', async () => {
+    const { url, requests } = await serve((request, response) => answer(request, response));
+    const progress: [number, number | undefined][] = [];
+    await download(job(url, { onProgress: (received, total) => progress.push([received, total]) }));
+    await expectComplete();
+    expect(requests).toEqual([undefined]);
+    expect(progress[0]).toEqual([0, content.length]);
+    expect(progress.at(-1)).toEqual([content.length, content.length]);
+  });
+
+  test('of unknown length', async () => {
+    const { url } = await serve((_, response) => response.writeHead(200).end(content));
+    let last: unknown[] = [];
+    await download(job(url, { onProgress: (...now) => (last = now) }));
+    await expectComplete();
+    expect(last[0]).toBe(content.length);
+  });
+
+  test('goes on by itself where the connection is cut', async () => {
+    const { url, requests } = await serve((request, response, count) =>
+      answer(request, response, count < 3 ? { cutAfter: 100_000 } : {}),
+    );
+    const received: number[] = [];
+    await download(job(url, { onProgress: (now) => received.push(now) }));
+    await expectComplete();
+    expect(requests).toEqual([undefined, 'bytes=100000-', 'bytes=200000-']);
+    expect(received).toEqual(received.toSorted((a, b) => a - b));
+  });
+
+  test('starts again where a cut connection cannot be resumed', async () => {
+    const { url, requests } = await serve((request, response, count) =>
+      answer(request, response, { etag: '', ...(count === 1 ? { cutAfter: 100_000 } : {}) }),
+    );
+    await download(job(url));
+    await expectComplete();
+    expect(requests).toEqual([undefined, undefined]);
+  });
+
+  /** Leaves a part of 100,000 bytes, as an aborted call does. */
+  async function leavePart(etag = '"one"'): Promise<void> {
+    const controller = new AbortController();
+    const { url } = await serve((request, response) => {
+      answer(request, response, { etag, cutAfter: 100_000 });
+    });
+    const onProgress = (received: number) => received === 100_000 && controller.abort();
+    await expect(download(job(url, { onProgress, signal: controller.signal }))).rejects.toMatchObject({
+      name: 'AbortError',
+    });
+  }
+
+  test('is resumed by a later call', async () => {
+    await leavePart();
+    expect(await readdir(folder)).toEqual([`file.pth.part.${Buffer.from('"one"').toString('hex')}`]);
+    const { url, requests } = await serve((request, response) => answer(request, response));
+    await download(job(url));
+    await expectComplete();
+    expect(requests).toEqual(['bytes=100000-']);
+  });
+
+  test('that cannot be resumed leaves nothing behind', async () => {
+    await leavePart('W/"weak"');
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('starts again where the server has another file by now', async () => {
+    await leavePart();
+    const { url, requests } = await serve((request, response) =>
+      answer(request, response, { etag: '"two"' }),
+    );
+    await download(job(url));
+    await expectComplete();
+    expect(requests).toEqual(['bytes=100000-']);
+  });
+
+  test('starts again where the server knows no ranges', async () => {
+    await leavePart();
+    const { url } = await serve((request, response) => answer(request, response, { ranges: false }));
+    await download(job(url));
+    await expectComplete();
+  });
+
+  test.each<[string, Handler]>([
+    [
+      'another range than asked for',
+      (_, response) => response.writeHead(206, { 'content-range': 'bytes 0-9/10' }).end(),
+    ],
+    [
+      'a range of another file',
+      (_, response) =>
+        response.writeHead(206, { etag: '"two"', 'content-range': 'bytes 100000-299999/300000' }).end(),
+    ],
+    ['a range of nothing', (_, response) => response.writeHead(206).end()],
+    ['that there is no such range', (_, response) => response.writeHead(416).end()],
+  ])('starts again where the server answers with %s', async (_, first) => {
+    await leavePart();
+    const { url, requests } = await serve((request, response, count) =>
+      count === 1 ? first(request, response, count) : answer(request, response),
+    );
+    await download(job(url));
+    await expectComplete();
+    expect(requests).toEqual(['bytes=100000-', undefined]);
+  });
+
+  test('of a part that is longer than the file', async () => {
+    await leavePart();
+    const [part] = await readdir(folder);
+    await writeFile(join(folder, part!), Buffer.alloc(400_000));
+    const { url } = await serve((request, response) => answer(request, response));
+    await download(job(url));
+    await expectComplete();
+  });
+
+  test('of a damaged part is found out by its digest, and the next call succeeds', async () => {
+    await leavePart();
+    const [part] = await readdir(folder);
+    await writeFile(join(folder, part!), Buffer.alloc(100_000));
+    const { url } = await serve((request, response) => answer(request, response));
+    await expectRefusal(download(job(url)), /SHA-256/);
+    expect(await readdir(folder)).toEqual([]);
+    await download(job(url));
+    await expectComplete();
+  });
+
+  test('with another digest is removed', async () => {
+    const { url } = await serve((request, response) => answer(request, response));
+    await expectRefusal(download(job(url, { digest: '00000000' })), /expected one that begins with 00000000/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test.each([404, 403, 500])('answered with %i', async (status) => {
+    const { url, requests } = await serve((_, response) => response.writeHead(status).end('<html>'));
+    await expectRefusal(download(job(url)), new RegExp(`the server answered ${status}.*--weights FILE`));
+    expect(await readdir(folder)).toEqual([]);
+    expect(requests.length).toBe(1);
+  });
+
+  test('that never begins', async () => {
+    const { url } = await serve(() => undefined);
+    await expectRefusal(download(job(url, { stallTimeout: 100 })), /nothing came from the server for 100 ms/);
+  });
+
+  test('that stalls again and again keeps what came', async () => {
+    const { url, requests } = await serve((request, response, count) => {
+      if (count > 1) return; // silence
+      response.writeHead(200, { etag: '"one"', 'content-length': content.length });
+      response.write(content.subarray(0, 100_000));
+      request.on('close', () => response.destroy());
+    });
+    await expectRefusal(download(job(url, { stallTimeout: 150 })), /nothing came from the server for 150 ms/);
+    expect(requests).toEqual([undefined, 'bytes=100000-']);
+    expect((await readdir(folder)).length).toBe(1);
+  });
+
+  test('without a server', async () => {
+    const closed = createServer().listen(0, '127.0.0.1');
+    await once(closed, 'listening');
+    const { port } = closed.address() as AddressInfo;
+    closed.close();
+    const error = await download(job(`http://127.0.0.1:${port}/x.pth`)).catch((reason) => reason);
+    expect(error.code).toBe('ERR_WEIGHTS');
+    expect(error.message).toMatch(
+      /\/x\.pth could not be fetched to .*file\.pth \(.*ECONNREFUSED.*--weights FILE/,
+    );
+    expect(error.cause).toBeInstanceOf(Error);
+  });
+
+  test('into a folder that cannot be made', async () => {
+    await writeFile(join(folder, '..', 'file'), '');
+    const { url } = await serve((request, response) => answer(request, response));
+    await expectRefusal(download(job(url, { path: join(folder, '..', 'file', 'x') })), /CUDNN_RESNET_CACHE/);
+  });
+
+  test('whose progress report throws', async () => {
+    const { url } = await serve((request, response) => answer(request, response));
+    const onProgress = () => {
+      throw new Error('mine');
+    };
+    await expectRefusal(download(job(url, { onProgress })), /mine/);
+  });
+});
+
+describe('several downloads of one file', () => {
+  test('at once in one process', async () => {
+    const { url } = await serve((request, response) => answer(request, response));
+    await Promise.all([download(job(url)), download(job(url)), download(job(url))]);
+    await expectComplete();
+  });
+
+  /** A download in a process of its own. */
+  function downloadElsewhere(url: string): ChildProcess {
+    const module = new URL('../lib/weights/download.ts', import.meta.url).href;
+    const script = `import { download } from ${JSON.stringify(module)};
+      await download(${JSON.stringify({ ...job(url), onProgress: undefined, signal: undefined })});`;
+    return spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script], {
+      stdio: 'inherit',
+    });
+  }
+
+  test('at once in several processes', async () => {
+    const { url, requests } = await serve((request, response) => {
+      setTimeout(() => answer(request, response), 200);
+    });
+    const exits = [1, 2, 3].map(() => once(downloadElsewhere(url), 'exit'));
+    for (const [code] of await Promise.all(exits)) expect(code).toBe(0);
+    expect(requests.length).toBeGreaterThan(0);
+    await expectComplete();
+  });
+
+  test('of which one was killed: the next goes on with its part', async () => {
+    const { url, requests } = await serve((request, response, count) => {
+      if (count > 1) return answer(request, response);
+      response.writeHead(200, { etag: '"one"', 'content-length': content.length });
+      response.write(content.subarray(0, 100_000)); // and then nothing
+    });
+    const child = downloadElsewhere(url);
+    const received = async () => {
+      const [part] = await readdir(folder).catch(() => []);
+      return part ? (await stat(join(folder, part))).size : 0;
+    };
+    await vi.waitFor(async () => expect(await received()).toBe(100_000), { timeout: 20_000 });
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    await download(job(url));
+    expect(requests).toEqual([undefined, 'bytes=100000-']);
+    await expectComplete();
+  });
+
+  test('do not take the part of one that is still running, but that of one that is gone', async () => {
+    await mkdir(folder);
+    const tag = Buffer.from('"one"').toString('hex');
+    const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+    const gone = spawn(process.execPath, ['-e', '']);
+    await once(gone, 'exit');
+    const running = join(folder, `file.pth.part.${tag}.${host}.${process.pid}.00000000`);
+    const elsewhere = join(folder, `file.pth.part.${tag}.ffffffff.1.00000000`);
+    const abandoned = join(folder, `file.pth.part.${tag}.${host}.${gone.pid}.00000000`);
+    for (const part of [running, elsewhere]) await writeFile(part, content.subarray(0, 10));
+
+    const { url, requests } = await serve((request, response) => answer(request, response));
+    await download(job(url));
+    expect(requests).toEqual([undefined]);
+    expect((await readdir(folder)).sort()).toEqual(
+      ['file.pth', ...[running, elsewhere].map((p) => basename(p))].sort(),
+    );
+
+    await rename(path, abandoned);
+    await writeFile(abandoned, content.subarray(0, 1000));
+    await download(job(url));
+    expect(requests.at(-1)).toBe('bytes=1000-');
+
+    // another machine's part counts as abandoned once nothing was written for long
+    await utimes(elsewhere, new Date(0), new Date(0));
+    await rename(path, join(folder, 'away'));
+    await download(job(url));
+    expect(requests.at(-1)).toBe('bytes=10-');
+  });
+});
+
+describe('pretrainedWeights', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  test('the table of files', () => {
+    expect(pretrainedBaseUrl).toBe('https://download.pytorch.org/models/');
+    for (const versions of Object.values(pretrainedFiles)) {
+      for (const file of Object.values(versions)) expect(file.name).toMatch(/^resnet\d+-[0-9a-f]{8}\.pth$/);
+    }
+    expect(pretrainedFile('resnet50')).toEqual({ name: 'resnet50-0676ba61.pth', resize: 256 });
+    expect(pretrainedFile('resnet50', 'v2')).toEqual({ name: 'resnet50-11ad3fa6.pth', resize: 232 });
+  });
+
+  test('takes a file that is there without asking the server', async () => {
+    await mkdir(folder);
+    await writeFile(join(folder, 'resnet18-f37072fd.pth'), 'mine');
+    const found = await pretrainedWeights('resnet18', { cacheFolder: folder, baseUrl: 'http://127.0.0.1:1' });
+    expect(found).toBe(join(folder, 'resnet18-f37072fd.pth'));
+  });
+
+  test('asks for the file of the model and compares its digest', async () => {
+    const asked: (string | undefined)[] = [];
+    const { url } = await serve((request, response) => {
+      asked.push(request.url);
+      answer(request, response);
+    });
+    for (const baseUrl of [`${url}models`, `${url}models/`]) {
+      const fetching = pretrainedWeights('resnet101', { version: 'v2', cacheFolder: folder, baseUrl });
+      await expectRefusal(fetching, /expected one that begins with cd907fc2/);
+    }
+    expect(asked).toEqual(Array(2).fill('/models/resnet101-cd907fc2.pth'));
+  });
+
+  test.each<[unknown[], RegExp]>([
+    [['resnet5'], /no weights of model 'resnet5'; did you mean 'resnet50'|did you mean/],
+    [['toString'], /no weights of model 'toString'/],
+    [['resnet18', { version: 'v2' }], /no version 'v2' of resnet18; there is v1/],
+    [['resnet50', { version: 'constructor' }], /no version 'constructor'/],
+    [['resnet50', { verison: 'v2' }], /did you mean 'version'/],
+    [['resnet50', { baseUrl: 'nowhere' }], /baseUrl 'nowhere' is no URL/],
+    [['resnet50', { stallTimeout: 0 }], /stallTimeout is 0/],
+  ])('refuses %j', async (given, message) => {
+    const refused = pretrainedWeights(...(given as Parameters<typeof pretrainedWeights>));
+    await expect(refused).rejects.toMatchObject({
+      code: 'ERR_ARGUMENT',
+      message: expect.stringMatching(message),
+    });
+  });
+
+  test('the cache folder', () => {
+    vi.stubEnv('CUDNN_RESNET_CACHE', '/chosen');
+    expect(cacheFolder()).toBe('/chosen');
+    vi.stubEnv('CUDNN_RESNET_CACHE', '');
+    if (process.platform === 'win32') return;
+    vi.stubEnv('XDG_CACHE_HOME', '/xdg');
+    expect(cacheFolder()).toBe('/xdg/cudnn-resnet');
+    vi.stubEnv('XDG_CACHE_HOME', 'relative');
+    vi.stubEnv('HOME', '/home/someone');
+    expect(cacheFolder()).toBe('/home/someone/.cache/cudnn-resnet');
+  });
+});
