@@ -1,5 +1,5 @@
-import { stat } from 'node:fs/promises';
-import { isAbsolute, join, resolve } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { isAbsolute, join } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { CudnnResnetError } from '../errors.js';
 
@@ -16,7 +16,7 @@ const imageFiles = '**/*.{jpg,jpeg,jpe,jfif,png,webp,avif,tif,tiff,gif,svg}';
 /**
  * The images that the arguments name, in their order and each once: files, folders (searched with all below, hidden ones
  * aside), and patterns such as `photos/**\/*.jpg` that the shell has not expanded. A file whose name looks like a pattern
- * is that file. What a folder or a pattern yields is sorted by name.
+ * is that file. Links are followed. What a folder or a pattern yields is sorted by name.
  *
  * @throws `ERR_IMAGE` with all the reasons where there is nothing to work on at all, so that no model is fetched for it.
  */
@@ -25,7 +25,7 @@ export async function expandInputs(args: readonly string[]): Promise<Input[]> {
   const inputs: Input[] = [];
   for (const arg of args) {
     for (const input of await expand(arg)) {
-      const key = resolve(input.path);
+      const key = await realpath(input.path).catch(() => input.path);
       if (!seen.has(key)) {
         seen.add(key);
         inputs.push(input);

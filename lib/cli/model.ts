@@ -23,9 +23,9 @@ export const modelOptions: Options = {
   weights: {
     value: 'WHAT',
     help:
-      "a .safetensors, .pth or .pt file; imagenet or imagenet-v2: torchvision's, fetched\n" +
-      'once into a cache folder (default imagenet); random: seeded random numbers;\n' +
-      'imagenet-or-random: random ones where imagenet cannot be fetched',
+      'a .safetensors, .pth or .pt file; imagenet (the default) or imagenet-v2:\n' +
+      "torchvision's, fetched once into a cache folder; random: seeded random\n" +
+      'numbers; imagenet-or-random: random ones where imagenet cannot be fetched',
   },
   device: { value: 'ID', help: 'cpu, cuda, cuda:N or auto: the first GPU, else the CPU (default auto)' },
   dtype: { value: 'TYPE', help: `${dtypes.join(', ')} (default: the model's, float32)` },
@@ -33,7 +33,9 @@ export const modelOptions: Options = {
   size: { value: 'PIXELS', help: 'side of the square that the model sees (default 224)' },
   resize: {
     value: 'PIXELS',
-    help: 'length that the shorter side is scaled to before the square is cut out (default:\nwhat the weights were made for, 256 or, for imagenet-v2, 232)',
+    help:
+      'length that the shorter side is scaled to before the square is cut\n' +
+      'out (default: as for the weights, 256 or, with imagenet-v2, 232)',
   },
 };
 

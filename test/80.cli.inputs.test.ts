@@ -1,0 +1,102 @@
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { expandInputs } from '../lib/cli/inputs.js';
+
+let folder: string;
+const cwd = process.cwd();
+
+beforeAll(() => {
+  folder = realpathSync(mkdtempSync(join(tmpdir(), 'inputs-')));
+  for (const path of [
+    'b.jpg',
+    'a.png',
+    'notes.txt',
+    'photo[1].jpg',
+    'deep/c.JPEG',
+    'deep/er/d.webp',
+    'album/b.JPG',
+    'album/.hidden.png',
+    '.cache/e.png',
+    'texts/readme.md',
+  ]) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), '');
+  }
+  symlinkSync(folder, join(folder, 'deep', 'loop'));
+  process.chdir(folder);
+});
+afterAll(() => {
+  process.chdir(cwd);
+  rmSync(folder, { recursive: true });
+});
+
+async function paths(...args: string[]): Promise<string[]> {
+  return (await expandInputs(args)).map(({ path }) => path);
+}
+
+describe('arguments become images', () => {
+  it.each([
+    ['a file', ['b.jpg'], ['b.jpg']],
+    ['files in the order given', ['b.jpg', 'a.png'], ['b.jpg', 'a.png']],
+    ['each once, however it is spelt', ['b.jpg', './b.jpg', 'deep/../b.jpg', 'b.jpg'], ['b.jpg']],
+    ['a file of any name that is named', ['notes.txt'], ['notes.txt']],
+    ['a file whose name looks like a pattern', ['photo[1].jpg'], ['photo[1].jpg']],
+    [
+      'a folder, sorted, with all below, hidden files aside',
+      ['deep/er', 'album'],
+      ['deep/er/d.webp', 'album/b.JPG'],
+    ],
+    [
+      'what links lead to, each file once',
+      ['.'],
+      ['a.png', 'album/b.JPG', 'b.jpg', 'deep/c.JPEG', 'deep/er/d.webp', 'deep/loop/photo[1].jpg'],
+    ],
+    ['a pattern', ['*.{png,jpg}'], ['a.png', 'b.jpg', 'photo[1].jpg']],
+    ['a pattern through folders', ['**/*.webp'], ['deep/er/d.webp']],
+    ['a pattern, then what it left', ['*.jpg', '*.png'], ['b.jpg', 'photo[1].jpg', 'a.png']],
+  ])('%s', async (_, args, expected) => {
+    expect(await paths(...args)).toEqual(expected);
+  });
+
+  it('finds through absolute patterns and folders, and from below', async () => {
+    expect(await paths(join(folder, '*.png'))).toEqual([join(folder, 'a.png')]);
+    expect(await paths(join(folder, 'deep/er'))).toEqual([join(folder, 'deep/er/d.webp')]);
+    process.chdir(join(folder, 'deep'));
+    try {
+      expect(await paths('../*.png')).toEqual(['../a.png']);
+      expect(await paths('..')).toEqual([
+        '../a.png',
+        '../album/b.JPG',
+        '../b.jpg',
+        '../deep/c.JPEG',
+        '../deep/er/d.webp',
+        '../deep/loop/photo[1].jpg',
+      ]);
+    } finally {
+      process.chdir(folder);
+    }
+  });
+});
+
+describe('arguments that yield nothing', () => {
+  it('are kept in place with the reason where others yield something', async () => {
+    const inputs = await expandInputs(['absent.jpg', 'a.png', '*.gif', 'texts']);
+    expect(inputs.map(({ path }) => path)).toEqual(['absent.jpg', 'a.png', '*.gif', 'texts']);
+    expect(inputs.map(({ error }) => error?.message)).toEqual([
+      "'absent.jpg': no such file",
+      undefined,
+      "'*.gif': no file matches the pattern",
+      "'texts': the folder holds no images",
+    ]);
+    expect(inputs[0]?.error?.code).toBe('ERR_IMAGE');
+  });
+
+  it('are an error where there are no others', async () => {
+    await expect(expandInputs(['absent.jpg', 'texts'])).rejects.toMatchObject({
+      code: 'ERR_IMAGE',
+      message: "'absent.jpg': no such file\n'texts': the folder holds no images",
+    });
+  });
+});
