@@ -6,11 +6,17 @@ import { CudnnResnetError } from './errors.js';
  */
 export function checkOptions(where: string, given: object, known: readonly string[]): void {
   if (typeof given !== 'object' || given === null) {
-    throw new CudnnResnetError('ERR_ARGUMENT', `${where}: expected an object of options, got ${String(given)}`);
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `${where}: expected an object of options, got ${String(given)}`,
+    );
   }
   for (const name of Object.keys(given)) {
     if (!known.includes(name)) {
-      throw new CudnnResnetError('ERR_ARGUMENT', `${where}: unknown option '${name}'${suggestion(name, known)}`);
+      throw new CudnnResnetError(
+        'ERR_ARGUMENT',
+        `${where}: unknown option '${name}'${suggestion(name, known)}`,
+      );
     }
   }
 }

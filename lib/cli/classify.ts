@@ -35,7 +35,7 @@ export const classify: Command = {
     const inputs = await expandInputs(operands);
     const ready = await openModel(choice);
     if (!json) {
-      await print(`${await describeModel(ready, choice)}\n`);
+      await print(`${describeModel(ready, choice)}\n`);
     } else if (ready.random) {
       note('The weights are random: classes and scores mean nothing.');
     }
@@ -49,25 +49,23 @@ export const classify: Command = {
       const each = (outcome.milliseconds / outcome.images).toFixed(1);
       const count = outcome.images === 1 ? '1 image' : `${outcome.images} images`;
       const seconds = (outcome.milliseconds / 1000).toFixed(2);
-      await print(`${count} in ${seconds} s, ${each} ms an image, decoding included\n`);
+      await print(
+        `${count} in ${seconds} s, ${each} ms an image, decoding included; the model took ${ready.seconds.toFixed(2)} s\n`,
+      );
     }
     ready.model.dispose();
     return outcome.failures > 0 ? 1 : 0;
   },
 };
 
-async function predict(
-  { model }: ReadyModel,
-  input: Uint8Array | Tensor,
-  top: number,
-): Promise<Prediction[][]> {
+async function predict({ model }: ReadyModel, input: Tensor, top: number): Promise<Prediction[][]> {
   using scores = model.predict(input);
   const classes = scores.shape[1]!;
   const best = await scores.topK(Math.min(top, classes));
   return best.map(({ indices, values }) =>
-    Array.from(indices, (index, rank) => ({
-      label: labelOf(Number(index), classes),
-      index: Number(index),
+    indices.map((index, rank) => ({
+      label: labelOf(index, classes),
+      index,
       score: values[rank]!,
     })),
   );

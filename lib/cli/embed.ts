@@ -59,7 +59,7 @@ export const embed: Command = {
 
 async function features(
   { model }: ReadyModel,
-  input: Uint8Array | Tensor,
+  input: Tensor,
 ): Promise<{ data: Float32Array; width: number }> {
   using vectors = model.features(input);
   using exact = vectors.to({ dtype: 'float32' });

@@ -99,11 +99,14 @@ export interface ReadyModel {
   random: boolean;
   /** What the shorter side of an image is scaled to. */
   resize: number;
+  /** How long it took to build the model and to read its weights. */
+  seconds: number;
 }
 
 /** Fetches weights where that is asked for, and builds the model on its device. */
 export async function openModel(choice: ModelChoice): Promise<ReadyModel> {
   const source = await weightsSource(choice);
+  const begin = performance.now();
   const api = await import('../index.js');
   const Model = {
     resnet18: api.ResNet18,
@@ -114,24 +117,23 @@ export async function openModel(choice: ModelChoice): Promise<ReadyModel> {
   }[choice.model];
   const options = { device: choice.device, ...(choice.dtype && { dtype: choice.dtype }) };
   const model = source.file ? await Model.load(source.file, options) : new Model({ ...options, seed: 0 });
+  // the weights are still on their way: waiting here keeps them out of the time that images are said to take
+  await model.device.synchronize();
   return {
     model,
     weights: source.name,
     random: source.file === undefined,
     resize: choice.resize ?? Math.floor((choice.size * source.resize) / 224),
+    seconds: (performance.now() - begin) / 1000,
   };
 }
 
 /** The lines that say what runs where. */
-export async function describeModel(
-  { model, weights, random }: ReadyModel,
-  choice: ModelChoice,
-): Promise<string> {
-  const { devices } = await import('../index.js');
-  const device = devices().find(({ id }) => id === model.device.id);
+export function describeModel({ model, weights, random }: ReadyModel, choice: ModelChoice): string {
+  const { id, name, engine } = model.device.info;
   const lines = [
-    `device   ${model.device.id}${device ? ` (${device.name})` : ''}`,
-    `engine   ${device?.engine ?? 'unknown'}`,
+    `device   ${id} (${name})`,
+    `engine   ${engine}`,
     `model    ${choice.model}, ${model.dtype}`,
     `weights  ${weights}`,
   ];
@@ -171,9 +173,8 @@ async function weightsSource({ model, weights }: ModelChoice): Promise<WeightsSo
         }
         complain(error);
         note(
-          `The ImageNet weights of ${model} could not be fetched. Without a network, pass a file of them:\n` +
-            '--weights FILE (.safetensors, .pth or .pt).\n' +
-            'Seeded random weights are used instead: the classes and scores below mean nothing.',
+          `There are no ImageNet weights of ${model}, so seeded random ones are used: the classes and scores\n` +
+            'below mean nothing. Pass a file of weights with --weights FILE (.safetensors, .pth or .pt).',
         );
         return randomWeights;
       }

@@ -9,10 +9,6 @@ import { ProgressBar } from './progress.js';
 /** More images than this get a progress bar. */
 const handful = 8;
 
-/** ImageNet's mean and standard deviation of red, green and blue, for values from 0 to 1. */
-const mean = [0.485, 0.456, 0.406] as const;
-const deviation = [0.229, 0.224, 0.225] as const;
-
 /** What came of a run over many images. */
 export interface Outcome {
   images: number;
@@ -25,13 +21,13 @@ export interface Outcome {
  * Decodes the inputs, calls `work` with each batch of the readable ones and prints the text that it gives, and reports
  * the others on stderr.
  *
- * @param work gets the batch's paths and what the model's `forward`, `features` and `predict` take for it.
+ * @param work gets the batch's paths and pixels, which the model takes as they are.
  */
 export async function runImages(
   inputs: readonly Input[],
   { model, resize }: ReadyModel,
   { batch, size }: ModelChoice,
-  work: (paths: string[], input: Uint8Array | Tensor) => Promise<string>,
+  work: (paths: string[], input: Tensor) => Promise<string>,
 ): Promise<Outcome> {
   // once for all: without it every single image would fail
   await loadSharp();
@@ -66,29 +62,9 @@ async function workOn(
   { paths, pixels }: Batch,
   size: number,
   model: ResNet,
-  work: (paths: string[], input: Uint8Array | Tensor) => Promise<string>,
+  work: (paths: string[], input: Tensor) => Promise<string>,
 ): Promise<string> {
-  // bytes are taken for images of 224 pixels; other sizes need a tensor that says so
-  if (size === 224) {
-    return work(paths, pixels);
-  }
   const { Tensor } = await import('../index.js');
-  const shape = [paths.length, 3, size, size];
-  using input = Tensor.from(normalised(pixels, paths.length, size * size), shape, { device: model.device });
+  using input = Tensor.from(pixels, [paths.length, size, size, 3], { device: model.device });
   return await work(paths, input);
-}
-
-/** From rows of RGB pixels to planes of normalised numbers. */
-export function normalised(pixels: Uint8Array, images: number, plane: number): Float32Array {
-  const output = new Float32Array(images * 3 * plane);
-  for (let image = 0; image < images; image++) {
-    for (let channel = 0; channel < 3; channel++) {
-      const from = image * 3 * plane + channel;
-      const to = (image * 3 + channel) * plane;
-      for (let i = 0; i < plane; i++) {
-        output[to + i] = (pixels[from + i * 3]! / 255 - mean[channel]!) / deviation[channel]!;
-      }
-    }
-  }
-  return output;
 }

@@ -28,6 +28,12 @@ class Device {
   [[nodiscard]] const std::string& id() const noexcept { return id_; }
   [[nodiscard]] MemoryUse& memory() noexcept { return *memory_.use; }
 
+  // The tensors that JavaScript holds; only its thread touches these.
+  struct Held {
+    size_t tensors = 0;
+    size_t bytes = 0;
+  } held;
+
   // Runs after all that was submitted before.
   void submit(Operation operation);
 

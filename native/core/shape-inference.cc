@@ -138,10 +138,10 @@ Shape reshapedShape(const Shape& wanted, int64_t size) {
     if (extent == -1 && unknown == nullptr) {
       unknown = &extent;
     } else {
-      known *= extent;
+      known *= extent > 0 ? extent : 0;  // fits nothing
     }
   }
-  if (unknown != nullptr && size % known == 0) {
+  if (unknown != nullptr && known > 0 && size % known == 0) {
     *unknown = size / known;
     known = size;
   }

@@ -1,0 +1,125 @@
+/**
+ * The surface of the native addon (`build/Release/cudnn_resnet.node`), which only `lib/native.ts` loads. It exports
+ * exactly these functions. Each checks its arguments at once, throws the class of errors given to {@link setup}, and
+ * queues the work: a returned handle stands for a result that may not have been computed yet.
+ */
+import type { DType, StoredDType } from './lib/dtype.js';
+
+/** Elements on the host, in C order; `float64` only here. */
+type HostDType = DType | Extract<StoredDType, 'float64'>;
+type HostData = { data: NodeJS.TypedArray; dataType: HostDType };
+type Extents = number | readonly number[];
+type Maker = { device: NativeDevice; shape: readonly number[]; dtype: DType };
+
+export interface NativeTensor {
+  readonly shape: number[];
+  /** A copy of the elements in C order, in the tensor's dtype. Rejects with the error of the operation that failed. */
+  data(): Promise<ArrayBuffer>;
+  dataSync(): ArrayBuffer;
+  topK(k: number): Promise<{ indices: number[]; values: number[] }[]>;
+  dispose(): void;
+  disposed(): boolean;
+}
+
+export interface NativeDevice {
+  memory(): { tensors: number; bytes: number; peakBytes: number; reservedBytes: number };
+  synchronize(): Promise<void>;
+  trim(): void;
+  setMemoryLimit(bytes: number): void;
+}
+
+export function setup(errorClass: new (code: never, message: string) => Error): void;
+export function devices(): { id: string; name: string; engine: string; memory: number }[];
+export function diagnose(): string;
+export function openDevice(id: string): NativeDevice;
+
+export function upload(options: Maker & HostData): NativeTensor;
+/** Replaces the values of `to`. */
+export function write(options: HostData & { to: NativeTensor }): void;
+export function zeros(options: Maker): NativeTensor;
+/** Normal with mean `a` and deviation `b`, or else uniform over [a, b). */
+export function random(
+  options: Maker & { normal: boolean; a: number; b: number; seed: number; stream: number },
+): NativeTensor;
+/** A tensor without values: reading it fails until `write` or `assign` gives it some. */
+export function unwritten(options: Maker): NativeTensor;
+export function cast(options: { x: NativeTensor; dtype: DType }): NativeTensor;
+export function reshape(options: { x: NativeTensor; shape: readonly number[] }): NativeTensor;
+/** Replaces the values of `to` by those of `from`. */
+export function assign(options: { from: NativeTensor; to: NativeTensor }): void;
+export function copyTo(options: { x: NativeTensor; device: NativeDevice }): NativeTensor;
+
+export function conv2d(options: {
+  x: NativeTensor;
+  weight: NativeTensor;
+  bias?: NativeTensor | undefined;
+  add?: NativeTensor | undefined;
+  stride?: Extents | undefined;
+  padding?: Extents | undefined;
+  dilation?: Extents | undefined;
+  groups?: number | undefined;
+  activation?: string | undefined;
+}): NativeTensor;
+export function linear(options: {
+  x: NativeTensor;
+  weight: NativeTensor;
+  bias?: NativeTensor | undefined;
+  activation?: string | undefined;
+}): NativeTensor;
+export function batchNorm(options: {
+  x: NativeTensor;
+  mean: NativeTensor;
+  variance: NativeTensor;
+  weight?: NativeTensor | undefined;
+  bias?: NativeTensor | undefined;
+  eps?: number | undefined;
+  activation?: string | undefined;
+}): NativeTensor;
+/** Moves `runningMean` and `runningVariance`, and counts in `batchesTracked`, in place. */
+export function batchNormTraining(options: {
+  x: NativeTensor;
+  runningMean: NativeTensor;
+  runningVariance: NativeTensor;
+  batchesTracked?: NativeTensor | undefined;
+  weight?: NativeTensor | undefined;
+  bias?: NativeTensor | undefined;
+  eps?: number | undefined;
+  momentum?: number | undefined;
+}): NativeTensor;
+/** The weight and bias of the convolution that equals the one given followed by the batch norm in inference. */
+export function foldBatchNorm(options: {
+  weight: NativeTensor;
+  bias?: NativeTensor | undefined;
+  mean: NativeTensor;
+  variance: NativeTensor;
+  batchNormWeight?: NativeTensor | undefined;
+  batchNormBias?: NativeTensor | undefined;
+  eps?: number | undefined;
+}): { weight: NativeTensor; bias: NativeTensor };
+export function activation(options: { x: NativeTensor; kind: string }): NativeTensor;
+export function add(options: {
+  a: NativeTensor;
+  b: NativeTensor;
+  activation?: string | undefined;
+}): NativeTensor;
+export function maxPool2d(options: {
+  x: NativeTensor;
+  kernelSize: Extents;
+  stride?: Extents | undefined;
+  padding?: Extents | undefined;
+}): NativeTensor;
+export function avgPool2d(options: {
+  x: NativeTensor;
+  kernelSize: Extents;
+  stride?: Extents | undefined;
+  padding?: Extents | undefined;
+  countIncludePad?: boolean | undefined;
+}): NativeTensor;
+export function globalAvgPool(options: { x: NativeTensor }): NativeTensor;
+export function softmax(options: { x: NativeTensor }): NativeTensor;
+export function normalizeImage(options: {
+  pixels: NativeTensor;
+  mean: readonly number[];
+  std: readonly number[];
+  dtype: DType;
+}): NativeTensor;

@@ -1,0 +1,111 @@
+import type { NativeDevice } from '../binding.js';
+import { CudnnResnetError } from './errors.js';
+import { native } from './native.js';
+
+/** A device that this machine has. */
+export interface DeviceInfo {
+  id: 'cpu' | `cuda:${number}`;
+  /** The processor's name. */
+  name: string;
+  /** The library that computes on it, with its version. */
+  engine: string;
+  /** Bytes of memory that it has. */
+  memory: number;
+}
+
+/** `'auto'` is the first GPU, else the CPU; `'cuda'` is `'cuda:0'`. */
+export type DeviceId = 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
+
+/** What the tensors on a device take, in bytes. */
+export interface MemoryInfo {
+  /** Tensors that are neither disposed of nor collected. */
+  tensors: number;
+  /** Bytes of their elements. */
+  bytes: number;
+  /** The most bytes that the device has had in use at once, working memory included. */
+  peakBytes: number;
+  /** Bytes taken from the system, memory kept for reuse included. */
+  reservedBytes: number;
+}
+
+const opened = new Map<string, Device>();
+
+/** Every device that can compute, GPUs first. Empty where the addon was built for GPUs only and there is none. */
+export function devices(): DeviceInfo[] {
+  return native().devices() as DeviceInfo[];
+}
+
+/**
+ * The device of an id, the same object on every call in one thread.
+ * Throws `ERR_DEVICE` where this machine does not have it; `'auto'` falls back to the CPU.
+ */
+export function device(id: DeviceId | Device = 'auto'): Device {
+  if (id instanceof Device) {
+    return id;
+  }
+  const exact = exactId(id);
+  let found = opened.get(exact);
+  if (!found) {
+    found = new Device(exact, native().openDevice(exact));
+    opened.set(exact, found);
+  }
+  return found;
+}
+
+function exactId(id: DeviceId): string {
+  if (id === 'auto') {
+    return devices()[0]?.id ?? 'cpu';
+  }
+  if (id === 'cuda') {
+    return 'cuda:0';
+  }
+  if (typeof id !== 'string' || !/^(cpu|cuda:\d+)$/.test(id)) {
+    throw new CudnnResnetError(
+      'ERR_DEVICE',
+      `a device is 'auto', 'cpu', 'cuda' or 'cuda:N', got ${JSON.stringify(id)}`,
+    );
+  }
+  return id;
+}
+
+/** A processor with its own queue of work and its own memory. Made by {@link device}. */
+export class Device {
+  readonly id: string;
+  /** @internal */
+  readonly handle: NativeDevice;
+
+  /** @internal */
+  constructor(id: string, handle: NativeDevice) {
+    this.id = id;
+    this.handle = handle;
+  }
+
+  /** What is known of this device: its name, its engine, its memory. */
+  get info(): DeviceInfo {
+    return devices().find((known) => known.id === this.id)!;
+  }
+
+  /** What is in use now. */
+  memory(): MemoryInfo {
+    return this.handle.memory();
+  }
+
+  /** Resolves when everything that was asked for so far has been computed. */
+  synchronize(): Promise<void> {
+    return this.handle.synchronize();
+  }
+
+  /** Gives memory that is kept for reuse back to the system, once the work queued so far is done. */
+  trim(): void {
+    this.handle.trim();
+  }
+
+  /** From now on an operation that would take the device beyond `bytes` fails with `ERR_OUT_OF_MEMORY`. */
+  setMemoryLimit(bytes: number): void {
+    this.handle.setMemoryLimit(bytes);
+  }
+
+  toString(): string {
+    return this.id;
+  }
+}

@@ -1,0 +1,35 @@
+export {
+  type Device,
+  type DeviceId,
+  type DeviceInfo,
+  device,
+  devices,
+  type MemoryInfo,
+} from './device.js';
+export { diagnose } from './diagnose.js';
+export type { DType, StoredDType, TypedArrayOf, WeightEntry } from './dtype.js';
+export { CudnnResnetError, type ErrorCode } from './errors.js';
+export { imagenetLabels } from './image/labels.js';
+export { type PreprocessOptions, preprocess } from './image/preprocess.js';
+export { BasicBlock, type BasicBlockOptions } from './models/basic-block.js';
+export { Bottleneck, type BottleneckOptions } from './models/bottleneck.js';
+export { type ImageInput, imagenetNormalization } from './models/input.js';
+export {
+  type Classification,
+  type ClassifyOptions,
+  ResNet,
+  ResNet18,
+  ResNet34,
+  ResNet50,
+  ResNet101,
+  ResNet152,
+  type ResNetOptions,
+  type ResNetStructure,
+} from './models/resnet.js';
+export * as nn from './nn/index.js';
+export * as ops from './ops.js';
+export { scope } from './scope.js';
+export { type HostArray, type RandomOptions, Tensor, type TensorOptions } from './tensor.js';
+export { type PretrainedOptions, pretrainedWeights } from './weights/pretrained.js';
+export { type ReadWeightsOptions, readWeights } from './weights/read.js';
+export { saveWeights } from './weights/save.js';

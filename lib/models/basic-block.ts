@@ -1,0 +1,52 @@
+import { BatchNorm2d } from '../nn/batch-norm2d.js';
+import { convBatchNorm } from '../nn/conv-batch-norm.js';
+import { Conv2d } from '../nn/conv2d.js';
+import { type LayerOptions, Module } from '../nn/module.js';
+import { ReLU } from '../nn/relu.js';
+import type { Sequential } from '../nn/sequential.js';
+import { checkOptions } from '../options.js';
+import { scope } from '../scope.js';
+import type { Tensor } from '../tensor.js';
+import { downsampling } from './downsampling.js';
+
+export interface BasicBlockOptions extends LayerOptions {
+  /** Of the first convolution; default 1. */
+  stride?: number | undefined;
+}
+
+/**
+ * Two 3×3 convolutions and a shortcut: the block of ResNet-18 and 34. Where the stride or the channels change, the
+ * shortcut is a 1×1 convolution with batch norm.
+ */
+export class BasicBlock extends Module {
+  conv1: Conv2d;
+  bn1: BatchNorm2d;
+  relu: ReLU;
+  conv2: Conv2d;
+  bn2: BatchNorm2d;
+  downsample: Sequential | null;
+
+  constructor(inChannels: number, outChannels: number, options: BasicBlockOptions = {}) {
+    super();
+    checkOptions('BasicBlock', options, ['stride', 'device', 'dtype']);
+    const { stride = 1, ...place } = options;
+    const { device } = place;
+    this.conv1 = new Conv2d(inChannels, outChannels, 3, { stride, padding: 1, bias: false, ...place });
+    this.bn1 = new BatchNorm2d(outChannels, { device });
+    this.relu = new ReLU({ inplace: true });
+    this.conv2 = new Conv2d(outChannels, outChannels, 3, { padding: 1, bias: false, ...place });
+    this.bn2 = new BatchNorm2d(outChannels, { device });
+    this.downsample =
+      stride !== 1 || inChannels !== outChannels
+        ? downsampling(inChannels, outChannels, stride, place)
+        : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return scope(() => {
+      const shortcut = this.downsample?.forward(x) ?? x;
+      const out = convBatchNorm(x, this.conv1, this.bn1, { activation: 'relu' });
+      return convBatchNorm(out, this.conv2, this.bn2, { add: shortcut, activation: 'relu' });
+    });
+  }
+}

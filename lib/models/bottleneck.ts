@@ -1,0 +1,67 @@
+import { BatchNorm2d } from '../nn/batch-norm2d.js';
+import { convBatchNorm } from '../nn/conv-batch-norm.js';
+import { Conv2d } from '../nn/conv2d.js';
+import { type LayerOptions, Module } from '../nn/module.js';
+import { ReLU } from '../nn/relu.js';
+import type { Sequential } from '../nn/sequential.js';
+import { checkOptions } from '../options.js';
+import { scope } from '../scope.js';
+import type { Tensor } from '../tensor.js';
+import { downsampling } from './downsampling.js';
+
+export interface BottleneckOptions extends LayerOptions {
+  /** Of the 3×3 convolution; default 1. */
+  stride?: number | undefined;
+  /** Channels of the 3×3 convolution; default a quarter of the output's. */
+  width?: number | undefined;
+  /** Of the 3×3 convolution; default 1. */
+  groups?: number | undefined;
+  /** Whether the shortcut has a convolution; default: where the stride or the channels change. */
+  downsample?: boolean | undefined;
+}
+
+/**
+ * 1×1, 3×3 and 1×1 convolutions and a shortcut: the block of ResNet-50, 101 and 152. `Bottleneck(64, 256)` has a 1×1
+ * convolution with batch norm in its shortcut, `Bottleneck(256, 256)` hands its input on. The 3×3 convolution carries
+ * the stride ("v1.5", as in torchvision).
+ */
+export class Bottleneck extends Module {
+  conv1: Conv2d;
+  bn1: BatchNorm2d;
+  conv2: Conv2d;
+  bn2: BatchNorm2d;
+  conv3: Conv2d;
+  bn3: BatchNorm2d;
+  relu: ReLU;
+  downsample: Sequential | null;
+
+  constructor(inChannels: number, outChannels: number, options: BottleneckOptions = {}) {
+    super();
+    checkOptions('Bottleneck', options, ['stride', 'width', 'groups', 'downsample', 'device', 'dtype']);
+    const {
+      stride = 1,
+      width = outChannels / 4,
+      groups = 1,
+      downsample = stride !== 1 || inChannels !== outChannels,
+      ...place
+    } = options;
+    const { device } = place;
+    this.conv1 = new Conv2d(inChannels, width, 1, { bias: false, ...place });
+    this.bn1 = new BatchNorm2d(width, { device });
+    this.conv2 = new Conv2d(width, width, 3, { stride, padding: 1, groups, bias: false, ...place });
+    this.bn2 = new BatchNorm2d(width, { device });
+    this.conv3 = new Conv2d(width, outChannels, 1, { bias: false, ...place });
+    this.bn3 = new BatchNorm2d(outChannels, { device });
+    this.relu = new ReLU({ inplace: true });
+    this.downsample = downsample ? downsampling(inChannels, outChannels, stride, place) : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return scope(() => {
+      const shortcut = this.downsample?.forward(x) ?? x;
+      let out = convBatchNorm(x, this.conv1, this.bn1, { activation: 'relu' });
+      out = convBatchNorm(out, this.conv2, this.bn2, { activation: 'relu' });
+      return convBatchNorm(out, this.conv3, this.bn3, { add: shortcut, activation: 'relu' });
+    });
+  }
+}

@@ -1,0 +1,248 @@
+import type { Device } from '../device.js';
+import type { DType } from '../dtype.js';
+import { CudnnResnetError } from '../errors.js';
+import { labelOf } from '../image/labels.js';
+import { preprocess } from '../image/preprocess.js';
+import { BatchNorm2d } from '../nn/batch-norm2d.js';
+import { convBatchNorm } from '../nn/conv-batch-norm.js';
+import { Conv2d } from '../nn/conv2d.js';
+import { checkExtent } from '../nn/extent.js';
+import { Linear } from '../nn/linear.js';
+import { type LayerOptions, Module, placement } from '../nn/module.js';
+import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.js';
+import { ReLU } from '../nn/relu.js';
+import { Sequential } from '../nn/sequential.js';
+import { checkOptions } from '../options.js';
+import { scope } from '../scope.js';
+import type { Tensor } from '../tensor.js';
+import { startResidualInitialization, withoutValues } from '../weights/initialize.js';
+import { readWeights } from '../weights/read.js';
+import { BasicBlock } from './basic-block.js';
+import { Bottleneck } from './bottleneck.js';
+import { type ImageInput, imageTensor } from './input.js';
+
+/** Blocks per group, as in table 1 of "Deep Residual Learning for Image Recognition" (He et al., 2015). */
+const family = {
+  ResNet18: { block: BasicBlock, layers: [2, 2, 2, 2] },
+  ResNet34: { block: BasicBlock, layers: [3, 4, 6, 3] },
+  ResNet50: { block: Bottleneck, layers: [3, 4, 6, 3] },
+  ResNet101: { block: Bottleneck, layers: [3, 4, 23, 3] },
+  ResNet152: { block: Bottleneck, layers: [3, 8, 36, 3] },
+} as const;
+
+export interface ResNetOptions extends LayerOptions {
+  /** Default 1000, ImageNet's. */
+  numClasses?: number | undefined;
+  /** Of the random weights that the model starts with; default 0. */
+  seed?: number | undefined;
+}
+
+/** The makings of a ResNet of one's own. */
+export interface ResNetStructure {
+  block: typeof BasicBlock | typeof Bottleneck;
+  /** How many blocks each of the four groups has. */
+  layers: readonly [number, number, number, number];
+}
+
+export interface ClassifyOptions {
+  /** How many classes to give for each image; default 5. */
+  top?: number | undefined;
+  /** How many images are computed at once; default 8. */
+  batch?: number | undefined;
+  /** What an image's shorter side is scaled to before the centre is cut out; default 256, 232 for V2 weights. */
+  resize?: number | undefined;
+}
+
+export interface Classification {
+  /** ImageNet's name of the class; `class 17` where the model does not have ImageNet's 1000. */
+  label: string;
+  index: number;
+  /** The probability, from 0 to 1. */
+  score: number;
+}
+
+/**
+ * A residual network. The variant is torchvision's ("v1.5"), and so are the names of its layers and the keys of its
+ * state dict. Unlike other modules a ResNet starts in inference mode, with PyTorch's initial values.
+ */
+export class ResNet extends Module {
+  conv1: Conv2d;
+  bn1: BatchNorm2d;
+  relu: ReLU;
+  maxpool: MaxPool2d;
+  layer1: Sequential;
+  layer2: Sequential;
+  layer3: Sequential;
+  layer4: Sequential;
+  avgpool: AdaptiveAvgPool2d;
+  fc: Linear;
+
+  constructor(options: ResNetOptions & ResNetStructure) {
+    super();
+    checkOptions('ResNet', options, ['block', 'layers', 'numClasses', 'seed', 'device', 'dtype']);
+    const { block, layers, numClasses = 1000, seed = 0 } = options;
+    checkExtent('ResNet: numClasses', numClasses);
+    checkExtent('ResNet: seed', seed, 0);
+    const { device, dtype } = placement(options);
+    const place = { device, dtype };
+    const expansion = block === Bottleneck ? 4 : 1;
+
+    let channels = 64;
+    const group = (width: number, blocks: number, stride: number): Sequential => {
+      const out = width * expansion;
+      const modules = Array.from({ length: checkExtent('ResNet: layers', blocks) }, (_, i) => {
+        const first = i === 0;
+        return new block(first ? channels : out, out, { stride: first ? stride : 1, ...place });
+      });
+      channels = out;
+      return new Sequential(...modules);
+    };
+
+    const endInitialization = startResidualInitialization(seed);
+    try {
+      this.conv1 = new Conv2d(3, 64, 7, { stride: 2, padding: 3, bias: false, ...place });
+      this.bn1 = new BatchNorm2d(64, { device });
+      this.relu = new ReLU({ inplace: true });
+      this.maxpool = new MaxPool2d(3, { stride: 2, padding: 1 });
+      this.layer1 = group(64, layers[0], 1);
+      this.layer2 = group(128, layers[1], 2);
+      this.layer3 = group(256, layers[2], 2);
+      this.layer4 = group(512, layers[3], 2);
+      this.avgpool = new AdaptiveAvgPool2d([1, 1]);
+      this.fc = new Linear(channels, numClasses, place);
+    } finally {
+      endInitialization();
+    }
+    this.eval();
+  }
+
+  /** The class scores before softmax, [N, numClasses]. Returns at once; read them with `await logits.data()`. */
+  override forward(x: ImageInput): Tensor {
+    return scope(() => this.fc.forward(this.features(x)));
+  }
+
+  /** The pooled embedding of each image, [N, 2048], or [N, 512] for ResNet-18 and 34. */
+  features(x: ImageInput): Tensor {
+    return scope(() => {
+      let y = imageTensor(x, this.device, this.dtype);
+      y = convBatchNorm(y, this.conv1, this.bn1, { activation: 'relu' });
+      y = this.maxpool.forward(y);
+      y = this.layer1.forward(y);
+      y = this.layer2.forward(y);
+      y = this.layer3.forward(y);
+      y = this.layer4.forward(y);
+      return this.avgpool.forward(y).flatten();
+    });
+  }
+
+  /** The probability of each class, [N, numClasses]. */
+  predict(x: ImageInput): Tensor {
+    return scope(() => this.forward(x).softmax());
+  }
+
+  /**
+   * The most probable classes of images, best first, from their files or encoded bytes (JPEG, PNG, WebP, AVIF, TIFF,
+   * GIF, SVG). Needs the package `sharp`. Rejects with `ERR_IMAGE`, which names the image, where one cannot be read.
+   */
+  async classify(
+    images: string | Uint8Array | readonly (string | Uint8Array)[],
+    options: ClassifyOptions = {},
+  ): Promise<Classification[][]> {
+    checkOptions('classify', options, ['top', 'batch', 'resize']);
+    const { top = 5, batch = 8, resize } = options;
+    const classes = this.fc.outFeatures;
+    checkExtent('classify: batch', batch);
+    if (checkExtent('classify: top', top) > classes) {
+      throw new CudnnResnetError(
+        'ERR_ARGUMENT',
+        `classify: top is ${top}, but the model has ${classes} classes`,
+      );
+    }
+    const list = typeof images === 'string' || images instanceof Uint8Array ? [images] : images;
+    const results: Classification[][] = [];
+    for (let first = 0; first < list.length; first += batch) {
+      const part = list.slice(first, first + batch);
+      const pixels = Buffer.concat(await Promise.all(part.map((image) => preprocess(image, { resize }))));
+      using scores = this.predict(pixels);
+      for (const { indices, values } of await scores.topK(top)) {
+        results.push(
+          indices.map((index, rank) => ({ label: labelOf(index, classes), index, score: values[rank]! })),
+        );
+      }
+    }
+    return results;
+  }
+
+  /** Where the model computes. */
+  get device(): Device {
+    return this.fc.weight.device;
+  }
+
+  /** What it computes in. */
+  get dtype(): DType {
+    return this.fc.weight.dtype;
+  }
+
+  /**
+   * Builds the model with weights from a file: safetensors, an index of sharded safetensors, or a PyTorch checkpoint.
+   * The number of classes is the file's. Rejects with `ERR_WEIGHTS` where the file cannot be read or does not fit.
+   */
+  static async load<M extends ResNet>(
+    this: new (
+      options: ResNetOptions,
+    ) => M,
+    path: string,
+    options: Omit<ResNetOptions, 'numClasses' | 'seed'> = {},
+  ): Promise<M> {
+    checkOptions('load', options, ['device', 'dtype']);
+    const entries = await readWeights(path);
+    const numClasses = entries.get('fc.weight')?.shape[0];
+    const model = withoutValues(() => new this({ ...options, numClasses }));
+    try {
+      await model.loadStateDictAsync(entries);
+      return model;
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+  }
+
+  protected override typeName(): string {
+    return 'ResNet';
+  }
+}
+
+/** 11.7 million parameters, 69.8 % top-1 on ImageNet with torchvision's weights. */
+export class ResNet18 extends ResNet {
+  constructor(options: ResNetOptions = {}) {
+    super({ ...options, ...family.ResNet18 });
+  }
+}
+
+/** 21.8 million parameters, 73.3 % top-1. */
+export class ResNet34 extends ResNet {
+  constructor(options: ResNetOptions = {}) {
+    super({ ...options, ...family.ResNet34 });
+  }
+}
+
+/** 25.6 million parameters, 76.1 % top-1 (V2 weights: 80.9 %). */
+export class ResNet50 extends ResNet {
+  constructor(options: ResNetOptions = {}) {
+    super({ ...options, ...family.ResNet50 });
+  }
+}
+
+/** 44.5 million parameters, 77.4 % top-1 (V2 weights: 81.9 %). */
+export class ResNet101 extends ResNet {
+  constructor(options: ResNetOptions = {}) {
+    super({ ...options, ...family.ResNet101 });
+  }
+}
+
+/** 60.2 million parameters, 78.3 % top-1 (V2 weights: 82.3 %). */
+export class ResNet152 extends ResNet {
+  constructor(options: ResNetOptions = {}) {
+    super({ ...options, ...family.ResNet152 });
+  }
+}

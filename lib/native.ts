@@ -1,0 +1,54 @@
+import { fileURLToPath } from 'node:url';
+import loadBinding from 'bindings';
+import type * as Binding from '../binding.js';
+import { CudnnResnetError } from './errors.js';
+
+const packageFolder = fileURLToPath(new URL('..', import.meta.url));
+
+let loaded: typeof Binding | undefined;
+
+/** The addon, loaded on first use. Throws `ERR_NATIVE`, which says why it cannot be loaded and what helps. */
+export function native(): typeof Binding {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): typeof Binding {
+  let addon: typeof Binding;
+  try {
+    addon = loadBinding({ bindings: 'cudnn_resnet', module_root: packageFolder });
+  } catch (cause) {
+    throw new CudnnResnetError('ERR_NATIVE', explanation(cause), { cause });
+  }
+  addon.setup(CudnnResnetError);
+  return addon;
+}
+
+/** Possible reasons, picked from what the loader said. */
+function explanation(cause: unknown): string {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  const advice: string[] = [];
+  if (reason.startsWith('Could not locate the bindings file')) {
+    advice.push(
+      `It was not built: run "npm rebuild cudnn-resnet" (here: "npm run build") and read what it prints.`,
+    );
+  }
+  const library = /(lib[\w.+-]+\.so[\w.]*|[\w.+-]+\.dylib)/.exec(reason)?.[1];
+  if (library) {
+    advice.push(
+      library.startsWith('libdnnl')
+        ? 'oneDNN is not installed: "apt-get install libdnnl-dev", "dnf install onednn-devel" or "brew install onednn".'
+        : `The library ${library} is not installed, or not where the loader looks (LD_LIBRARY_PATH).`,
+    );
+  }
+  if (/invalid ELF header|wrong ELF class|incompatible architecture|GLIBC/.test(reason)) {
+    advice.push('It was built on another system: delete node_modules and install again on this one.');
+  }
+  const solutions = advice.length > 0 ? advice : ['Run "npm rebuild cudnn-resnet" and read what it prints.'];
+  return [
+    `The native addon of cudnn-resnet cannot be loaded on ${process.platform}-${process.arch}, Node ${process.version}.`,
+    `Reason: ${reason.split('\n')[0]}`,
+    'Possible solutions:',
+    ...solutions.map((line) => `- ${line}`),
+  ].join('\n');
+}

@@ -1,0 +1,89 @@
+import type { Device, DeviceId } from '../device.js';
+import type { DType } from '../dtype.js';
+import * as ops from '../ops.js';
+import { checkOptions } from '../options.js';
+import { unscoped } from '../scope.js';
+import { Tensor } from '../tensor.js';
+import { initialTensor } from '../weights/initialize.js';
+import { checkExtent } from './extent.js';
+import { type LayerOptions, Module, placement } from './module.js';
+import { Parameter } from './parameter.js';
+import { pythonBool, pythonFloat } from './python.js';
+
+export interface BatchNorm2dOptions extends Pick<LayerOptions, 'device'> {
+  /** Added to the variance; default 1e-5. */
+  eps?: number | undefined;
+  /** How far the running statistics move at each batch; default 0.1. */
+  momentum?: number | undefined;
+}
+
+/**
+ * Batch normalization over `[N, C, H, W]`. Its parameters and statistics are float32, whatever the dtype of `x`.
+ * In training mode it normalises by the batch and moves the running statistics.
+ */
+export class BatchNorm2d extends Module {
+  weight: Parameter;
+  bias: Parameter;
+  running_mean: Tensor;
+  running_var: Tensor;
+  num_batches_tracked: Tensor;
+  readonly features: number;
+  readonly eps: number;
+  readonly momentum: number;
+
+  constructor(features: number, options: BatchNorm2dOptions = {}) {
+    super();
+    checkOptions('BatchNorm2d', options, ['eps', 'momentum', 'device']);
+    this.features = checkExtent('BatchNorm2d: features', features);
+    this.eps = options.eps ?? 1e-5;
+    this.momentum = options.momentum ?? 0.1;
+    const { device } = placement(options);
+    const filled = (value: number) =>
+      initialTensor([features], { kind: 'constant', value }, { device, dtype: 'float32' });
+    this.weight = new Parameter(filled(1));
+    this.bias = new Parameter(filled(0));
+    this.running_mean = filled(0);
+    this.running_var = filled(1);
+    this.num_batches_tracked = unscoped(() => Tensor.zeros([], { device, dtype: 'int64' }));
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.apply(x, {});
+  }
+
+  /** The normalization with an activation of its result. */
+  apply(x: Tensor, { activation }: { activation?: ops.Activation | undefined }): Tensor {
+    const { weight, bias, eps } = this;
+    if (!this.training) {
+      const { running_mean: mean, running_var: variance } = this;
+      return ops.batchNorm(x, { mean, variance, weight, bias, eps, activation });
+    }
+    const normalised = ops.batchNormTraining(x, {
+      runningMean: this.running_mean,
+      runningVariance: this.running_var,
+      batchesTracked: this.num_batches_tracked,
+      weight,
+      bias,
+      eps,
+      momentum: this.momentum,
+    });
+    if (!activation) {
+      return normalised;
+    }
+    const y = ops.activation(normalised, activation);
+    normalised.dispose();
+    return y;
+  }
+
+  /** Moves to another device; the dtype stays float32. */
+  override to(options: { device?: DeviceId | Device | undefined; dtype?: DType | undefined }): this {
+    checkOptions('Module.to', options, ['device', 'dtype']);
+    return super.to({ device: options.device });
+  }
+
+  protected override describeOptions(): string {
+    const eps = pythonFloat(this.eps);
+    const momentum = pythonFloat(this.momentum);
+    return `${this.features}, eps=${eps}, momentum=${momentum}, affine=${pythonBool(true)}, track_running_stats=${pythonBool(true)}`;
+  }
+}

@@ -1,0 +1,150 @@
+import { CudnnResnetError } from '../errors.js';
+import { native } from '../native.js';
+import * as ops from '../ops.js';
+import { checkOptions } from '../options.js';
+import { unscoped } from '../scope.js';
+import { Tensor } from '../tensor.js';
+import { convolutionInitializer, initialTensor, uniformFanIn } from '../weights/initialize.js';
+import type { BatchNorm2d } from './batch-norm2d.js';
+import { checkExtent } from './extent.js';
+import { type LayerOptions, Module, placement } from './module.js';
+import { Parameter } from './parameter.js';
+import { pythonTuple } from './python.js';
+
+export interface Conv2dLayerOptions extends LayerOptions {
+  stride?: ops.Pair | undefined;
+  padding?: ops.Pair | undefined;
+  dilation?: ops.Pair | undefined;
+  groups?: number | undefined;
+  /** Whether there is a bias; default true. */
+  bias?: boolean | undefined;
+}
+
+/** The convolution and its bias that a convolution followed by a batch norm in inference amounts to. */
+interface Folded {
+  weight: Tensor;
+  bias: Tensor;
+  /** What it was computed from: tensors and their versions, one after the other. */
+  source: readonly unknown[];
+}
+
+/** A 2-D convolution over `[N, in, H, W]`, with PyTorch's initial values and text. */
+export class Conv2d extends Module {
+  weight: Parameter;
+  bias: Parameter | null;
+  readonly inChannels: number;
+  readonly outChannels: number;
+  readonly kernelSize: readonly [number, number];
+  readonly stride: readonly [number, number];
+  readonly padding: readonly [number, number];
+  readonly dilation: readonly [number, number];
+  readonly groups: number;
+  #folded: Folded | undefined;
+
+  constructor(
+    inChannels: number,
+    outChannels: number,
+    kernelSize: ops.Pair,
+    options: Conv2dLayerOptions = {},
+  ) {
+    super();
+    checkOptions('Conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', 'device', 'dtype']);
+    this.inChannels = checkExtent('Conv2d: inChannels', inChannels);
+    this.outChannels = checkExtent('Conv2d: outChannels', outChannels);
+    this.kernelSize = pair('Conv2d: kernelSize', kernelSize);
+    this.stride = pair('Conv2d: stride', options.stride ?? 1);
+    this.padding = pair('Conv2d: padding', options.padding ?? 0, 0);
+    this.dilation = pair('Conv2d: dilation', options.dilation ?? 1);
+    this.groups = checkExtent('Conv2d: groups', options.groups ?? 1);
+    if (inChannels % this.groups !== 0 || outChannels % this.groups !== 0) {
+      throw new CudnnResnetError(
+        'ERR_SHAPE',
+        `Conv2d: ${inChannels} input and ${outChannels} output channels do not divide into ${this.groups} groups`,
+      );
+    }
+    const place = placement(options);
+    const shape = [outChannels, inChannels / this.groups, ...this.kernelSize];
+    this.weight = new Parameter(initialTensor(shape, convolutionInitializer(shape), place));
+    this.bias =
+      (options.bias ?? true) ? new Parameter(initialTensor([outChannels], uniformFanIn(shape), place)) : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return this.apply(x, {});
+  }
+
+  /** The convolution with an activation, or a tensor to add, in the same operation. */
+  apply(x: Tensor, fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>): Tensor {
+    return ops.conv2d(x, this.weight, { ...this.geometry(), ...fused, bias: this.bias ?? undefined });
+  }
+
+  /** As {@link Conv2d.apply}, with `batchNorm` in inference folded into weight and bias. */
+  applyFolded(
+    x: Tensor,
+    batchNorm: BatchNorm2d,
+    fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>,
+  ): Tensor {
+    const { weight, bias } = this.#foldedWith(batchNorm);
+    return ops.conv2d(x, weight, { ...this.geometry(), ...fused, bias });
+  }
+
+  override dispose(): void {
+    this.#dropFolded();
+    super.dispose();
+  }
+
+  private geometry(): Pick<ops.Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'> {
+    const { stride, padding, dilation, groups } = this;
+    return { stride, padding, dilation, groups };
+  }
+
+  /** Computed once, and again when one of the tensors that it comes from has changed. */
+  #foldedWith(batchNorm: BatchNorm2d): Folded {
+    const { weight, bias } = this;
+    const { running_mean, running_var, weight: batchNormWeight, bias: batchNormBias, eps } = batchNorm;
+    const tensors = [weight, bias, running_mean, running_var, batchNormWeight, batchNormBias];
+    const source = [...tensors, ...tensors.map((tensor) => tensor?.version), eps];
+    if (!this.#folded?.source.every((value, i) => value === source[i])) {
+      this.#dropFolded();
+      const folded = native().foldBatchNorm({
+        weight: weight.handle,
+        bias: bias?.handle,
+        mean: running_mean.handle,
+        variance: running_var.handle,
+        batchNormWeight: batchNormWeight?.handle,
+        batchNormBias: batchNormBias?.handle,
+        eps,
+      });
+      this.#folded = unscoped(() => ({
+        weight: new Tensor(folded.weight, weight.dtype, weight.device),
+        bias: new Tensor(folded.bias, 'float32', weight.device),
+        source,
+      }));
+    }
+    return this.#folded;
+  }
+
+  #dropFolded(): void {
+    this.#folded?.weight.dispose();
+    this.#folded?.bias.dispose();
+    this.#folded = undefined;
+  }
+
+  protected override describeOptions(): string {
+    const parts = [
+      `${this.inChannels}, ${this.outChannels}`,
+      `kernel_size=${pythonTuple(this.kernelSize)}`,
+      `stride=${pythonTuple(this.stride)}`,
+    ];
+    if (this.padding.some((p) => p !== 0)) parts.push(`padding=${pythonTuple(this.padding)}`);
+    if (this.dilation.some((d) => d !== 1)) parts.push(`dilation=${pythonTuple(this.dilation)}`);
+    if (this.groups !== 1) parts.push(`groups=${this.groups}`);
+    if (this.bias === null) parts.push('bias=False');
+    return parts.join(', ');
+  }
+}
+
+function pair(what: string, value: ops.Pair, least = 1): readonly [number, number] {
+  const [height, width] = typeof value === 'number' ? [value, value] : value;
+  return [checkExtent(what, height, least), checkExtent(what, width, least)];
+}

@@ -1,0 +1,11 @@
+export { manualSeed } from '../weights/initialize.js';
+export { BatchNorm2d, type BatchNorm2dOptions } from './batch-norm2d.js';
+export { Conv2d, type Conv2dLayerOptions } from './conv2d.js';
+export { Identity } from './identity.js';
+export { Linear, type LinearLayerOptions } from './linear.js';
+export { type LayerOptions, type LoadResult, Module } from './module.js';
+export { Parameter } from './parameter.js';
+export { AdaptiveAvgPool2d, MaxPool2d } from './pooling.js';
+export { ReLU } from './relu.js';
+export { Sequential } from './sequential.js';
+export type { StateDictionary } from './state-dict.js';

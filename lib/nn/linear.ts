@@ -1,0 +1,41 @@
+import * as ops from '../ops.js';
+import { checkOptions } from '../options.js';
+import type { Tensor } from '../tensor.js';
+import { initialTensor, uniformFanIn } from '../weights/initialize.js';
+import { checkExtent } from './extent.js';
+import { type LayerOptions, Module, placement } from './module.js';
+import { Parameter } from './parameter.js';
+import { pythonBool } from './python.js';
+
+export interface LinearLayerOptions extends LayerOptions {
+  /** Whether there is a bias; default true. */
+  bias?: boolean | undefined;
+}
+
+/** `x · weightᵀ + bias` over `[N, in]`. */
+export class Linear extends Module {
+  weight: Parameter;
+  bias: Parameter | null;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+
+  constructor(inFeatures: number, outFeatures: number, options: LinearLayerOptions = {}) {
+    super();
+    checkOptions('Linear', options, ['bias', 'device', 'dtype']);
+    this.inFeatures = checkExtent('Linear: inFeatures', inFeatures);
+    this.outFeatures = checkExtent('Linear: outFeatures', outFeatures);
+    const place = placement(options);
+    const shape = [outFeatures, inFeatures];
+    const initial = uniformFanIn(shape);
+    this.weight = new Parameter(initialTensor(shape, initial, place));
+    this.bias = (options.bias ?? true) ? new Parameter(initialTensor([outFeatures], initial, place)) : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return ops.linear(x, this.weight, { bias: this.bias ?? undefined });
+  }
+
+  protected override describeOptions(): string {
+    return `in_features=${this.inFeatures}, out_features=${this.outFeatures}, bias=${pythonBool(this.bias !== null)}`;
+  }
+}

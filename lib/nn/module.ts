@@ -1,0 +1,174 @@
+import { setImmediate } from 'node:timers/promises';
+import { type Device, type DeviceId, device } from '../device.js';
+import type { DType, WeightEntry } from '../dtype.js';
+import { checkOptions } from '../options.js';
+import { unscoped } from '../scope.js';
+import { Tensor } from '../tensor.js';
+import { Parameter } from './parameter.js';
+import { type StateDictionary, stateDictPlan, writeEntry } from './state-dict.js';
+
+/** Where a layer's parameters are made, and of what type. */
+export interface LayerOptions {
+  /** Default `'auto'`: the first GPU, else the CPU. */
+  device?: DeviceId | Device | undefined;
+  /** Default `'float32'`. */
+  dtype?: DType | undefined;
+}
+
+/** The device and the dtype that {@link LayerOptions} ask for. */
+export function placement(options: LayerOptions): { device: Device; dtype: DType } {
+  return { device: device(options.device), dtype: options.dtype ?? 'float32' };
+}
+
+/** What {@link Module.loadStateDict} found different, where it is not strict. */
+export interface LoadResult {
+  missing: string[];
+  unexpected: string[];
+}
+
+/**
+ * The base of every layer and model, as in PyTorch. Its own properties that are modules, parameters or tensors are its
+ * submodules, parameters and buffers, under their names and in the order of their assignment. A class of yours that
+ * extends it and assigns layers in its constructor has its state dict, its text, `train`, `eval`, `to` and `dispose`.
+ *
+ * A module starts in training mode.
+ */
+export abstract class Module {
+  training = true;
+
+  abstract forward(x: Tensor): Tensor;
+
+  /** The submodules, by name. */
+  children(): [string, Module][] {
+    return Object.entries(this).filter((entry): entry is [string, Module] => entry[1] instanceof Module);
+  }
+
+  /** The parameters, those of submodules included. */
+  parameters(): Parameter[] {
+    return [...this.namedTensors()]
+      .map(([, tensor]) => tensor)
+      .filter((tensor) => tensor instanceof Parameter);
+  }
+
+  /** The tensors that are kept with the parameters but not learnt, such as running statistics. */
+  buffers(): Tensor[] {
+    return [...this.namedTensors()]
+      .map(([, tensor]) => tensor)
+      .filter((tensor) => !(tensor instanceof Parameter));
+  }
+
+  /** Parameters and buffers by their path, for example `layer1.0.conv1.weight`; the tensors are the module's own. */
+  stateDict(): Map<string, Tensor> {
+    return new Map(this.namedTensors());
+  }
+
+  /**
+   * Copies values into the parameters and buffers. All keys are checked first: `ERR_WEIGHTS` lists those that are
+   * missing, unexpected or of another shape, and nothing is changed then. With `strict: false` missing and unexpected
+   * keys are only returned. Values are converted to each tensor's dtype.
+   */
+  loadStateDict(dict: StateDictionary, options: { strict?: boolean | undefined } = {}): LoadResult {
+    checkOptions('loadStateDict', options, ['strict']);
+    const plan = stateDictPlan(this.stateDict(), dict, options.strict ?? true);
+    for (const [tensor, entry] of plan.writes) {
+      writeEntry(tensor, entry);
+    }
+    return { missing: plan.missing, unexpected: plan.unexpected };
+  }
+
+  /** As {@link Module.loadStateDict}, and lets the event loop run between the tensors. */
+  async loadStateDictAsync(dict: Map<string, WeightEntry>): Promise<void> {
+    for (const [tensor, entry] of stateDictPlan(this.stateDict(), dict, true).writes) {
+      writeEntry(tensor, entry);
+      await setImmediate();
+    }
+  }
+
+  /** Training mode: batch norms use, and move, the statistics of the batch. */
+  train(mode = true): this {
+    this.training = mode;
+    for (const [, child] of this.children()) {
+      child.train(mode);
+    }
+    return this;
+  }
+
+  /** Inference mode: batch norms use their running statistics and are folded into the convolutions before them. */
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Moves parameters and buffers to another device or to another floating-point dtype. */
+  to(options: { device?: DeviceId | Device | undefined; dtype?: DType | undefined }): this {
+    checkOptions('Module.to', options, ['device', 'dtype']);
+    for (const [name, tensor] of this.ownTensors()) {
+      const dtype = tensor.dtype === 'int64' ? undefined : options.dtype;
+      const moved = unscoped(() => tensor.to({ device: options.device, dtype }));
+      Object.assign(this, { [name]: tensor instanceof Parameter ? new Parameter(moved) : moved });
+      tensor.dispose();
+    }
+    for (const [, child] of this.children()) {
+      child.to(options);
+    }
+    return this;
+  }
+
+  /** Frees the parameters and buffers, those of submodules included. */
+  dispose(): void {
+    for (const [, tensor] of this.ownTensors()) {
+      tensor.dispose();
+    }
+    for (const [, child] of this.children()) {
+      child.dispose();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** The text that PyTorch's `print(module)` gives. */
+  toString(): string {
+    const children = this.children().map(([name, child]) => `(${name}): ${indented(String(child))}`);
+    const extra = this.describeOptions();
+    if (children.length === 0) {
+      return `${this.typeName()}(${extra})`;
+    }
+    const lines = extra ? [extra, ...children] : children;
+    return `${this.typeName()}(\n  ${lines.join('\n  ')}\n)`;
+  }
+
+  /** What the text shows between the parentheses: the options of a layer. */
+  protected describeOptions(): string {
+    return '';
+  }
+
+  /** The name that the text begins with. */
+  protected typeName(): string {
+    return this.constructor.name;
+  }
+
+  private ownTensors(): [string, Tensor][] {
+    const tensors = Object.entries(this).filter(
+      (entry): entry is [string, Tensor] => entry[1] instanceof Tensor,
+    );
+    // PyTorch lists a module's parameters before its buffers
+    return [
+      ...tensors.filter(([, tensor]) => tensor instanceof Parameter),
+      ...tensors.filter(([, tensor]) => !(tensor instanceof Parameter)),
+    ];
+  }
+
+  private *namedTensors(prefix = ''): Generator<[string, Tensor]> {
+    for (const [name, tensor] of this.ownTensors()) {
+      yield [prefix + name, tensor];
+    }
+    for (const [name, child] of this.children()) {
+      yield* child.namedTensors(`${prefix}${name}.`);
+    }
+  }
+}
+
+function indented(text: string): string {
+  return text.replaceAll('\n', '\n  ');
+}

@@ -1,0 +1,15 @@
+import type { DType } from '../dtype.js';
+import { unregister } from '../scope.js';
+import { Tensor } from '../tensor.js';
+
+/**
+ * A tensor that a module learns. A module's own property that is a `Parameter` is one of its parameters; one that is a
+ * plain `Tensor` is one of its buffers. It takes `tensor` over and belongs to no scope.
+ */
+export class Parameter<D extends DType = DType> extends Tensor<D> {
+  constructor(tensor: Tensor<D>) {
+    super(tensor.handle, tensor.dtype, tensor.device);
+    unregister(tensor);
+    unregister(this);
+  }
+}

@@ -1,0 +1,68 @@
+import { CudnnResnetError } from '../errors.js';
+import * as ops from '../ops.js';
+import { checkOptions } from '../options.js';
+import type { Tensor } from '../tensor.js';
+import { Module } from './module.js';
+import { pythonTuple } from './python.js';
+
+/** The largest value in each window; see `ops.maxPool2d`. */
+export class MaxPool2d extends Module {
+  readonly kernelSize: ops.Pair;
+  readonly stride: ops.Pair;
+  readonly padding: ops.Pair;
+
+  constructor(
+    kernelSize: ops.Pair,
+    options: { stride?: ops.Pair | undefined; padding?: ops.Pair | undefined } = {},
+  ) {
+    super();
+    checkOptions('MaxPool2d', options, ['stride', 'padding']);
+    this.kernelSize = kernelSize;
+    this.stride = options.stride ?? kernelSize;
+    this.padding = options.padding ?? 0;
+  }
+
+  override forward(x: Tensor): Tensor {
+    const { kernelSize, stride, padding } = this;
+    return ops.maxPool2d(x, { kernelSize, stride, padding });
+  }
+
+  protected override describeOptions(): string {
+    const [kernelSize, stride, padding] = [this.kernelSize, this.stride, this.padding].map(pythonPair);
+    return `kernel_size=${kernelSize}, stride=${stride}, padding=${padding}, dilation=1, ceil_mode=False`;
+  }
+}
+
+/** The mean over equal windows, as many as `outputSize` asks for: 1 gives the mean of each channel. */
+export class AdaptiveAvgPool2d extends Module {
+  readonly outputSize: ops.Pair;
+
+  constructor(outputSize: ops.Pair) {
+    super();
+    this.outputSize = outputSize;
+  }
+
+  /** Throws `ERR_SHAPE` where the input does not divide into windows of one size. */
+  override forward(x: Tensor): Tensor {
+    const [height, width] =
+      typeof this.outputSize === 'number' ? [this.outputSize, this.outputSize] : this.outputSize;
+    const [, , h = 0, w = 0] = x.shape;
+    if (h % height !== 0 || w % width !== 0) {
+      throw new CudnnResnetError(
+        'ERR_SHAPE',
+        `AdaptiveAvgPool2d: an input of ${h}×${w} does not divide into ${height}×${width} equal windows`,
+      );
+    }
+    return height === 1 && width === 1
+      ? ops.globalAvgPool(x)
+      : ops.avgPool2d(x, { kernelSize: [h / height, w / width] });
+  }
+
+  protected override describeOptions(): string {
+    return `output_size=${pythonPair(this.outputSize)}`;
+  }
+}
+
+function pythonPair(pair: ops.Pair): string {
+  return typeof pair === 'number' ? String(pair) : pythonTuple(pair);
+}

@@ -1,0 +1,23 @@
+import * as ops from '../ops.js';
+import { checkOptions } from '../options.js';
+import type { Tensor } from '../tensor.js';
+import { Module } from './module.js';
+
+/** `max(x, 0)`. `inplace` is shown in the text, as in PyTorch; tensors are never changed. */
+export class ReLU extends Module {
+  readonly inplace: boolean;
+
+  constructor(options: { inplace?: boolean | undefined } = {}) {
+    super();
+    checkOptions('ReLU', options, ['inplace']);
+    this.inplace = options.inplace ?? false;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return ops.activation(x, 'relu');
+  }
+
+  protected override describeOptions(): string {
+    return this.inplace ? 'inplace=True' : '';
+  }
+}

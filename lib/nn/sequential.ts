@@ -1,0 +1,44 @@
+import { scope } from '../scope.js';
+import type { Tensor } from '../tensor.js';
+import { BatchNorm2d } from './batch-norm2d.js';
+import { convBatchNorm } from './conv-batch-norm.js';
+import { Conv2d } from './conv2d.js';
+import { Module } from './module.js';
+import { ReLU } from './relu.js';
+
+/** Modules one after the other, named `0`, `1`, ... A convolution, a batch norm and a ReLU in a row run fused. */
+export class Sequential extends Module {
+  [index: number]: Module;
+
+  constructor(...modules: Module[]) {
+    super();
+    Object.assign(this, modules);
+  }
+
+  override forward(x: Tensor): Tensor {
+    const modules = this.children().map(([, module]) => module);
+    return scope(() => {
+      let y = x;
+      for (let i = 0; i < modules.length; ) {
+        const [module, second, third] = modules.slice(i, i + 3) as [Module, ...Module[]];
+        if (isA(Conv2d, module) && isA(BatchNorm2d, second)) {
+          const relu = isA(ReLU, third);
+          y = convBatchNorm(y, module, second, { activation: relu ? 'relu' : undefined });
+          i += relu ? 3 : 2;
+        } else {
+          y = module.forward(y);
+          i += 1;
+        }
+      }
+      return y;
+    });
+  }
+}
+
+/** Whether `module` is one of our layers and not a class derived from it, which may compute something else. */
+function isA<M extends Module>(
+  layer: abstract new (...args: never[]) => M,
+  module: Module | undefined,
+): module is M {
+  return module?.constructor === layer;
+}

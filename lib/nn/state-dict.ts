@@ -1,0 +1,75 @@
+import type { DType, WeightEntry } from '../dtype.js';
+import { CudnnResnetError } from '../errors.js';
+import { native } from '../native.js';
+import { type HostArray, hostData, Tensor } from '../tensor.js';
+
+/** Values by key: tensors, or the entries that `readWeights` gives. */
+export type StateDictionary =
+  | ReadonlyMap<string, Tensor | WeightEntry>
+  | Readonly<Record<string, Tensor | WeightEntry>>;
+
+interface Plan {
+  writes: [Tensor, Tensor | WeightEntry][];
+  missing: string[];
+  unexpected: string[];
+}
+
+/** What is to be written where. Throws `ERR_WEIGHTS` with every key that does not fit. */
+export function stateDictPlan(state: Map<string, Tensor>, dict: StateDictionary, strict: boolean): Plan {
+  const given = dict instanceof Map ? dict : new Map(Object.entries(dict));
+  const plan: Plan = {
+    writes: [],
+    missing: [],
+    unexpected: [...given.keys()].filter((key) => !state.has(key)),
+  };
+  const misshapen: string[] = [];
+  for (const [key, tensor] of state) {
+    const entry = given.get(key);
+    if (!entry) {
+      plan.missing.push(key);
+    } else if (!sameShape(entry.shape, tensor.shape)) {
+      misshapen.push(`${key} (expected [${tensor.shape.join(', ')}], got [${entry.shape.join(', ')}])`);
+    } else {
+      plan.writes.push([tensor, entry]);
+    }
+  }
+  const problems = [
+    ...(strict ? [listed('missing', plan.missing), listed('unexpected', plan.unexpected)] : []),
+    listed('of another shape', misshapen),
+  ].filter((problem) => problem !== '');
+  if (problems.length > 0) {
+    throw new CudnnResnetError(
+      'ERR_WEIGHTS',
+      `the state dict does not fit the module:\n${problems.join('\n')}`,
+    );
+  }
+  return plan;
+}
+
+/** Replaces a tensor's values. */
+export function writeEntry(to: Tensor, entry: Tensor | WeightEntry): void {
+  if (!(entry instanceof Tensor)) {
+    native().write({ to: to.handle, ...uploadable(entry) });
+  } else if (entry.device === to.device) {
+    native().assign({ from: entry.handle, to: to.handle });
+  } else {
+    const moved = entry.to({ device: to.device });
+    native().assign({ from: moved.handle, to: to.handle });
+    moved.dispose();
+  }
+  to.version++;
+}
+
+/** The entry's elements, widened where the device does not know their type. */
+function uploadable({ dtype, data }: WeightEntry): ReturnType<typeof hostData> {
+  const known = ['float64', 'float32', 'float16', 'bfloat16', 'int64', 'uint8'].includes(dtype);
+  return hostData((known ? data : Float64Array.from(data as Int32Array)) as HostArray, dtype as DType);
+}
+
+function listed(what: string, keys: string[]): string {
+  return keys.length === 0 ? '' : `  ${what} (${keys.length}): ${keys.join(', ')}`;
+}
+
+function sameShape(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((extent, i) => extent === b[i]);
+}

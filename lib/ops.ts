@@ -1,0 +1,273 @@
+import type { NativeTensor } from '../binding.js';
+import type { DType } from './dtype.js';
+import { CudnnResnetError } from './errors.js';
+import { native } from './native.js';
+import { checkOptions } from './options.js';
+import { Tensor } from './tensor.js';
+
+/**
+ * Applied to each element. `gelu` is the exact form with the error function; `swish` is also known as SiLU.
+ */
+export type Activation = 'relu' | 'relu6' | 'sigmoid' | 'tanh' | 'gelu' | 'swish';
+
+/** One number for both sides, or `[height, width]`. */
+export type Pair = number | readonly [number, number];
+
+export interface Conv2dOptions {
+  /** `[out]`, in the dtype of `x` or in float32. */
+  bias?: Tensor | undefined;
+  stride?: Pair | undefined;
+  padding?: Pair | undefined;
+  dilation?: Pair | undefined;
+  groups?: number | undefined;
+  activation?: Activation | undefined;
+  /** Added to the result before the activation; it has the result's shape. */
+  add?: Tensor | undefined;
+}
+
+/**
+ * `activation(convolution(x, weight) + bias + add)` as one operation.
+ * @param x - `[N, in, H, W]`
+ * @param weight - `[out, in / groups, kernel height, kernel width]`
+ * @returns `[N, out, H', W']`, H' = ⌊(H + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1
+ * @throws `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DEVICE`, `ERR_DISPOSED`, `ERR_ARGUMENT` at once
+ */
+export function conv2d<D extends DType>(
+  x: Tensor<D>,
+  weight: Tensor,
+  options: Conv2dOptions = {},
+): Tensor<D> {
+  checkOptions('conv2d', options, conv2dOptionNames);
+  const { bias, add, ...attributes } = options;
+  return result(
+    x,
+    native().conv2d({
+      ...attributes,
+      x: handle(x, 'conv2d: x'),
+      weight: handle(weight, 'conv2d: weight'),
+      bias: optionalHandle(bias, 'conv2d: bias'),
+      add: optionalHandle(add, 'conv2d: add'),
+    }),
+  );
+}
+const conv2dOptionNames = ['bias', 'stride', 'padding', 'dilation', 'groups', 'activation', 'add'];
+
+export interface LinearOptions {
+  /** `[out]`, in the dtype of `x` or in float32. */
+  bias?: Tensor | undefined;
+  activation?: Activation | undefined;
+}
+
+/**
+ * `x · weightᵀ + bias`.
+ * @param x - `[N, in]`
+ * @param weight - `[out, in]`
+ * @returns `[N, out]`
+ */
+export function linear<D extends DType>(
+  x: Tensor<D>,
+  weight: Tensor,
+  options: LinearOptions = {},
+): Tensor<D> {
+  checkOptions('linear', options, ['bias', 'activation']);
+  return result(
+    x,
+    native().linear({
+      x: handle(x, 'linear: x'),
+      weight: handle(weight, 'linear: weight'),
+      bias: optionalHandle(options.bias, 'linear: bias'),
+      activation: options.activation,
+    }),
+  );
+}
+
+export interface BatchNormOptions {
+  /** `[C]`, float32, like all parameters here. */
+  mean: Tensor;
+  variance: Tensor;
+  /** 1 where absent. */
+  weight?: Tensor | undefined;
+  /** 0 where absent. */
+  bias?: Tensor | undefined;
+  /** Added to the variance; default 1e-5. */
+  eps?: number | undefined;
+  activation?: Activation | undefined;
+}
+
+/**
+ * Batch normalization in inference: `(x − mean) / √(variance + eps) · weight + bias`.
+ * @param x - `[N, C, H, W]`
+ */
+export function batchNorm<D extends DType>(x: Tensor<D>, options: BatchNormOptions): Tensor<D> {
+  checkOptions('batchNorm', options, ['mean', 'variance', 'weight', 'bias', 'eps', 'activation']);
+  return result(
+    x,
+    native().batchNorm({
+      x: handle(x, 'batchNorm: x'),
+      mean: handle(options.mean, 'batchNorm: mean'),
+      variance: handle(options.variance, 'batchNorm: variance'),
+      weight: optionalHandle(options.weight, 'batchNorm: weight'),
+      bias: optionalHandle(options.bias, 'batchNorm: bias'),
+      eps: options.eps,
+      activation: options.activation,
+    }),
+  );
+}
+
+export interface BatchNormTrainingOptions {
+  /** `[C]`, float32; moved towards the batch's mean in place. */
+  runningMean: Tensor;
+  /** `[C]`, float32; moved towards the batch's unbiased variance in place. */
+  runningVariance: Tensor;
+  /** One int64; counts the batches in place. */
+  batchesTracked?: Tensor | undefined;
+  weight?: Tensor | undefined;
+  bias?: Tensor | undefined;
+  eps?: number | undefined;
+  /** How far the running statistics move: running += momentum · (batch − running); default 0.1. */
+  momentum?: number | undefined;
+}
+
+/**
+ * Batch normalization in training: normalises by the mean and the (biased) variance of the batch.
+ * @param x - `[N, C, H, W]` with more than one value per channel
+ */
+export function batchNormTraining<D extends DType>(
+  x: Tensor<D>,
+  options: BatchNormTrainingOptions,
+): Tensor<D> {
+  checkOptions('batchNormTraining', options, [
+    'runningMean',
+    'runningVariance',
+    'batchesTracked',
+    'weight',
+    'bias',
+    'eps',
+    'momentum',
+  ]);
+  const y = result(
+    x,
+    native().batchNormTraining({
+      x: handle(x, 'batchNormTraining: x'),
+      runningMean: handle(options.runningMean, 'batchNormTraining: runningMean'),
+      runningVariance: handle(options.runningVariance, 'batchNormTraining: runningVariance'),
+      batchesTracked: optionalHandle(options.batchesTracked, 'batchNormTraining: batchesTracked'),
+      weight: optionalHandle(options.weight, 'batchNormTraining: weight'),
+      bias: optionalHandle(options.bias, 'batchNormTraining: bias'),
+      eps: options.eps,
+      momentum: options.momentum,
+    }),
+  );
+  options.runningMean.version++;
+  options.runningVariance.version++;
+  return y;
+}
+
+/** The activation of each element. */
+export function activation<D extends DType>(x: Tensor<D>, kind: Activation): Tensor<D> {
+  if (kind === undefined || kind === null) {
+    throw new CudnnResnetError('ERR_ARGUMENT', `activation: kind is missing, for example 'relu'`);
+  }
+  return result(x, native().activation({ x: handle(x, 'activation: x'), kind }));
+}
+
+/** `activation(a + b)` of two tensors of one shape. */
+export function add<D extends DType>(
+  a: Tensor<D>,
+  b: Tensor,
+  options: { activation?: Activation | undefined } = {},
+): Tensor<D> {
+  checkOptions('add', options, ['activation']);
+  return result(
+    a,
+    native().add({ a: handle(a, 'add: a'), b: handle(b, 'add: b'), activation: options.activation }),
+  );
+}
+
+export interface Pool2dOptions {
+  kernelSize: Pair;
+  /** Default: the kernel's size. */
+  stride?: Pair | undefined;
+  /** At most half the kernel's size; default 0. */
+  padding?: Pair | undefined;
+}
+
+/**
+ * The largest value in each window; padding never wins.
+ * @param x - `[N, C, H, W]`
+ * @returns `[N, C, H', W']`, H' = ⌊(H + 2·padding − kernel) / stride⌋ + 1
+ */
+export function maxPool2d<D extends DType>(x: Tensor<D>, options: Pool2dOptions): Tensor<D> {
+  checkOptions('maxPool2d', options, ['kernelSize', 'stride', 'padding']);
+  checkKernelSize('maxPool2d', options);
+  return result(x, native().maxPool2d({ ...options, x: handle(x, 'maxPool2d: x') }));
+}
+
+/** The mean of each window. `countIncludePad` (default true) counts the padding's zeros. Shapes as {@link maxPool2d}. */
+export function avgPool2d<D extends DType>(
+  x: Tensor<D>,
+  options: Pool2dOptions & { countIncludePad?: boolean | undefined },
+): Tensor<D> {
+  checkOptions('avgPool2d', options, ['kernelSize', 'stride', 'padding', 'countIncludePad']);
+  checkKernelSize('avgPool2d', options);
+  return result(x, native().avgPool2d({ ...options, x: handle(x, 'avgPool2d: x') }));
+}
+
+/** The mean of each channel: `[N, C, H, W]` to `[N, C, 1, 1]`. */
+export function globalAvgPool<D extends DType>(x: Tensor<D>): Tensor<D> {
+  return result(x, native().globalAvgPool({ x: handle(x, 'globalAvgPool: x') }));
+}
+
+/** Softmax over dimension 1, the classes: `[N, C]` or `[N, C, H, W]`. */
+export function softmax<D extends DType>(x: Tensor<D>): Tensor<D> {
+  return result(x, native().softmax({ x: handle(x, 'softmax: x') }));
+}
+
+export interface NormalizeImageOptions<D extends DType = DType> {
+  /** Of red, green and blue, on the scale from 0 to 1. */
+  mean: readonly [number, number, number];
+  std: readonly [number, number, number];
+  /** Default `'float32'`. */
+  dtype?: D | undefined;
+}
+
+/**
+ * `(pixel / 255 − mean) / std` of RGB images.
+ * @param pixels - uint8 `[N, H, W, 3]`
+ * @returns `[N, 3, H, W]`
+ */
+export function normalizeImage<D extends DType = 'float32'>(
+  pixels: Tensor,
+  options: NormalizeImageOptions<D>,
+): Tensor<D> {
+  checkOptions('normalizeImage', options, ['mean', 'std', 'dtype']);
+  const { mean, std } = options;
+  const dtype = (options.dtype ?? 'float32') as D;
+  const y = native().normalizeImage({ pixels: handle(pixels, 'normalizeImage: pixels'), mean, std, dtype });
+  return new Tensor(y, dtype, pixels.device);
+}
+
+function checkKernelSize(where: string, options: Pool2dOptions): void {
+  if (options.kernelSize === undefined || options.kernelSize === null) {
+    throw new CudnnResnetError('ERR_ARGUMENT', `${where}: the option kernelSize is missing`);
+  }
+}
+
+function handle(x: Tensor, what: string): NativeTensor {
+  if (!(x instanceof Tensor)) {
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `${what} must be a Tensor, got ${x === null ? 'null' : typeof x}`,
+    );
+  }
+  return x.handle;
+}
+
+function optionalHandle(x: Tensor | null | undefined, what: string): NativeTensor | undefined {
+  return x === undefined || x === null ? undefined : handle(x, what);
+}
+
+/** A result has the dtype and the device of the first input. */
+function result<D extends DType>(x: Tensor<D>, y: NativeTensor): Tensor<D> {
+  return new Tensor(y, x.dtype, x.device);
+}

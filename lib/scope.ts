@@ -1,0 +1,84 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+
+/** What a scope can dispose of. */
+interface Disposable {
+  dispose(): void;
+}
+
+// Follows each asynchronous call on its own, so that scopes that overlap in time do not take each other's tensors.
+const current = new AsyncLocalStorage<Set<Disposable> | undefined>();
+
+/**
+ * Runs `fn` and disposes of every tensor made inside that it does not return, also where it throws. What it returns may
+ * hold tensors in arrays, maps and plain objects. `fn` may be asynchronous: the scope then ends when its promise does.
+ * Parameters and buffers of modules belong to their module and are left alone.
+ */
+export function scope<T>(fn: () => T): T {
+  const outer = current.getStore();
+  const made = new Set<Disposable>();
+  const leave = <R>(result: R): R => {
+    release(result, made, outer);
+    return result;
+  };
+  const fail = (error: unknown): never => {
+    release(undefined, made, outer);
+    throw error;
+  };
+  let result: T;
+  try {
+    result = current.run(made, fn);
+  } catch (error) {
+    return fail(error);
+  }
+  return isPromise(result) ? (result.then(leave, fail) as T) : leave(result);
+}
+
+/** Runs `fn` outside of every scope: what it makes stays until it is disposed of by hand. */
+export function unscoped<T>(fn: () => T): T {
+  return current.run(undefined, fn);
+}
+
+/** Lets the scope that is open, if one is, dispose of `tensor`. */
+export function register(tensor: Disposable): void {
+  current.getStore()?.add(tensor);
+}
+
+/** Takes `tensor` out of the scope that is open. */
+export function unregister(tensor: Disposable): void {
+  current.getStore()?.delete(tensor);
+}
+
+function release(kept: unknown, made: Set<Disposable>, outer: Set<Disposable> | undefined): void {
+  keep(kept, made, outer, new Set());
+  for (const tensor of made) {
+    tensor.dispose();
+  }
+}
+
+/** Moves what `value` holds of `made` to the outer scope. */
+function keep(
+  value: unknown,
+  made: Set<Disposable>,
+  outer: Set<Disposable> | undefined,
+  seen: Set<object>,
+): void {
+  if (typeof value !== 'object' || value === null || seen.has(value)) {
+    return;
+  }
+  seen.add(value);
+  if (made.delete(value as Disposable)) {
+    outer?.add(value as Disposable);
+  } else if (Array.isArray(value) || value instanceof Set) {
+    for (const entry of value) keep(entry, made, outer, seen);
+  } else if (value instanceof Map) {
+    for (const entry of value.values()) keep(entry, made, outer, seen);
+  } else if (Object.getPrototypeOf(value) === Object.prototype) {
+    for (const entry of Object.values(value)) keep(entry, made, outer, seen);
+  }
+}
+
+function isPromise(value: unknown): value is Promise<unknown> {
+  return (
+    typeof value === 'object' && value !== null && typeof (value as Promise<unknown>).then === 'function'
+  );
+}

@@ -1,0 +1,256 @@
+import type { NativeTensor } from '../binding.js';
+import { type Device, type DeviceId, device } from './device.js';
+import { bytesPerElement, type DType, type TypedArrayOf } from './dtype.js';
+import { CudnnResnetError } from './errors.js';
+import { native } from './native.js';
+import { checkOptions } from './options.js';
+import { register, unregister } from './scope.js';
+
+/** Elements on the host that a tensor can be made of. */
+export type HostArray =
+  | readonly number[]
+  | Float32Array
+  | Float64Array
+  | Uint16Array
+  | Uint8Array
+  | Uint8ClampedArray
+  | BigInt64Array;
+
+/** Where a new tensor goes, and its element type. */
+export interface TensorOptions<D extends DType = DType> {
+  /** Default `'auto'`: the first GPU, else the CPU. */
+  device?: DeviceId | Device | undefined;
+  dtype?: D | undefined;
+}
+
+/** As {@link TensorOptions}, for random values: equal seeds give equal values, on every device and machine. */
+export interface RandomOptions<D extends DType = DType> extends TensorOptions<D> {
+  /** A whole number from 0; default 0. */
+  seed?: number | undefined;
+}
+
+/**
+ * An array of numbers on a device. Its shape is logical (NCHW for images), whatever layout the device keeps.
+ *
+ * An operation returns its tensor at once and computes it later; an operation that fails is reported where the tensor,
+ * or one made from it, is read. Dispose of tensors that you no longer need, by {@link Tensor.dispose}, `using` or
+ * `scope`; a tensor that is forgotten is freed when JavaScript collects it.
+ */
+export class Tensor<D extends DType = DType> {
+  readonly shape: readonly number[];
+  readonly dtype: D;
+  readonly device: Device;
+  /** @internal */
+  readonly handle: NativeTensor;
+  /** @internal Counts the changes made in place, so that what was derived from the values can tell that it is stale. */
+  version = 0;
+
+  /** @internal */
+  constructor(handle: NativeTensor, dtype: D, on: Device) {
+    this.handle = handle;
+    this.shape = handle.shape;
+    this.dtype = dtype;
+    this.device = on;
+    register(this);
+  }
+
+  /**
+   * A tensor of the elements of `data`, in C order. The dtype is that of the array (`float32` for plain and float64
+   * arrays), unless `dtype` asks for another: the values are then converted, rounding to nearest even. A `Uint16Array`
+   * holds bit patterns and needs `dtype` 'float16' or 'bfloat16'.
+   * Throws `ERR_SHAPE` where the shape has another number of elements, `ERR_DTYPE` for an array of another type.
+   */
+  static from<D extends DType = 'float32'>(
+    data: HostArray,
+    shape: readonly number[],
+    options: TensorOptions<D> = {},
+  ): Tensor<D> {
+    checkOptions('Tensor.from', options, ['device', 'dtype']);
+    const elements = hostData(data, options.dtype);
+    const dtype = options.dtype ?? (elements.dataType === 'float64' ? 'float32' : elements.dataType);
+    const on = device(options.device);
+    const handle = native().upload({ device: on.handle, shape, dtype, ...elements });
+    return new Tensor(handle, dtype as D, on);
+  }
+
+  /** A tensor of zeros; `float32` by default. */
+  static zeros<D extends DType = 'float32'>(
+    shape: readonly number[],
+    options: TensorOptions<D> = {},
+  ): Tensor<D> {
+    checkOptions('Tensor.zeros', options, ['device', 'dtype']);
+    const on = device(options.device);
+    const dtype = (options.dtype ?? 'float32') as D;
+    return new Tensor(native().zeros({ device: on.handle, shape, dtype }), dtype, on);
+  }
+
+  /** Values drawn from the normal distribution of mean 0 and variance 1; `float32` by default. */
+  static randn<D extends DType = 'float32'>(
+    shape: readonly number[],
+    options: RandomOptions<D> = {},
+  ): Tensor<D> {
+    return random('Tensor.randn', true, shape, options);
+  }
+
+  /** Values drawn from the uniform distribution over [0, 1); `float32` by default. */
+  static rand<D extends DType = 'float32'>(
+    shape: readonly number[],
+    options: RandomOptions<D> = {},
+  ): Tensor<D> {
+    return random('Tensor.rand', false, shape, options);
+  }
+
+  /** The number of elements. */
+  get size(): number {
+    return this.shape.reduce((product, extent) => product * extent, 1);
+  }
+
+  /** The bytes of the elements. */
+  get bytes(): number {
+    return this.size * bytesPerElement[this.dtype];
+  }
+
+  get disposed(): boolean {
+    return this.handle.disposed();
+  }
+
+  /**
+   * A copy of the elements in C order (NCHW), once they have been computed. float16 and bfloat16 come as bit patterns
+   * in a `Uint16Array`; convert with `.to({dtype: 'float32'})` first where numbers are wanted.
+   * Rejects with the error of the operation that failed, if one did.
+   */
+  async data(): Promise<TypedArrayOf[D]> {
+    return typedArray(await this.handle.data(), this.dtype);
+  }
+
+  /** As {@link Tensor.data}, but blocks the thread of JavaScript until then: for scripts. */
+  dataSync(): TypedArrayOf[D] {
+    return typedArray(this.handle.dataSync(), this.dtype);
+  }
+
+  /** A copy with another dtype, on another device, or both. */
+  to<E extends DType = D>(options: {
+    dtype?: E | undefined;
+    device?: DeviceId | Device | undefined;
+  }): Tensor<E> {
+    checkOptions('Tensor.to', options, ['device', 'dtype']);
+    const dtype = (options.dtype ?? this.dtype) as E;
+    const on = options.device === undefined ? this.device : device(options.device);
+    const converted = new Tensor(native().cast({ x: this.handle, dtype }), dtype, this.device);
+    if (on === this.device) {
+      return converted;
+    }
+    const moved = new Tensor(native().copyTo({ x: converted.handle, device: on.handle }), dtype, on);
+    converted.dispose();
+    return moved;
+  }
+
+  /** A copy with another shape of as many elements; one extent may be -1. */
+  reshape(shape: readonly number[]): Tensor<D> {
+    return new Tensor(native().reshape({ x: this.handle, shape }), this.dtype, this.device);
+  }
+
+  /** A copy whose dimensions from `startDim` on are one. */
+  flatten(startDim = 1): Tensor<D> {
+    return this.reshape([...this.shape.slice(0, startDim), -1]);
+  }
+
+  /** Softmax over dimension 1, the classes: shape [N, C] or [N, C, H, W]. */
+  softmax(): Tensor<D> {
+    return new Tensor(native().softmax({ x: this.handle }), this.dtype, this.device);
+  }
+
+  /**
+   * The `k` largest values of each row of a tensor [N, C], largest first, with their columns; of equal values the one
+   * with the lower column comes first. Throws `ERR_SHAPE` where a row has fewer than `k`.
+   */
+  topK(k: number): Promise<{ indices: number[]; values: number[] }[]> {
+    return this.handle.topK(k);
+  }
+
+  /** Frees the memory on the device, after the work that still uses it. Disposing again does nothing. */
+  dispose(): void {
+    unregister(this);
+    this.handle.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  toString(): string {
+    return `Tensor(${this.dtype} [${this.shape.join(', ')}] on ${this.device.id}${this.disposed ? ', disposed' : ''})`;
+  }
+}
+
+/** @internal Draws of one model or script come from one seed and differ in their stream. */
+export function drawn<D extends DType>(
+  shape: readonly number[],
+  dtype: D,
+  on: Device,
+  draw: { normal: boolean; a: number; b: number; seed: number; stream: number },
+): Tensor<D> {
+  return new Tensor(native().random({ device: on.handle, shape, dtype, ...draw }), dtype, on);
+}
+
+function random<D extends DType>(
+  where: string,
+  normal: boolean,
+  shape: readonly number[],
+  options: RandomOptions<D>,
+): Tensor<D> {
+  checkOptions(where, options, ['device', 'dtype', 'seed']);
+  const dtype = (options.dtype ?? 'float32') as D;
+  return drawn(shape, dtype, device(options.device), {
+    normal,
+    a: 0,
+    b: 1,
+    seed: options.seed ?? 0,
+    stream: 0,
+  });
+}
+
+/** @internal The elements to copy, and what they are. */
+export function hostData(
+  data: HostArray,
+  dtype: DType | undefined,
+): { data: NodeJS.TypedArray; dataType: DType | 'float64' } {
+  if (Array.isArray(data)) {
+    return { data: Float64Array.from(data as number[], checkedNumber), dataType: 'float64' };
+  }
+  if (data instanceof Float32Array) return { data, dataType: 'float32' };
+  if (data instanceof Float64Array) return { data, dataType: 'float64' };
+  if (data instanceof Uint8Array || data instanceof Uint8ClampedArray) return { data, dataType: 'uint8' };
+  if (data instanceof BigInt64Array) return { data, dataType: 'int64' };
+  if (data instanceof Uint16Array) {
+    if (dtype === 'float16' || dtype === 'bfloat16') return { data, dataType: dtype };
+    throw new CudnnResnetError(
+      'ERR_DTYPE',
+      "a Uint16Array holds the bit patterns of 'float16' or 'bfloat16': say which with the option dtype",
+    );
+  }
+  throw new CudnnResnetError(
+    'ERR_DTYPE',
+    `expected a number[], Float32Array, Float64Array, Uint16Array, Uint8Array or BigInt64Array, got ${Object.prototype.toString
+      .call(data)
+      .slice(8, -1)}`,
+  );
+}
+
+function checkedNumber(value: number, index: number): number {
+  if (typeof value !== 'number') {
+    throw new CudnnResnetError('ERR_DTYPE', `element ${index} of the data is no number but ${typeof value}`);
+  }
+  return value;
+}
+
+function typedArray<D extends DType>(buffer: ArrayBuffer, dtype: D): TypedArrayOf[D] {
+  const arrays: { [E in DType]: (buffer: ArrayBuffer) => TypedArrayOf[E] } = {
+    float32: (b) => new Float32Array(b),
+    float16: (b) => new Uint16Array(b),
+    bfloat16: (b) => new Uint16Array(b),
+    uint8: (b) => new Uint8Array(b),
+    int64: (b) => new BigInt64Array(b),
+  };
+  return arrays[dtype](buffer);
+}

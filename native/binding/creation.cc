@@ -1,0 +1,172 @@
+#include "binding/creation.h"
+
+#include <cstring>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "binding/device-handle.h"
+#include "binding/operation-call.h"
+#include "binding/tensor-handle.h"
+#include "core/random.h"
+#include "core/shape-inference.h"
+#include "core/transfer.h"
+
+namespace cudnn_resnet::creation {
+namespace {
+
+struct Target {
+  std::shared_ptr<Device> device;
+  TensorPtr tensor;
+};
+
+// The options `device`, `shape` and `dtype` that all makers share.
+Target target(const Options& options) {
+  const auto device = DeviceHandle::from(options.get("device"), options.what("device")).device();
+  const DType type = dtype(options.get("dtype"), options.what("dtype"));
+  if (type == DType::Float64) {
+    throw Error(ErrorCode::DType, options.what("dtype") + " float64 is not kept on a device; use float32");
+  }
+  return {device, std::make_shared<Tensor>(shape(options.get("shape"), options.what("shape")), type)};
+}
+
+Napi::Value submitted(Napi::Env env, const Target& made, std::function<void(Engine&)> write) {
+  const Napi::Object handle = TensorHandle::wrap(env, made.device, made.tensor);
+  made.device->submit({{}, {made.tensor}, std::move(write)});
+  return handle;
+}
+
+// Writes elements of another dtype to y.
+void uploadConverted(Engine& engine, const void* data, DType type, Tensor& y) {
+  if (type == y.dtype) {
+    engine.upload(data, y);
+    return;
+  }
+  std::vector<std::byte> converted(y.bytes());
+  convertElements(data, type, converted.data(), y.dtype, static_cast<size_t>(y.size()));
+  engine.upload(converted.data(), y);
+}
+
+// Elements that JavaScript gave, copied: it may write to its array as soon as the call returns.
+struct HostData {
+  std::shared_ptr<std::byte[]> bytes;
+  DType dtype;
+
+  [[nodiscard]] std::function<void(Engine&)> writerTo(const TensorPtr& y) const {
+    return [data = *this, y](Engine& engine) { uploadConverted(engine, data.bytes.get(), data.dtype, *y); };
+  }
+};
+
+// The options `data` and `dataType`: as many elements as y has.
+HostData copyOf(const Options& options, const Tensor& y) {
+  const DType type = dtype(options.get("dataType"), options.what("dataType"));
+  const Napi::Value value = options.get("data");
+  if (!value.IsTypedArray()) {
+    throw Error(ErrorCode::Argument, options.what("data") + " must be a typed array");
+  }
+  const auto array = value.As<Napi::TypedArray>();
+  const size_t count = array.ByteLength() / bytesPerElement(type);
+  if (array.ByteLength() % bytesPerElement(type) != 0 || count != static_cast<size_t>(y.size())) {
+    throw Error(ErrorCode::Shape, options.what("shape ") + text(y.shape) + " has " + std::to_string(y.size()) +
+                                      " elements, the data has " + std::to_string(count));
+  }
+  const std::shared_ptr<std::byte[]> copy(new std::byte[array.ByteLength()]);
+  std::memcpy(copy.get(), static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset(),
+              array.ByteLength());
+  return {copy, type};
+}
+
+}  // namespace
+
+Napi::Value upload(const Napi::CallbackInfo& info) {
+  const Options options(info[0], "Tensor.from");
+  const Target made = target(options);
+  return submitted(info.Env(), made, copyOf(options, *made.tensor).writerTo(made.tensor));
+}
+
+Napi::Value write(const Napi::CallbackInfo& info) {
+  const Options options(info[0], "write");
+  const TensorHandle& to = TensorHandle::from(options.get("to"), options.what("to"));
+  to.device()->submit({{}, {to.tensor()}, copyOf(options, *to.tensor()).writerTo(to.tensor())});
+  return info.Env().Undefined();
+}
+
+Napi::Value zeros(const Napi::CallbackInfo& info) {
+  const Target made = target(Options(info[0], "Tensor.zeros"));
+  return submitted(info.Env(), made, [y = made.tensor](Engine& engine) { engine.zeros(*y); });
+}
+
+Napi::Value random(const Napi::CallbackInfo& info) {
+  const Options options(info[0], "random");
+  const Target made = target(options);
+  const bool normal = options.boolean("normal", true);
+  const double a = options.number("a", 0);
+  const double b = options.number("b", 1);
+  const auto natural = [&](const char* name) {
+    return static_cast<uint64_t>(integer(options.get(name), options.what(name), 0));
+  };
+  const RandomSequence sequence{natural("seed"), natural("stream")};
+  if (!isFloat(made.tensor->dtype)) {
+    throw Error(ErrorCode::DType, "random: dtype must be float32, float16 or bfloat16");
+  }
+  return submitted(info.Env(), made, [=, y = made.tensor](Engine& engine) {
+    std::vector<float> values(static_cast<size_t>(y->size()));
+    (normal ? fillNormal : fillUniform)(sequence, a, b, values);
+    uploadConverted(engine, values.data(), DType::Float32, *y);
+  });
+}
+
+Napi::Value unwritten(const Napi::CallbackInfo& info) {
+  const Target made = target(Options(info[0], "unwritten"));
+  return TensorHandle::wrap(info.Env(), made.device, made.tensor);
+}
+
+Napi::Value cast(const Napi::CallbackInfo& info) {
+  OperationCall call(info, "to");
+  const auto x = call.input("x");
+  const DType type = dtype(call.get("dtype"), call.what("dtype"));
+  if (type == DType::Float64) {
+    throw Error(ErrorCode::DType, "to: float64 is not kept on a device; use float32");
+  }
+  return call.output(x->shape, type, [=](Engine& engine, Tensor& y) {
+    x->dtype == y.dtype ? engine.reshape(*x, y) : engine.cast(*x, y);
+  });
+}
+
+Napi::Value reshape(const Napi::CallbackInfo& info) {
+  OperationCall call(info, "reshape");
+  const auto x = call.input("x");
+  const Shape wanted = shape(call.get("shape"), call.what("shape"), -1);
+  return call.output(reshapedShape(wanted, x->size()), x->dtype,
+                     [=](Engine& engine, Tensor& y) { engine.reshape(*x, y); });
+}
+
+// Gives an existing tensor the values of another, rounded to its dtype.
+Napi::Value assign(const Napi::CallbackInfo& info) {
+  OperationCall call(info, "assign");
+  const auto from = call.input("from");
+  const TensorHandle& handle = TensorHandle::from(call.get("to"), call.what("to"));
+  const TensorPtr to = handle.tensor();
+  if (to->shape != from->shape) {
+    throw Error(ErrorCode::Shape, "assign: shape " + text(from->shape) + " does not fit " + text(to->shape));
+  }
+  if (handle.device() != call.device()) {
+    throw Error(ErrorCode::Device, "assign: the tensors are on two devices");
+  }
+  call.submit({to}, [=](Engine& engine) {
+    from->dtype == to->dtype ? engine.reshape(*from, *to) : engine.cast(*from, *to);
+  });
+  return info.Env().Undefined();
+}
+
+Napi::Value copyTo(const Napi::CallbackInfo& info) {
+  const Options options(info[0], "to");
+  const TensorHandle& x = TensorHandle::from(options.get("x"), options.what("x"));
+  const auto device = DeviceHandle::from(options.get("device"), options.what("device")).device();
+  const auto y = std::make_shared<Tensor>(x.tensor()->shape, x.tensor()->dtype);
+  const Napi::Object handle = TensorHandle::wrap(info.Env(), device, y);
+  transfer(*x.device(), x.tensor(), *device, y);
+  return handle;
+}
+
+}  // namespace cudnn_resnet::creation

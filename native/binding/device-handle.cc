@@ -1,0 +1,81 @@
+#include "binding/device-handle.h"
+
+#include "binding/environment.h"
+#include "binding/guard.h"
+#include "binding/options.h"
+
+namespace cudnn_resnet {
+namespace {
+
+constexpr napi_type_tag tag{0x2f0c9e7d41b84a53, 0xb6e85d1c07a2f394};
+
+}  // namespace
+
+Napi::Function DeviceHandle::defineClass(Napi::Env env) {
+  return DefineClass(env, "NativeDevice",
+                     {
+                         InstanceMethod<&DeviceHandle::memory>("memory"),
+                         InstanceMethod<&DeviceHandle::synchronize>("synchronize"),
+                         InstanceMethod<&DeviceHandle::trim>("trim"),
+                         InstanceMethod<&DeviceHandle::setMemoryLimit>("setMemoryLimit"),
+                     });
+}
+
+Napi::Value DeviceHandle::open(const Napi::CallbackInfo& info) {
+  auto device = Environment::of(info.Env()).device(string(info[0], "openDevice: id"));
+  const Napi::Object object = Environment::of(info.Env()).deviceClass.New(
+      {Napi::External<std::shared_ptr<Device>>::New(info.Env(), &device)});
+  object.TypeTag(&tag);
+  return object;
+}
+
+DeviceHandle::DeviceHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  if (info.Length() != 1 || !info[0].IsExternal()) {
+    throw Napi::TypeError::New(info.Env(), "NativeDevice is made by openDevice() only");
+  }
+  device_ = *info[0].As<Napi::External<std::shared_ptr<Device>>>().Data();
+}
+
+DeviceHandle& DeviceHandle::from(const Napi::Value& value, const std::string& what) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&tag)) {
+    throw Error(ErrorCode::Argument, what + " must be a Device");
+  }
+  return *Unwrap(value.As<Napi::Object>());
+}
+
+Napi::Value DeviceHandle::memory(const Napi::CallbackInfo& info) {
+  Napi::Object use = Napi::Object::New(info.Env());
+  use.Set("tensors", static_cast<double>(device_->held.tensors));
+  use.Set("bytes", static_cast<double>(device_->held.bytes));
+  use.Set("peakBytes", static_cast<double>(device_->memory().peak));
+  use.Set("reservedBytes", static_cast<double>(device_->memory().reserved));
+  return use;
+}
+
+Napi::Value DeviceHandle::synchronize(const Napi::CallbackInfo& info) {
+  return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+    device_->call([](Engine& engine) { engine.synchronize(); },
+                  [settle](const std::shared_ptr<const Error>& error) {
+                    settle([error](Napi::Env env, Environment::Promised& promised) {
+                      if (error) {
+                        throw Environment::of(env).toJavaScript(*error);
+                      }
+                      promised.deferred.Resolve(env.Undefined());
+                    });
+                  });
+  });
+}
+
+Napi::Value DeviceHandle::trim(const Napi::CallbackInfo& info) {
+  device_->trim();
+  return info.Env().Undefined();
+}
+
+Napi::Value DeviceHandle::setMemoryLimit(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    device_->memory().limit = static_cast<size_t>(integer(info[0], "setMemoryLimit: bytes", 0));
+    return info.Env().Undefined();
+  });
+}
+
+}  // namespace cudnn_resnet

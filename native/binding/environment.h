@@ -1,0 +1,65 @@
+// What one Node environment (the main thread, or one worker) holds of this addon.
+#pragma once
+
+#include <napi.h>
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "core/device.h"
+
+namespace cudnn_resnet {
+
+class Environment {
+ public:
+  // Makes the environment's state, once, at the load of the addon.
+  static void create(Napi::Env env);
+  static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+
+  explicit Environment(Napi::Env env);
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+  ~Environment() = default;
+
+  // The classes of the handles, and JavaScript's class of errors.
+  Napi::FunctionReference tensorClass;
+  Napi::FunctionReference deviceClass;
+  Napi::FunctionReference errorClass;
+
+  // Opened on first use. Throws Error(Device) where there is no such device.
+  std::shared_ptr<Device> device(const std::string& id);
+
+  [[nodiscard]] Napi::Error toJavaScript(const Error& error) const;
+
+  // A promise for something that a queue works on, and the buffer that it writes to, if there is one.
+  struct Promised {
+    Napi::Promise::Deferred deferred;
+    Napi::Reference<Napi::ArrayBuffer> buffer;
+  };
+  using Finish = std::function<void(Napi::Env, Promised&)>;
+
+  // Starts a promise. `start` is given a function to call once, on any thread, with what settles the promise on the
+  // thread of JavaScript. The process stays alive until then.
+  Napi::Promise promise(const std::function<void(std::function<void(Finish)>)>& start, Napi::ArrayBuffer buffer = {});
+
+ private:
+  struct Completion {
+    std::list<Promised>::iterator promised;
+    Finish finish;
+  };
+  static void complete(Napi::Env env, Napi::Function unused, Environment* self, Completion* completion);
+  using Completions = Napi::TypedThreadSafeFunction<Environment, Completion, complete>;
+
+  // Runs before the environment goes down, while its thread may still use Node-API.
+  void close();
+
+  Napi::Env env_;
+  std::unordered_map<std::string, std::shared_ptr<Device>> devices_;
+  std::list<Promised> promised_;
+  Completions completions_;
+};
+
+}  // namespace cudnn_resnet

@@ -1,0 +1,39 @@
+#include "binding/operation-call.h"
+
+#include <utility>
+
+#include "binding/tensor-handle.h"
+
+namespace cudnn_resnet {
+
+OperationCall::OperationCall(const Napi::CallbackInfo& info, const char* operation)
+    : Options(info[0], operation), env_(info.Env()), operation_(operation) {}
+
+TensorPtr OperationCall::input(const char* name) {
+  const TensorHandle& handle = TensorHandle::from(get(name), what(name));
+  if (!device_) {
+    device_ = handle.device();
+    first_ = name;
+  } else if (device_ != handle.device()) {
+    throw Error(ErrorCode::Device, what(name) + " is on " + handle.device()->id() + ", but " + first_ + " is on " +
+                                       device_->id() + "; move one with .to({device})");
+  }
+  inputs_.push_back(handle.tensor());
+  return handle.tensor();
+}
+
+TensorPtr OperationCall::optionalInput(const char* name) { return has(name) ? input(name) : nullptr; }
+
+Napi::Value OperationCall::output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run) {
+  checkAddressable(shape, operation_ + ": the result's shape");
+  const auto y = std::make_shared<Tensor>(std::move(shape), dtype);
+  const Napi::Object handle = TensorHandle::wrap(env_, device_, y);
+  submit({y}, [y, run = std::move(run)](Engine& engine) { run(engine, *y); });
+  return handle;
+}
+
+void OperationCall::submit(std::vector<TensorPtr> outputs, std::function<void(Engine&)> run) {
+  device_->submit({std::move(inputs_), std::move(outputs), std::move(run)});
+}
+
+}  // namespace cudnn_resnet

@@ -1,0 +1,38 @@
+#include "binding/setup.h"
+
+#include "binding/environment.h"
+
+namespace cudnn_resnet {
+
+Napi::Value setup(const Napi::CallbackInfo& info) {
+  if (!info[0].IsFunction()) {
+    throw Error(ErrorCode::Argument, "setup: the class of errors must be a function");
+  }
+  Environment::of(info.Env()).errorClass = Napi::Persistent(info[0].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+Napi::Value listDevices(const Napi::CallbackInfo& info) {
+  Napi::Array list = Napi::Array::New(info.Env());
+  for (const Backend& backend : backends()) {
+    for (const DeviceDescription& description : backend.devices) {
+      Napi::Object entry = Napi::Object::New(info.Env());
+      entry.Set("id", description.id);
+      entry.Set("name", description.name);
+      entry.Set("engine", description.engine);
+      entry.Set("memory", static_cast<double>(description.memory));
+      list.Set(list.Length(), entry);
+    }
+  }
+  return list;
+}
+
+Napi::Value diagnose(const Napi::CallbackInfo& info) {
+  std::string report;
+  for (const Backend& backend : backends()) {
+    report += backend.report;
+  }
+  return Napi::String::New(info.Env(), report);
+}
+
+}  // namespace cudnn_resnet

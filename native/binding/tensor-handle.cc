@@ -1,0 +1,179 @@
+#include "binding/tensor-handle.h"
+
+#include <future>
+#include <utility>
+
+#include "binding/environment.h"
+#include "binding/guard.h"
+#include "binding/options.h"
+#include "core/shape-inference.h"
+
+namespace cudnn_resnet {
+namespace {
+
+// Tells our handles from any other object, whatever its prototype says.
+constexpr napi_type_tag tag{0x6b1f0d6c5a3e4f81, 0x9d2c7b48e1f05a36};
+
+Napi::ArrayBuffer hostBuffer(Napi::Env env, const Tensor& x) {
+  try {
+    return Napi::ArrayBuffer::New(env, x.bytes());
+  } catch (const Napi::Error&) {
+    throw Error(ErrorCode::OutOfMemory, "no memory on the host for the " + std::to_string(x.bytes()) + " bytes of a tensor of shape " +
+                                            text(x.shape));
+  }
+}
+
+}  // namespace
+
+Napi::Function TensorHandle::defineClass(Napi::Env env) {
+  return DefineClass(env, "NativeTensor",
+                     {
+                         InstanceMethod<&TensorHandle::data>("data"),
+                         InstanceMethod<&TensorHandle::dataSync>("dataSync"),
+                         InstanceMethod<&TensorHandle::topK>("topK"),
+                         InstanceMethod<&TensorHandle::dispose>("dispose"),
+                         InstanceMethod<&TensorHandle::disposed>("disposed"),
+                     });
+}
+
+Napi::Object TensorHandle::wrap(Napi::Env env, std::shared_ptr<Device> device, TensorPtr tensor) {
+  Origin origin{std::move(device), std::move(tensor)};
+  const Napi::Object object = Environment::of(env).tensorClass.New({Napi::External<Origin>::New(env, &origin)});
+  object.TypeTag(&tag);
+  Napi::Array shape = Napi::Array::New(env);
+  const TensorHandle& handle = *Unwrap(object);
+  for (uint32_t i = 0; i < handle.tensor_->shape.size(); ++i) {
+    shape.Set(i, static_cast<double>(handle.tensor_->shape[i]));
+  }
+  object.Set("shape", shape);
+  return object;
+}
+
+TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  if (info.Length() != 1 || !info[0].IsExternal()) {
+    throw Napi::TypeError::New(info.Env(), "NativeTensor is made by the addon only");
+  }
+  auto* origin = info[0].As<Napi::External<Origin>>().Data();
+  device_ = std::move(origin->device);
+  tensor_ = std::move(origin->tensor);
+  ++device_->held.tensors;
+  device_->held.bytes += tensor_->bytes();
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(tensor_->bytes()));
+}
+
+TensorHandle::~TensorHandle() = default;
+
+void TensorHandle::Finalize(Napi::BasicEnv env) { release(env); }
+
+void TensorHandle::release(Napi::BasicEnv env) {
+  if (tensor_ == nullptr) {
+    return;
+  }
+  --device_->held.tensors;
+  device_->held.bytes -= tensor_->bytes();
+  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(tensor_->bytes()));
+  device_->release(std::exchange(tensor_, nullptr));
+}
+
+TensorHandle& TensorHandle::from(const Napi::Value& value, const std::string& what) {
+  if (!value.IsObject() || !value.As<Napi::Object>().CheckTypeTag(&tag)) {
+    throw Error(ErrorCode::Argument, what + " must be a Tensor");
+  }
+  TensorHandle& handle = *Unwrap(value.As<Napi::Object>());
+  if (handle.tensor_ == nullptr) {
+    throw Error(ErrorCode::Disposed, what + " was disposed of");
+  }
+  return handle;
+}
+
+const TensorPtr& TensorHandle::live(const char* method) const {
+  if (tensor_ == nullptr) {
+    throw Error(ErrorCode::Disposed, std::string(method) + ": the tensor was disposed of");
+  }
+  return tensor_;
+}
+
+Napi::Value TensorHandle::data(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const TensorPtr tensor = live("data");
+    Napi::ArrayBuffer buffer = hostBuffer(info.Env(), *tensor);
+    void* target = buffer.Data();
+    return Environment::of(info.Env())
+        .promise(
+            [&](const std::function<void(Environment::Finish)>& settle) {
+              device_->read(
+                  tensor, [tensor, target](Engine& engine) { engine.download(*tensor, target); },
+                  [settle](const std::shared_ptr<const Error>& error) {
+                    settle([error](Napi::Env env, Environment::Promised& promised) {
+                      if (error) {
+                        throw Environment::of(env).toJavaScript(*error);
+                      }
+                      promised.deferred.Resolve(promised.buffer.Value());
+                    });
+                  });
+            },
+            buffer);
+  });
+}
+
+Napi::Value TensorHandle::dataSync(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const TensorPtr tensor = live("dataSync");
+    Napi::ArrayBuffer buffer = hostBuffer(info.Env(), *tensor);
+    void* target = buffer.Data();
+    std::promise<std::shared_ptr<const Error>> outcome;
+    device_->read(
+        tensor, [tensor, target](Engine& engine) { engine.download(*tensor, target); },
+        [&outcome](std::shared_ptr<const Error> error) { outcome.set_value(std::move(error)); });
+    if (const auto error = outcome.get_future().get()) {
+      throw Error(*error);
+    }
+    return buffer;
+  });
+}
+
+Napi::Value TensorHandle::topK(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    const TensorPtr tensor = live("topK");
+    const int64_t k = integer(info[0], "topK: k", 1);
+    checkTopK(*tensor, k);
+    return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+      const auto best = std::make_shared<TopK>();
+      device_->read(
+          tensor, [tensor, k, best](Engine& engine) { *best = engine.topK(*tensor, k); },
+          [settle, k, best](const std::shared_ptr<const Error>& error) {
+            settle([error, k, best](Napi::Env env, Environment::Promised& promised) {
+              if (error) {
+                throw Environment::of(env).toJavaScript(*error);
+              }
+              Napi::Array rows = Napi::Array::New(env);
+              const auto width = static_cast<size_t>(k);
+              for (size_t row = 0; row * width < best->indices.size(); ++row) {
+                Napi::Array indices = Napi::Array::New(env, width);
+                Napi::Array values = Napi::Array::New(env, width);
+                for (size_t i = 0; i < width; ++i) {
+                  indices.Set(static_cast<uint32_t>(i), static_cast<double>(best->indices[row * width + i]));
+                  values.Set(static_cast<uint32_t>(i), static_cast<double>(best->values[row * width + i]));
+                }
+                Napi::Object entry = Napi::Object::New(env);
+                entry.Set("indices", indices);
+                entry.Set("values", values);
+                rows.Set(static_cast<uint32_t>(row), entry);
+              }
+              promised.deferred.Resolve(rows);
+            });
+          });
+    });
+  });
+}
+
+Napi::Value TensorHandle::dispose(const Napi::CallbackInfo& info) {
+  release(info.Env());
+  return info.Env().Undefined();
+}
+
+Napi::Value TensorHandle::disposed(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), tensor_ == nullptr);
+}
+
+}  // namespace cudnn_resnet

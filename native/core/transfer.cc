@@ -1,0 +1,31 @@
+#include "core/transfer.h"
+
+#include <cstddef>
+#include <future>
+#include <vector>
+
+namespace cudnn_resnet {
+
+// The queue of `to` waits for that of `from`. Both halves are posted together, on one thread, so that of two queues that
+// wait for each other one always stands before the other's wait: there is no deadlock.
+void transfer(Device& from, const TensorPtr& x, Device& to, const TensorPtr& y) {
+  using Outcome = std::shared_ptr<const Error>;
+  const auto bytes = std::make_shared<std::vector<std::byte>>();
+  const auto downloaded = std::make_shared<std::promise<Outcome>>();
+  const std::shared_future<Outcome> outcome = downloaded->get_future().share();
+  from.read(
+      x,
+      [x, bytes](Engine& engine) {
+        bytes->resize(x->bytes());
+        engine.download(*x, bytes->data());
+      },
+      [downloaded](const Outcome& error) { downloaded->set_value(error); });
+  to.submit({{}, {y}, [y, bytes, outcome](Engine& engine) {
+               if (const Outcome error = outcome.get()) {
+                 throw Error(*error);
+               }
+               engine.upload(bytes->data(), *y);
+             }});
+}
+
+}  // namespace cudnn_resnet

@@ -1,0 +1,74 @@
+// Activations and the addition of two tensors: what works element by element, in any layout.
+#include "cpu/engine.h"
+
+namespace cudnn_resnet::cpu {
+
+Eltwise eltwise(Activation activation) {
+  switch (activation) {
+    case Activation::None:
+      return {algorithm::eltwise_linear, 1, 0};
+    case Activation::Relu:
+      return {algorithm::eltwise_relu, 0, 0};
+    case Activation::Relu6:
+      return {algorithm::eltwise_clip, 0, 6};
+    case Activation::Sigmoid:
+      return {algorithm::eltwise_logistic, 0, 0};
+    case Activation::Tanh:
+      return {algorithm::eltwise_tanh, 0, 0};
+    case Activation::Gelu:
+      return {algorithm::eltwise_gelu_erf, 0, 0};
+    case Activation::Swish:
+      return {algorithm::eltwise_swish, 1, 0};
+  }
+  throw Error(ErrorCode::Native, "an activation without a name");
+}
+
+dnnl::primitive_attr fused(dnnl::primitive_attr attributes, bool sum, Activation activation) {
+  dnnl::post_ops ops;
+  if (sum) {
+    ops.append_sum();
+  }
+  if (activation != Activation::None) {
+    const auto [kind, alpha, beta] = eltwise(activation);
+    appendEltwise(ops, kind, alpha, beta);
+  }
+  attributes.set_post_ops(ops);
+  return attributes;
+}
+
+void CpuEngine::runEltwise(Activation activation, const dnnl::memory& from, const dnnl::memory& to) {
+  const Layout layout = from.get_desc();
+  const auto& primitive = compiled(Key('e').with(activation).with(layout).text(), [&]() -> Compiled {
+    const auto [kind, alpha, beta] = eltwise(activation);
+    const auto chosen = describeEltwise(engine_, attributes(), kind, layout, alpha, beta);
+    return {dnnl::eltwise_forward(chosen), layout, {}, layout, chosen.scratchpad_desc()};
+  });
+  execute(primitive, {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, to}});
+}
+
+void CpuEngine::activate(Activation activation, Tensor& x, Tensor& y) {
+  const Layout layout = currentLayout(x);
+  Buffer held;
+  const dnnl::memory source = in(layout, x, held);
+  Buffer result = allocate(layout);
+  runEltwise(activation, source, view(result));
+  store(std::move(result), y);
+}
+
+void CpuEngine::add(Activation activation, Tensor& a, Tensor& b, Tensor& y) {
+  const Layout layout = currentLayout(a);
+  Buffer heldA;
+  Buffer heldB;
+  const dnnl::memory first = in(layout, a, heldA);
+  const dnnl::memory second = in(layout, b, heldB);
+  const auto& primitive = compiled(Key('a').with(activation).with(layout).text(), [&]() -> Compiled {
+    const auto chosen = describe<dnnl::binary>(engine_, fused(attributes(), false, activation), algorithm::binary_add,
+                                               layout, layout, layout);
+    return {dnnl::binary(chosen), layout, {}, layout, chosen.scratchpad_desc()};
+  });
+  Buffer result = allocate(layout);
+  execute(primitive, {{DNNL_ARG_SRC_0, first}, {DNNL_ARG_SRC_1, second}, {DNNL_ARG_DST, view(result)}});
+  store(std::move(result), y);
+}
+
+}  // namespace cudnn_resnet::cpu

@@ -1,0 +1,133 @@
+// The engine on oneDNN. The primitives stand in files named after them; engine.cc holds what they share.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <unordered_map>
+
+#include "core/backend.h"
+#include "core/engine.h"
+#include "cpu/storage.h"
+
+namespace cudnn_resnet::cpu {
+
+// A primitive that is ready to run, and the layouts that it chose.
+struct Compiled {
+  dnnl::primitive primitive;
+  Layout x, weight, y, scratchpad;
+};
+
+class CpuEngine : public Engine {
+ public:
+  explicit CpuEngine(EngineMemory& memory);
+
+  void upload(const void* data, Tensor& y) override;
+  void download(Tensor& x, void* data) override;
+  void zeros(Tensor& y) override;
+  void cast(Tensor& x, Tensor& y) override;
+  void reshape(Tensor& x, Tensor& y) override;
+  void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
+              Tensor& y) override;
+  void linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) override;
+  void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) override;
+  void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) override;
+  void activate(Activation activation, Tensor& x, Tensor& y) override;
+  void add(Activation activation, Tensor& a, Tensor& b, Tensor& y) override;
+  void pool2d(const Pool2dAttributes& attributes, Tensor& x, Tensor& y) override;
+  void softmax(Tensor& x, Tensor& y) override;
+  void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) override;
+  TopK topK(Tensor& x, int64_t k) override;
+  void synchronize() override {}
+
+ private:
+  using Arguments = std::unordered_map<int, dnnl::memory>;
+
+  // The type that values of `dtype` are computed in: its own where this processor and oneDNN can, else float32.
+  [[nodiscard]] DType computeType(DType dtype) const noexcept;
+
+  [[nodiscard]] Buffer allocate(const Layout& layout);
+  [[nodiscard]] dnnl::memory view(const Layout& layout, void* data) const;
+  [[nodiscard]] dnnl::memory view(const Buffer& buffer) const { return view(buffer.layout, buffer.block.get()); }
+
+  // The layout in which x is kept, in its compute type: what an element-wise primitive works in.
+  [[nodiscard]] Layout currentLayout(const Tensor& x) const;
+
+  // x in `layout`: its own memory where that is its layout already, else reordered into `holder`.
+  [[nodiscard]] dnnl::memory in(const Layout& layout, Tensor& x, Buffer& holder);
+  // As `in`, for weights: what was reordered is kept with the tensor.
+  [[nodiscard]] dnnl::memory packed(const Layout& layout, Tensor& weight);
+
+  // A tensor of one dimension in float32, which every layout keeps in C order.
+  [[nodiscard]] dnnl::memory view(const Tensor& parameter) const;
+
+  // With `global` the statistics are read, else they are computed and written.
+  void runBatchNorm(const BatchNormInputs& inputs, bool global, const dnnl::memory& mean, const dnnl::memory& variance,
+                    Activation activation, Tensor& x, Tensor& y);
+  [[nodiscard]] Buffer addend(const Layout& layout, Tensor& residual);
+
+  void reorder(const dnnl::memory& from, const dnnl::memory& to);
+  // Makes `result` the value of y, rounded to y's dtype where it was computed in another.
+  void store(Buffer result, Tensor& y);
+
+  // The primitive kept under `key`, or what `compile` makes.
+  const Compiled& compiled(const std::string& key, const std::function<Compiled()>& compile);
+  void execute(const Compiled& compiled, Arguments arguments);
+
+  // `from` and `to` have one layout and may be the same memory.
+  void runEltwise(Activation activation, const dnnl::memory& from, const dnnl::memory& to);
+  [[nodiscard]] dnnl::primitive_attr attributes() const;
+
+  dnnl::engine engine_;
+  dnnl::stream stream_;
+  std::shared_ptr<CachingAllocator> allocator_;
+  std::unordered_map<std::string, Compiled> compiled_;
+  bool computesBfloat16_;
+};
+
+// The layout of C order.
+[[nodiscard]] Layout plain(const Shape& shape, DType dtype);
+[[nodiscard]] dnnl::memory::data_type onednnType(DType dtype);
+
+// oneDNN's name of an activation, with its parameters.
+struct Eltwise {
+  algorithm kind;
+  float alpha, beta;
+};
+[[nodiscard]] Eltwise eltwise(Activation activation);
+
+// Adds `sum` (where asked) and an activation to what a convolution or a linear layer does to its result.
+[[nodiscard]] dnnl::primitive_attr fused(dnnl::primitive_attr attributes, bool sum, Activation activation);
+
+// A key of the primitives kept: plain values, one behind the other.
+class Key {
+ public:
+  explicit Key(char primitive) : bytes_(1, primitive) {}
+  // No padding inside: its bytes would differ between equal values.
+  template <typename T>
+    requires(std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>)
+  Key& with(const T& value) {
+    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
+    return *this;
+  }
+  Key& with(const Conv2dAttributes& a) {
+    return with(a.stride).with(a.padding).with(a.dilation).with(a.groups).with(a.activation);
+  }
+  Key& with(const Pool2dAttributes& a) { return with(a.kind).with(a.kernel).with(a.stride).with(a.padding); }
+  Key& with(const Shape& shape) {
+    with(shape.size());
+    bytes_.append(reinterpret_cast<const char*>(shape.data()), shape.size() * sizeof shape[0]);
+    return *this;
+  }
+  Key& with(const Layout& layout) {
+    bytes_ += key(layout);
+    return *this;
+  }
+  [[nodiscard]] const std::string& text() const noexcept { return bytes_; }
+
+ private:
+  std::string bytes_;
+};
+
+}  // namespace cudnn_resnet::cpu

@@ -1,0 +1,41 @@
+#include "cpu/engine.h"
+
+namespace cudnn_resnet::cpu {
+
+void CpuEngine::normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) {
+  // A byte has 256 values: each channel's results stand in a table.
+  std::array<std::array<float, 256>, 3> table{};
+  for (size_t channel = 0; channel < 3; ++channel) {
+    for (size_t value = 0; value < 256; ++value) {
+      table[channel][value] = static_cast<float>(
+          (static_cast<double>(value) / 255 - normalization.mean[channel]) / normalization.deviation[channel]);
+    }
+  }
+
+  Buffer result = allocate(plain(y.shape, DType::Float32));
+  const auto* from = static_cast<const uint8_t*>(static_cast<CpuStorage&>(*pixels.storage).data());
+  auto* to = static_cast<float*>(result.block.get());
+  const int64_t width = y.shape[3];
+  const int64_t plane = y.shape[2] * width;
+  const int64_t rows = y.shape[0] * y.shape[2];
+#pragma omp parallel for
+  for (int64_t row = 0; row < rows; ++row) {
+    const int64_t image = row / y.shape[2];
+    const int64_t first = image * 3 * plane + (row % y.shape[2]) * width;
+    for (int64_t column = 0; column < width; ++column) {
+      for (int64_t channel = 0; channel < 3; ++channel) {
+        to[first + channel * plane + column] =
+            table[static_cast<size_t>(channel)][from[(row * width + column) * 3 + channel]];
+      }
+    }
+  }
+
+  if (computeType(y.dtype) != DType::Float32) {
+    Buffer rounded = allocate(plain(y.shape, y.dtype));
+    reorder(view(result), view(rounded));
+    result = std::move(rounded);
+  }
+  store(std::move(result), y);
+}
+
+}  // namespace cudnn_resnet::cpu

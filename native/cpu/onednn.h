@@ -1,0 +1,114 @@
+// oneDNN, and what differs between its 2.x and 3.x interfaces, so that the rest of this room is written once.
+#pragma once
+
+#include <oneapi/dnnl/dnnl.hpp>
+#include <string>
+#include <utility>
+
+#include "core/attributes.h"
+
+namespace cudnn_resnet::cpu {
+
+using Layout = dnnl::memory::desc;
+using dnnl::algorithm;
+using dnnl::prop_kind;
+
+#if DNNL_VERSION_MAJOR >= 3
+
+// Chooses an implementation of primitive P.
+template <typename P, typename... Arguments>
+typename P::primitive_desc describe(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                                    const Arguments&... arguments) {
+  return {engine, arguments..., attributes};
+}
+
+inline auto describeEltwise(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, algorithm kind,
+                            const Layout& layout, float alpha, float beta) {
+  return describe<dnnl::eltwise_forward>(engine, attributes, prop_kind::forward_inference, kind, layout, layout, alpha,
+                                         beta);
+}
+
+inline auto describePooling(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, algorithm kind,
+                            const Layout& x, const Layout& y, const Pool2dAttributes& pool,
+                            const dnnl::memory::dims& paddingAfter) {
+  return describe<dnnl::pooling_forward>(engine, attributes, prop_kind::forward_inference, kind, x, y,
+                                         dnnl::memory::dims(pool.stride.begin(), pool.stride.end()),
+                                         dnnl::memory::dims(pool.kernel.begin(), pool.kernel.end()),
+                                         dnnl::memory::dims{0, 0},
+                                         dnnl::memory::dims(pool.padding.begin(), pool.padding.end()), paddingAfter);
+}
+
+inline auto describeSoftmax(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, const Layout& layout) {
+  return describe<dnnl::softmax_forward>(engine, attributes, prop_kind::forward_inference,
+                                         algorithm::softmax_accurate, layout, layout, 1);
+}
+
+inline auto describeBatchNorm(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, prop_kind kind,
+                              const Layout& layout, float epsilon, dnnl::normalization_flags flags) {
+  return describe<dnnl::batch_normalization_forward>(engine, attributes, kind, layout, layout, epsilon, flags);
+}
+
+inline void appendEltwise(dnnl::post_ops& ops, algorithm kind, float alpha, float beta) {
+  ops.append_eltwise(kind, alpha, beta);
+}
+
+inline bool isBlocked(const Layout& layout) {
+  return layout.get_format_kind() == dnnl::memory::format_kind::blocked;
+}
+
+inline dnnl::memory::dims dimensions(const Layout& layout) { return layout.get_dims(); }
+inline dnnl::memory::data_type elementType(const Layout& layout) { return layout.get_data_type(); }
+
+// Bytes that tell layouts apart.
+inline std::string key(const Layout& layout) {
+  const auto blob = layout.get_blob();
+  return {blob.begin(), blob.end()};
+}
+
+#else
+
+template <typename P, typename... Arguments>
+typename P::primitive_desc describe(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                                    const Arguments&... arguments) {
+  return {typename P::desc(arguments...), attributes, engine};
+}
+
+inline auto describeEltwise(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, algorithm kind,
+                            const Layout& layout, float alpha, float beta) {
+  return describe<dnnl::eltwise_forward>(engine, attributes, prop_kind::forward_inference, kind, layout, alpha, beta);
+}
+
+inline auto describePooling(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, algorithm kind,
+                            const Layout& x, const Layout& y, const Pool2dAttributes& pool,
+                            const dnnl::memory::dims& paddingAfter) {
+  return describe<dnnl::pooling_forward>(engine, attributes, prop_kind::forward_inference, kind, x, y,
+                                         dnnl::memory::dims(pool.stride.begin(), pool.stride.end()),
+                                         dnnl::memory::dims(pool.kernel.begin(), pool.kernel.end()),
+                                         dnnl::memory::dims(pool.padding.begin(), pool.padding.end()), paddingAfter);
+}
+
+inline auto describeSoftmax(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, const Layout& layout) {
+  return describe<dnnl::softmax_forward>(engine, attributes, prop_kind::forward_inference, layout, 1);
+}
+
+inline auto describeBatchNorm(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, prop_kind kind,
+                              const Layout& layout, float epsilon, dnnl::normalization_flags flags) {
+  return describe<dnnl::batch_normalization_forward>(engine, attributes, kind, layout, epsilon, flags);
+}
+
+inline void appendEltwise(dnnl::post_ops& ops, algorithm kind, float alpha, float beta) {
+  ops.append_eltwise(1.0F, kind, alpha, beta);
+}
+
+inline bool isBlocked(const Layout& layout) { return layout.data.format_kind == dnnl_blocked; }
+
+inline dnnl::memory::dims dimensions(const Layout& layout) { return layout.dims(); }
+inline dnnl::memory::data_type elementType(const Layout& layout) { return layout.data_type(); }
+
+inline std::string key(const Layout& layout) {
+  return {reinterpret_cast<const char*>(&layout.data), sizeof(layout.data)};
+}
+
+#endif
+
+}  // namespace cudnn_resnet::cpu
