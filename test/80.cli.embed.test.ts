@@ -1,0 +1,109 @@
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { preprocess } from '../lib/image/preprocess.js';
+import { ResNet18 } from '../lib/index.js';
+import { cudnnResnet, jsonLines } from './80.cli.process.js';
+
+const golden = fileURLToPath(new URL('golden/images/', import.meta.url));
+const random = ['--weights', 'random', '--model', 'resnet18', '--device', 'cpu'];
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'embed-'));
+  copyFileSync(join(golden, 'landscape.png'), join(folder, 'a.png'));
+  copyFileSync(join(golden, 'photo.jpg'), join(folder, 'b.jpg'));
+  copyFileSync(join(golden, 'small.png'), join(folder, 'c.png'));
+  writeFileSync(join(folder, 'broken.jpg'), 'this is no image');
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function embed(...args: string[]) {
+  return cudnnResnet(['embed', ...args, ...random], { cwd: folder });
+}
+
+/** Reads a NumPy file of float32 rows. */
+function readNpy(path: string): { shape: number[]; data: Float32Array } {
+  const bytes = readFileSync(path);
+  expect(bytes.toString('latin1', 0, 8)).toBe('\x93NUMPY\x01\x00');
+  const end = 10 + bytes.readUInt16LE(8);
+  const header = bytes.toString('latin1', 10, end);
+  expect(header).toContain("'descr': '<f4', 'fortran_order': False");
+  const shape = /\((.*)\)/.exec(header)![1]!.split(', ').map(Number);
+  return { shape, data: new Float32Array(new Uint8Array(bytes.subarray(end)).buffer) };
+}
+
+async function expected(...images: string[]): Promise<Float32Array[]> {
+  using model = new ResNet18({ device: 'cpu', seed: 0 });
+  const rows: Float32Array[] = [];
+  for (const image of images) {
+    using features = model.features(await preprocess(join(folder, image)));
+    rows.push((await features.data()) as Float32Array);
+  }
+  return rows;
+}
+
+function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  expect(a.length).toBe(b.length);
+  const squares = (values: number[]) => Math.sqrt(values.reduce((sum, x) => sum + x * x, 0));
+  const [left, right] = [Array.from(a), Array.from(b)];
+  return squares(left.map((x, i) => x - right[i]!)) / squares(right);
+}
+
+describe('embed', () => {
+  it('prints lines of JSON', async () => {
+    const { code, stdout } = await embed('a.png', 'b.jpg');
+    expect(code).toBe(0);
+    const lines = jsonLines(stdout) as { image: string; embedding: number[] }[];
+    expect(lines.map(({ image }) => image)).toEqual(['a.png', 'b.jpg']);
+    for (const [i, row] of (await expected('a.png', 'b.jpg')).entries()) {
+      expect(row.length).toBe(512);
+      expect(distance(lines[i]!.embedding, row)).toBeLessThan(1e-5);
+    }
+  });
+
+  it('writes a NumPy file and names its rows', async () => {
+    const { code, stdout } = await embed('b.jpg', 'a.png', 'c.png', '--batch', '2', '-o', 'rows.npy');
+    expect(code).toBe(0);
+    expect(stdout).toBe('b.jpg\na.png\nc.png\n');
+    const { shape, data } = readNpy(join(folder, 'rows.npy'));
+    expect(shape).toEqual([3, 512]);
+    for (const [i, row] of (await expected('b.jpg', 'a.png', 'c.png')).entries()) {
+      expect(distance(data.subarray(i * 512, (i + 1) * 512), row)).toBeLessThan(1e-5);
+    }
+  });
+
+  it('leaves out what cannot be read, and says which row is which', async () => {
+    const { code, stdout, stderr } = await embed('a.png', 'broken.jpg', 'c.png', '-o', 'part.npy', '--json');
+    expect(code).toBe(1);
+    expect(stderr).toContain("'broken.jpg'");
+    expect(jsonLines(stdout)).toEqual([
+      { row: 0, image: 'a.png' },
+      { row: 1, image: 'c.png' },
+    ]);
+    expect(readNpy(join(folder, 'part.npy')).shape).toEqual([2, 512]);
+  });
+
+  it('leaves nothing behind where it fails', async () => {
+    const { code } = await embed('broken.jpg', '-o', 'never.npy');
+    expect(code).toBe(1);
+    expect(existsSync(join(folder, 'never.npy'))).toBe(false);
+    expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+
+  it('says at once where it cannot write', async () => {
+    const { code, stderr } = await embed('a.png', '-o', 'absent/rows.npy');
+    expect(code).toBe(1);
+    expect(stderr).toContain("'absent/rows.npy' cannot be written");
+  });
+});
