@@ -132,7 +132,11 @@ onEveryDevice('conv2d', (id) => {
         expectClose(await download(first!), expected, perOp[dtype], 'first');
         expectClose(await download(second!), expected, perOp[dtype], 'second');
         expectExact(await before, residual, 'read before');
-        expectExact(await download(doubled), map(residual, (element) => 2 * element), 'doubled');
+        expectExact(
+          await download(doubled),
+          map(residual, (element) => 2 * element),
+          'doubled',
+        );
       });
 
       check('convolutions follow one another, in whatever layout the first one left', async () => {

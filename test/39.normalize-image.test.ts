@@ -8,7 +8,8 @@ import { check, onEveryDevice } from './support/suite.js';
 import { download, floatDTypes, upload } from './support/tensors.js';
 import { values } from './support/values.js';
 
-const imagenet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+type Rgb = [number, number, number];
+const imagenet = { mean: [0.485, 0.456, 0.406] as Rgb, std: [0.229, 0.224, 0.225] as Rgb };
 
 onEveryDevice('normalizeImage', (id) => {
   for (const dtype of floatDTypes) {
@@ -31,7 +32,7 @@ onEveryDevice('normalizeImage', (id) => {
       [1, 16, 16, 3],
       Array.from({ length: 768 }, (_, i) => Math.floor(i / 3)),
     );
-    const options = { mean: [0, 0.5, 1], std: [1, 0.5, 0.01] };
+    const options = { mean: [0, 0.5, 1] as Rgb, std: [1, 0.5, 0.01] as Rgb };
     const y = ops.normalizeImage(upload(pixels, 'uint8', id), options);
     expect(y.dtype).toBe('float32');
     expectClose(await download(y), normalizeImage(pixels, options), perOp.float32);
@@ -46,7 +47,7 @@ onEveryDevice('normalizeImage', (id) => {
     expectThrows('ERR_DTYPE', () => ops.normalizeImage(Tensor.zeros([1, 4, 4, 3], { device: id }), imagenet));
     expectThrows('ERR_DTYPE', () => ops.normalizeImage(pixels, { ...imagenet, dtype: 'uint8' as 'float32' }));
     for (const wrong of [[0.5], [0.5, 0.5, NaN], 0.5, undefined, ['a', 'b', 'c']]) {
-      const list = wrong as unknown as number[];
+      const list = wrong as unknown as Rgb;
       expectThrows('ERR_ARGUMENT', () => ops.normalizeImage(pixels, { ...imagenet, mean: list }), /mean/);
       expectThrows('ERR_ARGUMENT', () => ops.normalizeImage(pixels, { ...imagenet, std: list }), /std/);
     }

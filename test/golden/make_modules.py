@@ -34,7 +34,7 @@ MODULES = {
 
 def printed(module):
     """Without the field that newer releases print for batch norms."""
-    return re.sub(r"(BatchNorm2d\(.*?track_running_stats=True), bias=True\)", r"\1)", str(module))
+    return re.sub(r"(BatchNorm2d\(.*?affine=True), bias=True", r"\1", str(module))
 
 
 def describe(module):

@@ -1,4 +1,4 @@
-import { type DType, Tensor } from '../../lib/index.js';
+import { type Device, type DType, Tensor } from '../../lib/index.js';
 import type { DeviceId } from './devices.js';
 import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from './half.js';
 import { type FloatDType, type Values, values } from './values.js';
@@ -6,7 +6,7 @@ import { type FloatDType, type Values, values } from './values.js';
 export const floatDTypes: readonly FloatDType[] = ['float32', 'float16', 'bfloat16'];
 
 /** Puts values on a device. The 16-bit types are encoded here, so that the package's own conversion has no part. */
-export function upload(x: Values, dtype: DType, device: DeviceId): Tensor {
+export function upload(x: Values, dtype: DType, device: DeviceId | Device): Tensor {
   const data = {
     float32: () => Float32Array.from(x.data),
     float16: () => Uint16Array.from(x.data, toFloat16),

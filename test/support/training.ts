@@ -1,58 +1,47 @@
 import { expect } from 'vitest';
 import type { nn, Tensor } from '../../lib/index.js';
 import { expectClose, perNetwork } from './compare.js';
-import type { DeviceId } from './devices.js';
 import { images } from './generator.js';
-import { loadGenerated } from './modules.js';
 import { download, upload } from './tensors.js';
-import { sizeOf, type Values, values } from './values.js';
+import { type Values, values } from './values.js';
 
 /**
  * What `train_twice` of test/golden/make_networks.py does: evaluation, two steps in training mode, and evaluation again
  * with the statistics that those left behind.
  */
 export async function expectGoldenTraining(
-  module: nn.Module & { forward(x: Tensor): Tensor },
+  module: nn.Module,
   name: string,
-  weights: string,
+  shape: readonly [number, number, number, number],
   golden: (name: string) => Values,
-  shape: [number, number, number, number],
-  id: DeviceId,
 ): Promise<void> {
-  loadGenerated(module, weights).to({ device: id });
-  const [x1, x2] = [images(`${name}.x1`, shape), images(`${name}.x2`, shape)];
-  const compare = async (x: Values, output: string) => {
-    const y = module.forward(upload(x, 'float32', id));
-    expectClose(await download(y), golden(`${name}.${output}`), perNetwork.float32, output);
+  const device = module.parameters()[0]!.device;
+  const expectOutput = async (input: string, output: string) => {
+    const x = upload(images(`${name}.${input}`, shape), 'float32', device);
+    expectClose(await download(module.forward(x)), golden(`${name}.${output}`), perNetwork.float32, output);
   };
 
   module.eval();
-  await compare(x1, 'eval');
-  expect(await batchesTracked(module)).toEqual(new Set([0n]));
+  await expectOutput('x1', 'eval');
+  expect(await batchesTracked(module)).toEqual(new Set([0]));
   module.train();
-  await compare(x1, 'train1');
-  await compare(x2, 'train2');
-  expect(await batchesTracked(module)).toEqual(new Set([2n]));
-  for (const statistic of ['running_mean', 'running_var']) {
-    const all = await concatenated(module, statistic);
-    expectClose(all, golden(`${name}.${statistic}`), perNetwork.float32, statistic);
-  }
+  await expectOutput('x1', 'train1');
+  await expectOutput('x2', 'train2');
   module.eval();
-  await compare(x1, 'eval2');
-  expect(await batchesTracked(module)).toEqual(new Set([2n]));
+  for (const statistic of ['running_mean', 'running_var']) {
+    const found = values(golden(`${name}.${statistic}`).shape, (await entries(module, statistic)).flat());
+    expectClose(found, golden(`${name}.${statistic}`), perNetwork.float32, statistic);
+  }
+  await expectOutput('x1', 'eval2');
+  expect(await batchesTracked(module)).toEqual(new Set([2]));
 }
 
-async function batchesTracked(module: nn.Module): Promise<Set<bigint>> {
-  const counts = entries(module, 'num_batches_tracked').map(async (x) => (await x.data()) as BigInt64Array);
-  return new Set((await Promise.all(counts)).map(([count]) => count!));
+async function batchesTracked(module: nn.Module): Promise<Set<number>> {
+  return new Set((await entries(module, 'num_batches_tracked')).flat());
 }
 
-async function concatenated(module: nn.Module, suffix: string): Promise<Values> {
-  const parts = await Promise.all(entries(module, suffix).map(download));
-  const data = parts.flatMap(({ data }) => [...data]);
-  return values([parts.reduce((sum, { shape }) => sum + sizeOf(shape), 0)], data);
-}
-
-function entries(module: nn.Module, suffix: string): Tensor[] {
-  return [...module.stateDict()].filter(([key]) => key.endsWith(suffix)).map(([, x]) => x);
+/** The elements of every entry of the state dict whose key ends so, in order. */
+function entries(module: nn.Module, ending: string): Promise<number[][]> {
+  const found = [...module.stateDict()].filter(([key]) => key.endsWith(ending));
+  return Promise.all(found.map(async ([, x]: [string, Tensor]) => [...(await download(x)).data]));
 }

@@ -1,0 +1,411 @@
+import { describe, expect } from 'vitest';
+import {
+  BasicBlock,
+  Bottleneck,
+  nn,
+  ops,
+  ResNet18,
+  ResNet34,
+  ResNet50,
+  ResNet101,
+  ResNet152,
+  scope,
+  Tensor,
+} from '../lib/index.js';
+import { expectClose, expectExact, perOp } from './support/compare.js';
+import type { DeviceId } from './support/devices.js';
+import { expectThrows } from './support/errors.js';
+import { goldenJson } from './support/golden.js';
+import { withModule } from './support/modules.js';
+import { random } from './support/random.js';
+import * as reference from './support/reference.js';
+import { check, onEveryDevice } from './support/suite.js';
+import { download, upload } from './support/tensors.js';
+import { Bottleneck as TutorialBottleneck } from './support/tutorial.js';
+import { rounded, type Values } from './support/values.js';
+
+interface Description {
+  printed: string;
+  state: Record<string, { shape: number[]; dtype: string }>;
+}
+
+const golden = goldenJson<Record<string, Description>>('modules.json');
+
+const modules: Record<string, (device: DeviceId) => nn.Module> = {
+  resnet18: (device) => new ResNet18({ device }),
+  resnet34: (device) => new ResNet34({ device }),
+  resnet50: (device) => new ResNet50({ device }),
+  resnet101: (device) => new ResNet101({ device }),
+  resnet152: (device) => new ResNet152({ device }),
+  bottleneck: (device) => new Bottleneck(64, 256, { device }),
+  'bottleneck-identity': (device) => new Bottleneck(256, 256, { device }),
+  'basic-block': (device) => new BasicBlock(64, 64, { device }),
+  'basic-block-stride': (device) => new BasicBlock(64, 128, { stride: 2, device }),
+  tutorial: (device) => new TutorialBottleneck(64, 256).to({ device }),
+  conv: (device) => new nn.Conv2d(3, 8, 3, { device }),
+  'conv-all': (device) =>
+    new nn.Conv2d(4, 8, [3, 5], {
+      stride: [2, 1],
+      padding: [1, 2],
+      dilation: [1, 2],
+      groups: 2,
+      bias: false,
+      device,
+    }),
+  'batch-norm': (device) => new nn.BatchNorm2d(7, { eps: 1e-3, momentum: 0.01, device }),
+  linear: (device) => new nn.Linear(17, 5, { bias: false, device }),
+  'max-pool': () => new nn.MaxPool2d(3, { stride: 2, padding: 1 }),
+  sequential: () =>
+    new nn.Sequential(
+      new nn.Sequential(),
+      new nn.Identity(),
+      new nn.ReLU(),
+      new nn.AdaptiveAvgPool2d([1, 1]),
+    ),
+};
+
+/** A user's module: a parameter and a buffer of its own between submodules. */
+class Custom extends nn.Module {
+  conv1: nn.Conv2d;
+  seen: Tensor;
+  scale: nn.Parameter;
+  norm: nn.BatchNorm2d;
+  readonly note = 'no part of the state';
+
+  constructor() {
+    super();
+    this.conv1 = new nn.Conv2d(3, 4, 1);
+    this.seen = Tensor.zeros([2]);
+    this.scale = new nn.Parameter(Tensor.from([1, 2, 3], [3]));
+    this.norm = new nn.BatchNorm2d(4);
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.norm.forward(this.conv1.forward(x));
+  }
+}
+
+onEveryDevice('nn.Module', (id) => {
+  const up = (x: Values) => upload(x, 'float32', id);
+  const zeros = (...shape: number[]) => Tensor.zeros(shape, { device: id });
+
+  describe('prints what PyTorch prints, and has its keys, shapes and dtypes', () => {
+    for (const [name, { printed, state }] of Object.entries(golden)) {
+      check(name, () =>
+        withModule(modules[name]!(id), (module) => {
+          expect(String(module)).toBe(printed);
+          const found = [...module.stateDict()].map(([key, { shape, dtype }]) => [key, { shape, dtype }]);
+          expect(found).toEqual(Object.entries(state));
+        }),
+      );
+    }
+  });
+
+  describe('layers compute what the operations do', () => {
+    const x = () => rounded(random('x', [2, 4, 9, 7]), 'float32');
+    const valuesOf = async (module: nn.Module, key: string) => download(module.stateDict().get(key)!);
+
+    check('Conv2d', () =>
+      withModule(modules['conv-all']!(id), async (module) => {
+        const expected = reference.conv2d(x(), await valuesOf(module, 'weight'), {
+          stride: [2, 1],
+          padding: [1, 2],
+          dilation: [1, 2],
+          groups: 2,
+        });
+        expectClose(await download(module.forward(up(x()))), expected, perOp.float32);
+      }),
+    );
+
+    check('Linear', () =>
+      withModule(new nn.Linear(17, 5, { device: id }), async (module) => {
+        const input = rounded(random('x', [3, 17]), 'float32');
+        const [weight, bias] = [await valuesOf(module, 'weight'), await valuesOf(module, 'bias')];
+        expectClose(
+          await download(module.forward(up(input))),
+          reference.linear(input, weight, { bias }),
+          perOp.float32,
+        );
+      }),
+    );
+
+    check('ReLU, Identity, MaxPool2d, AdaptiveAvgPool2d', async () => {
+      const run = (module: nn.Module) => download(module.forward(up(x())));
+      expectExact(await run(new nn.ReLU()), reference.activation(x(), 'relu'));
+      expectExact(await run(new nn.Identity()), x());
+      const options = { stride: 2, padding: 1 };
+      expectExact(
+        await run(new nn.MaxPool2d(3, options)),
+        reference.maxPool2d(x(), { kernelSize: 3, ...options }),
+      );
+      expectClose(await run(new nn.AdaptiveAvgPool2d([1, 1])), reference.globalAvgPool(x()), perOp.float32);
+      const thirds = reference.avgPool2d(x(), { kernelSize: [3, 7] });
+      expectClose(await run(new nn.AdaptiveAvgPool2d([3, 1])), thirds, perOp.float32);
+    });
+
+    check('a Sequential of any layers, fused or not, in eval and in train', () =>
+      withModule(
+        new nn.Sequential(
+          new nn.Conv2d(4, 6, 3),
+          new nn.ReLU(),
+          new nn.BatchNorm2d(6),
+          new nn.Conv2d(6, 8, 1),
+          new nn.BatchNorm2d(8, { eps: 0.5 }),
+          new nn.MaxPool2d(2),
+        ).to({ device: id }),
+        async (module) => {
+          const dict = new Map<string, Values>();
+          for (const [key, tensor] of module.stateDict()) {
+            const positive = key.endsWith('running_var');
+            const drawn = random(key, tensor.shape, { scale: 0.9, center: positive ? 1 : 0 });
+            if (tensor.dtype === 'float32') {
+              dict.set(key, rounded(drawn, 'float32'));
+            }
+          }
+          module.loadStateDict(new Map([...dict].map(([key, value]) => [key, up(value)])), { strict: false });
+          const given = (key: string) => dict.get(key)!;
+          const norm = (i: number) => ({ weight: given(`${i}.weight`), bias: given(`${i}.bias`) });
+          const [mean, variance] = ['running_mean', 'running_var'];
+
+          let y = reference.conv2d(x(), given('0.weight'), { bias: given('0.bias'), activation: 'relu' });
+          y = reference.batchNorm(y, {
+            mean: given(`2.${mean}`),
+            variance: given(`2.${variance}`),
+            ...norm(2),
+          });
+          y = reference.conv2d(y, given('3.weight'), { bias: given('3.bias') });
+          y = reference.batchNorm(y, {
+            mean: given(`4.${mean}`),
+            variance: given(`4.${variance}`),
+            ...norm(4),
+            eps: 0.5,
+          });
+          const evaluated = reference.maxPool2d(y, { kernelSize: 2 });
+          expectClose(await download(module.eval().forward(up(x()))), evaluated, perOp.float32, 'eval');
+
+          y = reference.conv2d(x(), given('0.weight'), { bias: given('0.bias'), activation: 'relu' });
+          const running = (i: number) => ({
+            runningMean: given(`${i}.${mean}`),
+            runningVariance: given(`${i}.${variance}`),
+          });
+          y = reference.batchNormTraining(y, { ...running(2), ...norm(2) }).y;
+          y = reference.conv2d(y, given('3.weight'), { bias: given('3.bias') });
+          y = reference.batchNormTraining(y, { ...running(4), ...norm(4), eps: 0.5 }).y;
+          const trained = reference.maxPool2d(y, { kernelSize: 2 });
+          expectClose(await download(module.train().forward(up(x()))), trained, perOp.float32, 'train');
+        },
+      ),
+    );
+  });
+
+  describe('a class of the user’s own', () => {
+    check('has its keys: parameters before buffers, then submodules in order', () =>
+      withModule(new Custom().to({ device: id }), (module) => {
+        expect([...module.stateDict().keys()]).toEqual([
+          'scale',
+          'seen',
+          'conv1.weight',
+          'conv1.bias',
+          'norm.weight',
+          'norm.bias',
+          'norm.running_mean',
+          'norm.running_var',
+          'norm.num_batches_tracked',
+        ]);
+        expect(module.parameters().length).toBe(5);
+        expect(module.buffers().length).toBe(4);
+      }),
+    );
+
+    check('prints its submodules', () =>
+      withModule(new Custom().to({ device: id }), (module) => {
+        expect(String(module)).toBe(
+          [
+            'Custom(',
+            '  (conv1): Conv2d(3, 4, kernel_size=(1, 1), stride=(1, 1))',
+            '  (norm): BatchNorm2d(4, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)',
+            ')',
+          ].join('\n'),
+        );
+      }),
+    );
+
+    check('is switched, and disposed of, with all it holds', async () => {
+      const module = new Custom().to({ device: id });
+      expect([module.training, module.norm.training]).toEqual([true, true]);
+      expect(module.eval()).toBe(module);
+      expect([module.training, module.norm.training]).toEqual([false, false]);
+      module.train();
+      expect([module.training, module.norm.training]).toEqual([true, true]);
+      const tensors = [...module.stateDict().values()];
+      module.dispose();
+      expect(tensors.every((x) => x.disposed)).toBe(true);
+      expectThrows('ERR_DISPOSED', () => module.forward(zeros(1, 3, 2, 2)));
+    });
+
+    check('keeps parameters and buffers that were made in a scope', () =>
+      withModule(
+        scope(() => new Custom()),
+        (module) => {
+          const disposed = [...module.stateDict()].filter(([, x]) => x.disposed);
+          expect(disposed.map(([key]) => key)).toEqual([]);
+        },
+      ),
+    );
+  });
+
+  describe('loadStateDict', () => {
+    const make = () =>
+      new nn.Sequential(new nn.Conv2d(3, 4, 1, { device: id }), new nn.BatchNorm2d(4, { device: id }));
+    const state = () => ({
+      '0.weight': zeros(4, 3, 1, 1),
+      '0.bias': zeros(4),
+      '1.weight': zeros(4),
+      '1.bias': Tensor.from([1, 2, 3, 4], [4], { device: id }),
+      '1.running_mean': zeros(4),
+      '1.running_var': zeros(4),
+      '1.num_batches_tracked': Tensor.from(new BigInt64Array([7n]), [], { device: id }),
+    });
+
+    check('takes a Map or a record, and copies', () =>
+      withModule(make(), async (module) => {
+        for (const dict of [state(), new Map(Object.entries(state()))]) {
+          module.loadStateDict(dict);
+          for (const x of dict instanceof Map ? dict.values() : Object.values(dict)) {
+            x.dispose();
+          }
+          const loaded = module.stateDict();
+          expect(await loaded.get('1.bias')!.data()).toEqual(Float32Array.of(1, 2, 3, 4));
+          expect(await loaded.get('1.num_batches_tracked')!.data()).toEqual(BigInt64Array.of(7n));
+        }
+      }),
+    );
+
+    check('lists every key that is missing, unexpected or of another shape, and changes nothing', () =>
+      withModule(make(), async (module) => {
+        const before = await module.stateDict().get('1.bias')!.data();
+        const { '1.running_mean': _missing, ...rest } = state();
+        const dict = { ...rest, 'fc.weight': zeros(1), '0.weight': zeros(4, 3, 3, 3) };
+        expectThrows('ERR_WEIGHTS', () => module.loadStateDict(dict), /1\.running_mean/);
+        expectThrows('ERR_WEIGHTS', () => module.loadStateDict(dict), /fc\.weight/);
+        expectThrows(
+          'ERR_WEIGHTS',
+          () => module.loadStateDict(dict),
+          /0\.weight.*\[4, 3, 1, 1\].*\[4, 3, 3, 3\]/,
+        );
+        expect(await module.stateDict().get('1.bias')!.data()).toEqual(before);
+      }),
+    );
+
+    check('where it is not strict, takes what fits and says what did not', () =>
+      withModule(make(), async (module) => {
+        const { '1.running_mean': _missing, ...rest } = state();
+        const result = module.loadStateDict({ ...rest, extra: zeros(1) }, { strict: false });
+        expect(result).toEqual({ missing: ['1.running_mean'], unexpected: ['extra'] });
+        expect(await module.stateDict().get('1.bias')!.data()).toEqual(Float32Array.of(1, 2, 3, 4));
+        const misshapen = { '1.bias': zeros(5) };
+        expectThrows('ERR_WEIGHTS', () => module.loadStateDict(misshapen, { strict: false }), /1\.bias/);
+        expectThrows('ERR_ARGUMENT', () => module.loadStateDict({}, { stict: false } as object), /'strict'/);
+      }),
+    );
+
+    check('a change of any parameter reaches the folded convolution', () =>
+      withModule(make(), async (module) => {
+        module.eval();
+        const x = rounded(random('x', [2, 3, 5, 4]), 'float32');
+        for (const round of ['first', 'second']) {
+          const draw = (key: string, shape: number[], center = 0) =>
+            rounded(random(`${round} ${key}`, shape, { scale: 0.9, center }), 'float32');
+          const [kernel, mean, variance] = [
+            draw('kernel', [4, 3, 1, 1]),
+            draw('mean', [4]),
+            draw('variance', [4], 1),
+          ];
+          for (const [key, value] of [
+            ['0.weight', kernel],
+            ['1.running_mean', mean],
+            ['1.running_var', variance],
+          ] as const) {
+            module.loadStateDict({ [key]: up(value) }, { strict: false });
+            const state = module.stateDict();
+            const now = async (key: string) => download(state.get(key)!);
+            const convolved = reference.conv2d(x, await now('0.weight'), { bias: await now('0.bias') });
+            const expected = reference.batchNorm(convolved, {
+              mean: await now('1.running_mean'),
+              variance: await now('1.running_var'),
+              weight: await now('1.weight'),
+              bias: await now('1.bias'),
+            });
+            expectClose(await download(module.forward(up(x))), expected, perOp.float32, `${round} ${key}`);
+          }
+        }
+      }),
+    );
+
+    check('a parameter of another dtype is converted', () =>
+      withModule(make(), async (module) => {
+        const values = rounded(random('weight', [4, 3, 1, 1]), 'bfloat16');
+        module.loadStateDict({ '0.weight': upload(values, 'bfloat16', id) }, { strict: false });
+        const weight = module.stateDict().get('0.weight')!;
+        expect(weight.dtype).toBe('float32');
+        expectExact(await download(weight), values);
+      }),
+    );
+  });
+
+  check('to() converts floating-point parameters, and batch norms stay float32', () =>
+    withModule(new Custom().to({ device: id }), async (module) => {
+      const before = await download(module.conv1.weight);
+      module.to({ dtype: 'bfloat16' });
+      const dtypes = Object.fromEntries([...module.stateDict()].map(([key, { dtype }]) => [key, dtype]));
+      expect(dtypes).toMatchObject({
+        'conv1.weight': 'bfloat16',
+        'conv1.bias': 'bfloat16',
+        'norm.weight': 'float32',
+        'norm.num_batches_tracked': 'int64',
+      });
+      expectExact(await download(module.conv1.weight), rounded(before, 'bfloat16'));
+      const x = zeros(1, 3, 2, 2).to({ dtype: 'bfloat16' });
+      expect(module.eval().forward(x).dtype).toBe('bfloat16');
+    }),
+  );
+
+  describe('what bad input gets', () => {
+    check('sizes that are no sizes', () => {
+      for (const wrong of [0, -1, NaN, 1.5, '3', undefined]) {
+        const n = wrong as number;
+        expectThrows('ERR_SHAPE', () => new nn.Conv2d(n, 4, 1), /inChannels/);
+        expectThrows('ERR_SHAPE', () => new nn.Conv2d(4, n, 1), /outChannels/);
+        expectThrows('ERR_SHAPE', () => new nn.Conv2d(4, 4, n), /kernelSize/);
+        expectThrows('ERR_SHAPE', () => new nn.BatchNorm2d(n), /features/);
+        expectThrows('ERR_SHAPE', () => new nn.Linear(n, 4), /inFeatures/);
+        expectThrows('ERR_SHAPE', () => new nn.Linear(4, n), /outFeatures/);
+        expectThrows('ERR_SHAPE', () => new Bottleneck(n, 4));
+        expectThrows('ERR_SHAPE', () => new BasicBlock(4, n));
+      }
+      expectThrows('ERR_SHAPE', () => new nn.Conv2d(4, 6, 1, { groups: 4 }), /groups/);
+      expectThrows('ERR_SHAPE', () => new Bottleneck(64, 66));
+    });
+
+    check('misspelt options', () => {
+      expectThrows(
+        'ERR_ARGUMENT',
+        () => new nn.Conv2d(4, 4, 1, { paddng: 1 } as object),
+        /paddng.*'padding'/,
+      );
+      expectThrows('ERR_ARGUMENT', () => new nn.BatchNorm2d(4, { epsilon: 1 } as object), /epsilon/);
+      expectThrows('ERR_ARGUMENT', () => new nn.ReLU({ inPlace: true } as object), /'inplace'/);
+      expectThrows('ERR_ARGUMENT', () => new Bottleneck(4, 4, { strides: 1 } as object), /'stride'/);
+      expectThrows('ERR_ARGUMENT', () => new ResNet18({ numclasses: 3 } as object), /'numClasses'/);
+    });
+
+    check('an input that does not fit', () =>
+      withModule(modules['basic-block']!(id), (module) => {
+        expectThrows('ERR_SHAPE', () => module.forward(zeros(1, 3, 4, 4)), /channels/);
+        expectThrows('ERR_SHAPE', () => module.forward(zeros(64, 4, 4)));
+        expectThrows('ERR_DTYPE', () => module.forward(zeros(1, 64, 4, 4).to({ dtype: 'bfloat16' })));
+        expectThrows('ERR_ARGUMENT', () => module.forward(ops as unknown as Tensor));
+      }),
+    );
+  });
+});

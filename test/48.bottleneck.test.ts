@@ -1,0 +1,53 @@
+import { expect } from 'vitest';
+import { Bottleneck, type nn, Tensor } from '../lib/index.js';
+import type { DeviceId } from './support/devices.js';
+import { goldenTensors } from './support/golden.js';
+import { loadGenerated, withModule } from './support/modules.js';
+import { check, onEveryDevice } from './support/suite.js';
+import { expectGoldenTraining } from './support/training.js';
+import { Bottleneck as TutorialBottleneck } from './support/tutorial.js';
+
+const golden = goldenTensors('blocks.safetensors');
+
+const blocks: [string, (device: DeviceId) => nn.Module, [number, number, number, number]][] = [
+  ['bottleneck-downsample', (device) => new Bottleneck(24, 68, { device }), [2, 24, 7, 9]],
+  ['bottleneck-identity', (device) => new Bottleneck(68, 68, { device }), [2, 68, 7, 9]],
+  ['bottleneck-stride', (device) => new Bottleneck(40, 64, { stride: 2, device }), [3, 40, 9, 5]],
+  [
+    'bottleneck-groups',
+    (device) => new Bottleneck(32, 64, { stride: 2, groups: 4, width: 32, device }),
+    [1, 32, 7, 7],
+  ],
+  ['tutorial', (device) => new TutorialBottleneck(64, 256).to({ device }), [2, 64, 7, 5]],
+];
+
+onEveryDevice('Bottleneck', (id) => {
+  for (const [name, make, shape] of blocks) {
+    check(`${name}: eval, two steps of training, eval again`, () =>
+      withModule(make(id), async (module) => {
+        loadGenerated(module, name);
+        await expectGoldenTraining(module, name, shape, golden);
+      }),
+    );
+  }
+
+  check('the tutorial’s shapes', () =>
+    withModule(new TutorialBottleneck(64, 256).to({ device: id }), (module) => {
+      const x = Tensor.randn([1, 64, 56, 56], { seed: 1, device: id });
+      expect(module.forward(x).shape).toEqual([1, 256, 56, 56]);
+      expect(module.eval().forward(x).shape).toEqual([1, 256, 56, 56]);
+    }),
+  );
+
+  check('has a shortcut of its own where the channels change, the stride does, or it is asked for', () => {
+    const state = (block: Bottleneck) => {
+      const keys = [...block.stateDict().keys()].filter((key) => key.startsWith('downsample'));
+      block.dispose();
+      return keys.length;
+    };
+    expect(state(new Bottleneck(64, 256))).toBe(6);
+    expect(state(new Bottleneck(256, 256))).toBe(0);
+    expect(state(new Bottleneck(256, 256, { stride: 2 }))).toBe(6);
+    expect(state(new Bottleneck(256, 256, { downsample: true }))).toBe(6);
+  });
+});

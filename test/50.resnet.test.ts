@@ -1,0 +1,181 @@
+import { describe, expect } from 'vitest';
+import { ops, ResNet18, ResNet50, ResNet101, Tensor } from '../lib/index.js';
+import { expectClose, expectExact, perNetwork } from './support/compare.js';
+import { expectThrows } from './support/errors.js';
+import { images } from './support/generator.js';
+import { goldenTensors } from './support/golden.js';
+import { loadGenerated, withModule } from './support/modules.js';
+import { randomIntegers } from './support/random.js';
+import { topK } from './support/reference.js';
+import { check, onEveryDevice } from './support/suite.js';
+import { download, upload } from './support/tensors.js';
+import { values } from './support/values.js';
+
+const golden = goldenTensors('networks.safetensors');
+const inputs = [
+  [1, 224],
+  [3, 192],
+  [1, 257],
+] as const;
+
+onEveryDevice('ResNet', (id) => {
+  for (const [name, Network] of [
+    ['resnet18', ResNet18],
+    ['resnet50', ResNet50],
+    ['resnet101', ResNet101],
+  ] as const) {
+    check(`${name}: logits, features and the best class are PyTorch's`, () =>
+      withModule(new Network({ device: id }), async (network) => {
+        loadGenerated(network, name);
+        network.eval();
+        for (const [batch, size] of inputs) {
+          const what = `${batch}x${size}`;
+          const x = upload(images(what, [batch, 3, size, size]), 'float32', id);
+          const logits = network.forward(x);
+          expect(logits.shape).toEqual([batch, 1000]);
+          const expected = golden(`${name}.logits.${what}`);
+          expectClose(await download(logits), expected, perNetwork.float32, `logits of ${what}`);
+          const best = (await logits.topK(1)).map(({ indices }) => indices);
+          expect(best).toEqual(topK(expected, 1).map(({ indices }) => indices));
+          const features = golden(`${name}.features.${what}`);
+          expectClose(
+            await download(network.features(x)),
+            features,
+            perNetwork.float32,
+            `features of ${what}`,
+          );
+        }
+      }),
+    );
+  }
+
+  for (const dtype of ['bfloat16', 'float16'] as const) {
+    check(`resnet18 in ${dtype}`, () =>
+      withModule(new ResNet18({ device: id, dtype }), async (network) => {
+        loadGenerated(network, 'resnet18');
+        network.eval();
+        const x = upload(images('1x224', [1, 3, 224, 224]), dtype, id);
+        const logits = network.forward(x);
+        expect(logits.dtype).toBe(dtype);
+        expectClose(await download(logits), golden('resnet18.logits.1x224'), perNetwork[dtype]);
+      }),
+    );
+  }
+
+  describe('what forward takes', () => {
+    const withNetwork = (body: (network: ResNet18) => Promise<void> | void) =>
+      withModule(new ResNet18({ device: id, numClasses: 10, seed: 7 }), body);
+
+    check('a Float32Array in NCHW order, and its batch from its length', () =>
+      withNetwork(async (network) => {
+        for (const batch of [1, 2]) {
+          const x = images('forward', [batch, 3, 224, 224]);
+          const fromArray = await download(network.forward(Float32Array.from(x.data)));
+          expectExact(fromArray, await download(network.forward(upload(x, 'float32', id))));
+          expect(fromArray.shape).toEqual([batch, 10]);
+        }
+      }),
+    );
+
+    check('pixels as a Buffer or Uint8Array, normalised on the device', () =>
+      withNetwork(async (network) => {
+        const pixels = randomIntegers('pixels', [2, 224, 224, 3], 0, 255);
+        const x = ops.normalizeImage(upload(pixels, 'uint8', id), {
+          mean: [0.485, 0.456, 0.406],
+          std: [0.229, 0.224, 0.225],
+        });
+        const expected = await download(network.forward(x));
+        const bytes = Uint8Array.from(pixels.data);
+        for (const given of [bytes, Buffer.from(bytes)]) {
+          expectClose(await download(network.forward(given)), expected, perNetwork.float32);
+        }
+      }),
+    );
+
+    check('predict is the softmax of forward', () =>
+      withNetwork(async (network) => {
+        const x = upload(images('predict', [2, 3, 64, 64]), 'float32', id);
+        expectExact(await download(network.predict(x)), await download(ops.softmax(network.forward(x))));
+      }),
+    );
+
+    check('the same input gives the same output, whatever ran between', () =>
+      withNetwork(async (network) => {
+        const x = upload(images('again', [2, 3, 65, 70]), 'float32', id);
+        const first = await download(network.forward(x));
+        network.forward(upload(images('between', [1, 3, 96, 64]), 'float32', id));
+        expectExact(await download(network.forward(x)), first);
+      }),
+    );
+
+    check('each image on its own gives what it gives in a batch', () =>
+      withNetwork(async (network) => {
+        const x = images('batch', [3, 3, 64, 64]);
+        const together = await download(network.forward(upload(x, 'float32', id)));
+        for (let n = 0; n < 3; n++) {
+          const alone = values([1, 3, 64, 64], x.data.subarray(n * 3 * 64 * 64, (n + 1) * 3 * 64 * 64));
+          const row = values([1, 10], together.data.subarray(n * 10, (n + 1) * 10));
+          expectClose(await download(network.forward(upload(alone, 'float32', id))), row, perNetwork.float32);
+        }
+      }),
+    );
+
+    check('and what it does not', () =>
+      withNetwork((network) => {
+        const zeros = (...shape: number[]) => Tensor.zeros(shape, { device: id });
+        expectThrows('ERR_SHAPE', () => network.forward(new Float32Array(3 * 224 * 224 - 1)));
+        expectThrows('ERR_SHAPE', () => network.forward(new Float32Array(0)));
+        expectThrows('ERR_SHAPE', () => network.forward(new Uint8Array(100)));
+        expectThrows('ERR_SHAPE', () => network.forward(zeros(1, 4, 224, 224)));
+        expectThrows('ERR_SHAPE', () => network.forward(zeros(3, 224, 224)));
+        expectThrows('ERR_SHAPE', () => network.features(zeros(3, 224, 224)));
+        expectThrows('ERR_DTYPE', () => network.forward(zeros(1, 3, 224, 224).to({ dtype: 'bfloat16' })));
+        for (const wrong of [undefined, null, 'image.jpg', 1, [[1]], {}]) {
+          expectThrows('ERR_ARGUMENT', () => network.forward(wrong as unknown as Tensor));
+        }
+        const disposed = zeros(1, 3, 64, 64);
+        disposed.dispose();
+        expectThrows('ERR_DISPOSED', () => network.forward(disposed));
+      }),
+    );
+  });
+
+  check('seeds: equal ones give equal networks, others do not', async () => {
+    const weights = async (seed: number) => {
+      const network = new ResNet18({ device: id, seed });
+      const weight = await download(network.stateDict().get('layer4.1.conv2.weight')!);
+      network.dispose();
+      return weight;
+    };
+    const first = await weights(1);
+    expectExact(await weights(1), first);
+    expect((await weights(2)).data).not.toEqual(first.data);
+  });
+
+  check(
+    'starts as torchvision does: Kaiming normal over the fan out, batch norms 1 and 0, a uniform last layer',
+    () =>
+      withModule(new ResNet50({ device: id, seed: 3 }), async (network) => {
+        const state = network.stateDict();
+        const of = async (key: string) => (await download(state.get(key)!)).data;
+        for (const [key, fanOut] of [
+          ['conv1.weight', 64 * 49],
+          ['layer2.0.conv2.weight', 128 * 9],
+          ['layer4.2.conv3.weight', 2048],
+        ] as const) {
+          const weight = await of(key);
+          const deviation = Math.sqrt(weight.reduce((sum, w) => sum + w * w, 0) / weight.length);
+          expect(deviation / Math.sqrt(2 / fanOut), key).toBeCloseTo(1, 1);
+          expect(Math.max(...weight) / deviation, `${key} is not uniform`).toBeGreaterThan(3);
+        }
+        expect(new Set(await of('layer3.1.bn2.weight'))).toEqual(new Set([1]));
+        expect(new Set(await of('layer3.1.bn2.bias'))).toEqual(new Set([0]));
+        const bound = 1 / Math.sqrt(2048);
+        for (const key of ['fc.weight', 'fc.bias']) {
+          const largest = (await of(key)).reduce((most, w) => Math.max(most, Math.abs(w)), 0);
+          expect(largest / bound, key).toBeLessThanOrEqual(1 + 1e-6);
+          expect(largest / bound, key).toBeGreaterThan(0.98);
+        }
+      }),
+  );
+});
