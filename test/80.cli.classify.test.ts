@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
-import { ResNet18 } from '../lib/index.js';
+import { ResNet18, saveWeights } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './80.cli.process.js';
 
 const random = ['--weights', 'random', '--model', 'resnet18', '--device', 'cpu'];
@@ -143,6 +143,27 @@ describe('classify', () => {
       expect([code, stdout]).toEqual([1, '']);
       expect(stderr).toMatch(/\[ERR_WEIGHTS\]\n$/);
     }
+  });
+});
+
+describe('weights of a file', () => {
+  it('are taken, and say so where they are of another model', async () => {
+    using model = new ResNet18({ device: 'cpu', seed: 5, numClasses: 7 });
+    const file = join(folder, 'seven.safetensors');
+    await saveWeights(file, model.stateDict());
+    const args = ['classify', 'a.png', '--weights', file, '--device', 'cpu'];
+
+    const fitting = await cudnnResnet([...args, '--model', 'resnet18', '--json'], { cwd: folder });
+    expect(fitting).toMatchObject({ code: 0, stderr: '' });
+    const [{ predictions }] = jsonLines(fitting.stdout) as [Line];
+    using scores = model.predict(await preprocess(join(folder, 'a.png')));
+    const [best] = await scores.topK(5);
+    expect(predictions.map(({ index }) => index)).toEqual(best!.indices);
+    expect(predictions[0]!.label).toBe(`class ${best!.indices[0]}`);
+
+    const other = await cudnnResnet([...args, '--model', 'resnet34'], { cwd: folder });
+    expect([other.code, other.stdout]).toEqual([1, '']);
+    expect(other.stderr).toContain(`${file} are no weights of resnet34 (--model names another)`);
   });
 });
 

@@ -47,7 +47,7 @@ describe('the progress bar', () => {
     for (const line of stream.written) {
       expect(line.length).toBeLessThanOrEqual(19 + '\r\x1b[K'.length);
     }
-    const wide = terminal();
+    const wide = terminal(true, 0);
     new ProgressBar('fetching', undefined, { stream: wide, format: (n) => `${n} B` });
     expect(wide.written).toEqual(['\rfetching 0 B\x1b[K']);
   });

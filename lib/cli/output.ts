@@ -35,7 +35,7 @@ function describe(error: unknown): string {
 export function endQuietlyWithoutReader(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') {
-      complain(new Error(`the output cannot be written: ${error.message}`));
+      note(`cudnn-resnet: the output cannot be written: ${error.message}`);
       process.exit(1);
     }
     process.exit(0);

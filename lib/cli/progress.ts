@@ -55,7 +55,8 @@ export class ProgressBar {
       return;
     }
     this.#drawnAt = performance.now();
-    const line = this.#line().slice(0, Math.max(1, (this.#stream.columns ?? 80) - 1));
+    // a terminal that does not know its width says 0
+    const line = this.#line().slice(0, (this.#stream.columns || 80) - 1);
     this.#stream.write(`\r${line}\x1b[K`);
   }
 
