@@ -1,0 +1,233 @@
+#include "cuda/compile.h"
+
+// The header comes with warnings of its own.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wall"
+#pragma GCC diagnostic ignored "-Wextra"
+#include <cudnn_frontend.h>
+#pragma GCC diagnostic pop
+
+#include <utility>
+
+#include "core/error.h"
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+namespace fe = cudnn_frontend;
+using TensorPtr = std::shared_ptr<fe::graph::Tensor_attributes>;
+
+// The plans are protected in the frontend, which has no other way to their descriptors.
+class Graph : public fe::graph::Graph {
+ public:
+  [[nodiscard]] const std::shared_ptr<fe::ExecutionPlan>& plan() const {
+    return plans.execution_plans.at(static_cast<size_t>(plans.candidate));
+  }
+};
+
+void check(fe::error_t status) {
+  if (status.is_bad()) {
+    throw Error(ErrorCode::Backend, status.get_message());
+  }
+}
+
+fe::DataType_t dataType(Math math) {
+  switch (math) {
+    case Math::Float16:
+      return fe::DataType_t::HALF;
+    case Math::BFloat16:
+      return fe::DataType_t::BFLOAT16;
+    case Math::Float32:
+    case Math::TF32:
+      return fe::DataType_t::FLOAT;
+  }
+  throw Error(ErrorCode::Native, "a kind of arithmetic without a name");
+}
+
+// NHWC: the channels lie side by side.
+std::vector<int64_t> channelsLast(const Shape& shape) {
+  return {shape[1] * shape[2] * shape[3], 1, shape[1] * shape[3], shape[1]};
+}
+
+fe::graph::Tensor_attributes describe(Uid uid, const Shape& shape, fe::DataType_t type) {
+  return fe::graph::Tensor_attributes()
+      .set_uid(static_cast<int64_t>(uid))
+      .set_dim(shape)
+      .set_stride(channelsLast(shape))
+      .set_data_type(type);
+}
+
+void setOutput(const TensorPtr& tensor, Uid uid, const Shape& shape, fe::DataType_t type) {
+  tensor->set_output(true)
+      .set_uid(static_cast<int64_t>(uid))
+      .set_dim(shape)
+      .set_stride(channelsLast(shape))
+      .set_data_type(type);
+}
+
+fe::graph::Pointwise_attributes pointwise(fe::PointwiseMode_t mode) {
+  return fe::graph::Pointwise_attributes().set_mode(mode).set_compute_data_type(fe::DataType_t::FLOAT);
+}
+
+TensorPtr activated(Graph& graph, Activation activation, const TensorPtr& x) {
+  switch (activation) {
+    case Activation::None:
+      return x;
+    case Activation::Relu:
+      return graph.pointwise(x, pointwise(fe::PointwiseMode_t::RELU_FWD));
+    case Activation::Relu6:
+      return graph.pointwise(x, pointwise(fe::PointwiseMode_t::RELU_FWD).set_relu_upper_clip(6));
+    case Activation::Sigmoid:
+      return graph.pointwise(x, pointwise(fe::PointwiseMode_t::SIGMOID_FWD));
+    case Activation::Tanh:
+      return graph.pointwise(x, pointwise(fe::PointwiseMode_t::TANH_FWD));
+    case Activation::Gelu:
+      return graph.pointwise(x, pointwise(fe::PointwiseMode_t::GELU_FWD));
+    case Activation::Swish:
+      return graph.pointwise(x, pointwise(fe::PointwiseMode_t::SWISH_FWD).set_swish_beta(1));
+  }
+  throw Error(ErrorCode::Native, "an activation without a name");
+}
+
+void build(Graph& graph, const ConvGraph& conv) {
+  const auto type = dataType(conv.math);
+  const auto& a = conv.attributes;
+  const Shape shape = outputShape(conv);
+  const auto x = graph.tensor(describe(Uid::X, conv.x, type));
+  const auto weight = graph.tensor(describe(Uid::Weight, conv.weight, type));
+  auto y = graph.conv_fprop(x, weight,
+                            fe::graph::Conv_fprop_attributes()
+                                .set_padding({a.padding[0], a.padding[1]})
+                                .set_stride({a.stride[0], a.stride[1]})
+                                .set_dilation({a.dilation[0], a.dilation[1]})
+                                .set_compute_data_type(fe::DataType_t::FLOAT));
+  // Dimensions that the frontend would infer, were it not for groups.
+  y->set_dim(shape).set_stride(channelsLast(shape));
+  if (conv.bias) {
+    const auto bias = graph.tensor(describe(Uid::Bias, {1, shape[1], 1, 1}, fe::DataType_t::FLOAT));
+    y = graph.pointwise(y, bias, pointwise(fe::PointwiseMode_t::ADD));
+  }
+  if (conv.add) {
+    const auto add = graph.tensor(describe(Uid::Add, shape, type));
+    y = graph.pointwise(y, add, pointwise(fe::PointwiseMode_t::ADD));
+  }
+  setOutput(activated(graph, a.activation, y), Uid::Y, shape, type);
+}
+
+void build(Graph& graph, const PoolGraph& pool) {
+  const auto type = dataType(pool.math);
+  const auto& a = pool.attributes;
+  const bool max = a.kind == PoolKind::Max;
+  const auto average = a.kind == PoolKind::AverageIncludingPadding ? fe::ResampleMode_t::AVGPOOL_INCLUDE_PADDING
+                                                                   : fe::ResampleMode_t::AVGPOOL_EXCLUDE_PADDING;
+  const std::vector<int64_t> padding{a.padding[0], a.padding[1]};
+  const auto x = graph.tensor(describe(Uid::X, pool.x, type));
+  const auto y = graph.resample(
+      x, fe::graph::Resample_attributes()
+             .set_resampling_mode(max ? fe::ResampleMode_t::MAXPOOL : average)
+             .set_padding_mode(max ? fe::PaddingMode_t::NEG_INF_PAD : fe::PaddingMode_t::ZERO_PAD)
+             .set_window(std::vector<int64_t>{a.kernel[0], a.kernel[1]})
+             .set_stride(std::vector<int64_t>{a.stride[0], a.stride[1]})
+             .set_pre_padding(padding)
+             .set_post_padding(padding)
+             .set_generate_index(false))[0];
+  setOutput(y, Uid::Y, outputShape(pool), type);
+}
+
+void build(Graph& graph, const BatchNormGraph& norm) {
+  const auto type = dataType(norm.math);
+  const Shape perChannel{1, norm.x[1], 1, 1};
+  const auto x = graph.tensor(describe(Uid::X, norm.x, type));
+  const auto scale = graph.tensor(describe(Uid::Scale, perChannel, fe::DataType_t::FLOAT));
+  const auto bias = graph.tensor(describe(Uid::Bias, perChannel, fe::DataType_t::FLOAT));
+  auto epsilon = graph.tensor(describe(Uid::Epsilon, {1, 1, 1, 1}, fe::DataType_t::FLOAT).set_is_pass_by_value(true));
+  const auto outputs = graph.batchnorm(x, scale, bias,
+                                       fe::graph::Batchnorm_attributes().set_epsilon(epsilon).set_compute_data_type(
+                                           fe::DataType_t::FLOAT));
+  setOutput(outputs[0], Uid::Y, norm.x, type);
+  setOutput(outputs[1], Uid::Mean, perChannel, fe::DataType_t::FLOAT);
+  setOutput(outputs[2], Uid::InverseDeviation, perChannel, fe::DataType_t::FLOAT);
+}
+
+Math mathOf(const GraphDescription& description) {
+  return std::visit([](const auto& graph) { return graph.math; }, description);
+}
+
+// Results must not differ from run to run, nor be less exact than the dtype promises.
+std::vector<fe::NumericalNote_t> unwanted(Math math) {
+  std::vector<fe::NumericalNote_t> notes{fe::NumericalNote_t::NONDETERMINISTIC,
+                                         fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION,
+                                         fe::NumericalNote_t::DOWN_CONVERT_INPUTS};
+  if (math == Math::Float32) {
+    notes.insert(notes.end(), {fe::NumericalNote_t::TENSOR_CORE, fe::NumericalNote_t::FFT,
+                               fe::NumericalNote_t::WINOGRAD, fe::NumericalNote_t::WINOGRAD_TILE_4x4,
+                               fe::NumericalNote_t::WINOGRAD_TILE_6x6, fe::NumericalNote_t::WINOGRAD_TILE_13x13});
+  }
+  return notes;
+}
+
+CompiledGraph compiled(const Target& target, const GraphDescription& description);
+
+}  // namespace
+
+struct Target::Properties {
+  std::shared_ptr<fe::DeviceProperties> device = std::make_shared<fe::DeviceProperties>();
+};
+
+Target::Target(const std::string& deviceProperties) {
+  const auto properties = std::make_shared<Properties>();
+  check(properties->device->deserialize({deviceProperties.begin(), deviceProperties.end()}));
+  properties_ = properties;
+}
+
+std::string describeDevice(int device) {
+  fe::DeviceProperties properties;
+  std::vector<uint8_t> json;
+  check(properties.set_device_id(device).build());
+  check(properties.serialize(json));
+  return {json.begin(), json.end()};
+}
+
+std::optional<std::string> CompiledGraph::serialize() const {
+  try {
+    return static_cast<const Graph*>(owner.get())->plan()->getJsonRepresentation();
+  } catch (const fe::cudnnException&) {
+    return std::nullopt;
+  }
+}
+
+CompiledGraph compile(const Target& target, const GraphDescription& description) {
+  try {
+    return compiled(target, description);
+  } catch (const std::exception& error) {
+    throw Error(ErrorCode::Backend, "cuDNN has no plan for " + text(description) + ": " + error.what());
+  }
+}
+
+namespace {
+
+CompiledGraph compiled(const Target& target, const GraphDescription& description) {
+  const auto graph = std::make_shared<Graph>();
+  graph->set_intermediate_data_type(fe::DataType_t::FLOAT).set_compute_data_type(fe::DataType_t::FLOAT);
+  std::visit([&](const auto& part) { build(*graph, part); }, description);
+
+  if (target.properties()) {
+    graph->set_device_properties(target.properties()->device);
+  }
+  check(graph->validate());
+  check(target.properties() ? graph->build_operation_graph() : graph->build_operation_graph(target.handle()));
+  check(graph->create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}));
+  graph->deselect_numeric_notes(unwanted(mathOf(description)));
+  // Not check_support(), which asks CUDA for a device; building finds out as well.
+  check(graph->build_plans(fe::BuildPlanPolicy_t::HEURISTICS_CHOICE));
+
+  CompiledGraph result;
+  result.plan = graph->plan()->get_raw_desc();
+  result.workspaceBytes = graph->plan()->getWorkspaceSize();
+  result.engine = graph->plan()->getTag();
+  result.owner = graph;
+  return result;
+}
+
+}  // namespace
+}  // namespace cudnn_resnet::cuda

@@ -1,0 +1,49 @@
+// From a description to a plan that cuDNN can run. compile.cc is the one file that includes cudnn-frontend, which takes
+// the better part of a minute to compile.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "cuda/graph-description.h"
+
+struct cudnnContext;  // what a cudnnHandle_t points to
+
+namespace cudnn_resnet::cuda {
+
+// The GPU that plans are for: the one of a handle, or one that need not be there, known by its properties.
+class Target {
+ public:
+  explicit Target(cudnnContext* handle) noexcept : handle_(handle) {}
+  // As JSON, with the keys that cuDNN gives in its own description of a device. Throws Error(Backend) where cuDNN
+  // does not accept them.
+  explicit Target(const std::string& deviceProperties);
+
+  struct Properties;
+  [[nodiscard]] cudnnContext* handle() const noexcept { return handle_; }
+  [[nodiscard]] const std::shared_ptr<const Properties>& properties() const noexcept { return properties_; }
+
+ private:
+  cudnnContext* handle_ = nullptr;
+  std::shared_ptr<const Properties> properties_;
+};
+
+// The properties of a GPU that is there, as Target takes them.
+[[nodiscard]] std::string describeDevice(int device);
+
+struct CompiledGraph {
+  std::shared_ptr<void> owner;  // keeps `plan` alive
+  void* plan = nullptr;         // a cudnnBackendDescriptor_t of an execution plan
+  int64_t workspaceBytes = 0;
+  std::string engine;           // which of cuDNN's engines, and its settings
+
+  // The plan as cuDNN writes it, for a file; none where cuDNN cannot write plans of this engine.
+  [[nodiscard]] std::optional<std::string> serialize() const;
+};
+
+// Throws Error(Backend) with what cuDNN says where it has no plan for the graph.
+[[nodiscard]] CompiledGraph compile(const Target& target, const GraphDescription& description);
+
+}  // namespace cudnn_resnet::cuda

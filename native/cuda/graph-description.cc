@@ -1,0 +1,83 @@
+#include "cuda/graph-description.h"
+
+#include <array>
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+using cudnn_resnet::text;  // of a shape
+
+std::string_view name(Math math) {
+  constexpr std::array<std::string_view, 4> names{"f32", "tf32", "f16", "bf16"};
+  return names[static_cast<size_t>(math)];
+}
+
+std::string_view name(Activation activation) {
+  constexpr std::array<std::string_view, 7> names{"", " relu", " relu6", " sigmoid", " tanh", " gelu", " swish"};
+  return names[static_cast<size_t>(activation)];
+}
+
+std::string_view name(PoolKind kind) {
+  constexpr std::array<std::string_view, 3> names{"max", "average-with-padding", "average"};
+  return names[static_cast<size_t>(kind)];
+}
+
+std::string pair(char letter, const Pair& pair) {
+  return std::string(" ") + letter + std::to_string(pair[0]) + "," + std::to_string(pair[1]);
+}
+
+int64_t slidingExtent(int64_t extent, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+  return (extent + 2 * padding - (dilation * (kernel - 1) + 1)) / stride + 1;
+}
+
+std::string textOf(const ConvGraph& graph) {
+  const Conv2dAttributes& a = graph.attributes;
+  std::string out = "conv ";
+  out += name(graph.math);
+  out += " x" + text(graph.x) + " w" + text(graph.weight);
+  out += pair('s', a.stride) + pair('p', a.padding) + pair('d', a.dilation) + " g" + std::to_string(a.groups);
+  out += graph.bias ? " +bias" : "";
+  out += graph.add ? " +add" : "";
+  out += name(a.activation);
+  return out;
+}
+
+std::string textOf(const PoolGraph& graph) {
+  const Pool2dAttributes& a = graph.attributes;
+  std::string out = "pool ";
+  out += name(graph.math);
+  out += " x" + text(graph.x) + " ";
+  out += name(a.kind);
+  out += pair('k', a.kernel) + pair('s', a.stride) + pair('p', a.padding);
+  return out;
+}
+
+std::string textOf(const BatchNormGraph& graph) {
+  return "batch-norm " + std::string(name(graph.math)) + " x" + text(graph.x);
+}
+
+}  // namespace
+
+std::string text(const GraphDescription& description) {
+  return std::visit([](const auto& graph) { return textOf(graph); }, description);
+}
+
+Shape outputShape(const ConvGraph& graph) {
+  const Conv2dAttributes& a = graph.attributes;
+  Shape y{graph.x[0], graph.weight[0], 0, 0};
+  for (size_t i = 0; i < 2; ++i) {
+    y[2 + i] = slidingExtent(graph.x[2 + i], graph.weight[2 + i], a.stride[i], a.padding[i], a.dilation[i]);
+  }
+  return y;
+}
+
+Shape outputShape(const PoolGraph& graph) {
+  const Pool2dAttributes& a = graph.attributes;
+  Shape y{graph.x[0], graph.x[1], 0, 0};
+  for (size_t i = 0; i < 2; ++i) {
+    y[2 + i] = slidingExtent(graph.x[2 + i], a.kernel[i], a.stride[i], a.padding[i], 1);
+  }
+  return y;
+}
+
+}  // namespace cudnn_resnet::cuda
