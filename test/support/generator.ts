@@ -32,17 +32,22 @@ export function uniform(key: string, shape: readonly number[]): Values {
 /** An entry of a state dict, scaled so that activations neither die nor explode; `num_batches_tracked` is not one. */
 export function parameter(key: string, shape: readonly number[]): Float32Array {
   const { data } = uniform(key, shape);
+  const [center, scale] = range(key, shape);
+  const parameter = new Float32Array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    parameter[i] = center + scale * data[i]!;
+  }
+  return parameter;
+}
+
+function range(key: string, shape: readonly number[]): [center: number, scale: number] {
   if (key.endsWith('running_mean') || key.endsWith('bias')) {
-    return Float32Array.from(data, (u) => 0.25 * u);
+    return [0, 0.25];
   }
   if (key.endsWith('running_var')) {
-    return Float32Array.from(data, (u) => 1 + 0.5 * u);
+    return [1, 0.5];
   }
-  if (shape.length === 1) {
-    return Float32Array.from(data, (u) => 0.75 + 0.25 * u);
-  }
-  const scale = Math.sqrt(6 / sizeOf(shape.slice(1)));
-  return Float32Array.from(data, (u) => u * scale);
+  return shape.length === 1 ? [0.75, 0.25] : [0, Math.sqrt(6 / sizeOf(shape.slice(1)))];
 }
 
 /** Patches of 32 by 32 pixels under noise, so that networks tell one image from another. */
