@@ -1,4 +1,6 @@
 // What the addon exports: the same names as binding.d.ts.
+#include <array>
+
 #include "binding/creation.h"
 #include "binding/device-handle.h"
 #include "binding/environment.h"
@@ -16,7 +18,7 @@ struct Export {
   Napi::Value (*function)(const Napi::CallbackInfo&);
 };
 
-constexpr Export table[] = {
+constexpr auto table = std::to_array<Export>({
     {"setup", guardedFunction<setup>},
     {"devices", guardedFunction<listDevices>},
     {"diagnose", guardedFunction<diagnose>},
@@ -42,7 +44,7 @@ constexpr Export table[] = {
     {"globalAvgPool", guardedFunction<operations::globalAvgPool>},
     {"softmax", guardedFunction<operations::softmax>},
     {"normalizeImage", guardedFunction<operations::normalizeImage>},
-};
+});
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   Environment::create(env);

@@ -1,6 +1,5 @@
 #include "binding/creation.h"
 
-#include <cstring>
 #include <memory>
 #include <span>
 #include <vector>
@@ -49,11 +48,11 @@ void uploadConverted(Engine& engine, const void* data, DType type, Tensor& y) {
 
 // Elements that JavaScript gave, copied: it may write to its array as soon as the call returns.
 struct HostData {
-  std::shared_ptr<std::byte[]> bytes;
+  std::shared_ptr<std::vector<std::byte>> bytes;
   DType dtype;
 
   [[nodiscard]] std::function<void(Engine&)> writerTo(const TensorPtr& y) const {
-    return [data = *this, y](Engine& engine) { uploadConverted(engine, data.bytes.get(), data.dtype, *y); };
+    return [data = *this, y](Engine& engine) { uploadConverted(engine, data.bytes->data(), data.dtype, *y); };
   }
 };
 
@@ -67,13 +66,12 @@ HostData copyOf(const Options& options, const Tensor& y) {
   const auto array = value.As<Napi::TypedArray>();
   const size_t count = array.ByteLength() / bytesPerElement(type);
   if (array.ByteLength() % bytesPerElement(type) != 0 || count != static_cast<size_t>(y.size())) {
-    throw Error(ErrorCode::Shape, options.what("shape ") + text(y.shape) + " has " + std::to_string(y.size()) +
-                                      " elements, the data has " + std::to_string(count));
+    throw Error(ErrorCode::Shape, options.what("shape ") + text(y.shape) + " has " +
+                                      std::to_string(y.size()) + " elements, the data has " +
+                                      std::to_string(count));
   }
-  const std::shared_ptr<std::byte[]> copy(new std::byte[array.ByteLength()]);
-  std::memcpy(copy.get(), static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset(),
-              array.ByteLength());
-  return {copy, type};
+  const auto* first = static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset();
+  return {std::make_shared<std::vector<std::byte>>(first, first + array.ByteLength()), type};
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Functions that make tensors, and those that copy them, as functions of JavaScript; binding.d.ts gives their types.
+// Functions that make tensors, and those that copy them, as functions of JavaScript; binding.d.ts gives their
+// types.
 #pragma once
 
 #include <napi.h>

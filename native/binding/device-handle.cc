@@ -23,8 +23,9 @@ Napi::Function DeviceHandle::defineClass(Napi::Env env) {
 
 Napi::Value DeviceHandle::open(const Napi::CallbackInfo& info) {
   auto device = Environment::of(info.Env()).device(string(info[0], "openDevice: id"));
-  const Napi::Object object = Environment::of(info.Env()).deviceClass.New(
-      {Napi::External<std::shared_ptr<Device>>::New(info.Env(), &device)});
+  const Napi::Object object =
+      Environment::of(info.Env())
+          .deviceClass.New({Napi::External<std::shared_ptr<Device>>::New(info.Env(), &device)});
   object.TypeTag(&tag);
   return object;
 }

@@ -58,9 +58,10 @@ Napi::Promise Environment::promise(const std::function<void(std::function<void(F
   }
   const auto deferred = Napi::Promise::Deferred::New(env_);
   const auto promised = promised_.insert(
-      promised_.end(), {deferred, buffer.IsEmpty() ? Napi::Reference<Napi::ArrayBuffer>() : Napi::Persistent(buffer)});
+      promised_.end(),
+      {deferred, buffer.IsEmpty() ? Napi::Reference<Napi::ArrayBuffer>() : Napi::Persistent(buffer)});
   start([completions = completions_, promised](Finish finish) {
-    auto completion = std::make_unique<Completion>(promised, std::move(finish));
+    auto completion = std::make_unique<Completion>(Completion{promised, std::move(finish)});
     if (completions.NonBlockingCall(completion.get()) == napi_ok) {
       (void)completion.release();  // complete() owns it now
     }
@@ -68,7 +69,8 @@ Napi::Promise Environment::promise(const std::function<void(std::function<void(F
   return deferred.Promise();
 }
 
-void Environment::complete(Napi::Env env, Napi::Function /*unused*/, Environment* self, Completion* completion) {
+void Environment::complete(Napi::Env env, Napi::Function /*unused*/, Environment* self,
+                           Completion* completion) {
   const std::unique_ptr<Completion> owned(completion);
   if (static_cast<napi_env>(env) == nullptr) {
     return;  // the environment is going down, and close() has dropped the promise

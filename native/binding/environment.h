@@ -41,9 +41,10 @@ class Environment {
   };
   using Finish = std::function<void(Napi::Env, Promised&)>;
 
-  // Starts a promise. `start` is given a function to call once, on any thread, with what settles the promise on the
-  // thread of JavaScript. The process stays alive until then.
-  Napi::Promise promise(const std::function<void(std::function<void(Finish)>)>& start, Napi::ArrayBuffer buffer = {});
+  // Starts a promise. `start` is given a function to call once, on any thread, with what settles the promise
+  // on the thread of JavaScript. The process stays alive until then.
+  Napi::Promise promise(const std::function<void(std::function<void(Finish)>)>& start,
+                        Napi::ArrayBuffer buffer = {});
 
  private:
   struct Completion {

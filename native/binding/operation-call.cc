@@ -15,8 +15,8 @@ TensorPtr OperationCall::input(const char* name) {
     device_ = handle.device();
     first_ = name;
   } else if (device_ != handle.device()) {
-    throw Error(ErrorCode::Device, what(name) + " is on " + handle.device()->id() + ", but " + first_ + " is on " +
-                                       device_->id() + "; move one with .to({device})");
+    throw Error(ErrorCode::Device, what(name) + " is on " + handle.device()->id() + ", but " + first_ +
+                                       " is on " + device_->id() + "; move one with .to({device})");
   }
   inputs_.push_back(handle.tensor());
   return handle.tensor();

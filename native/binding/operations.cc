@@ -13,13 +13,16 @@ struct BatchNormTensors {
   TensorPtr mean, variance, weight, bias;
   double epsilon;
 
-  [[nodiscard]] BatchNormInputs inputs() const { return {*mean, *variance, weight.get(), bias.get(), epsilon}; }
+  [[nodiscard]] BatchNormInputs inputs() const {
+    return {*mean, *variance, weight.get(), bias.get(), epsilon};
+  }
 };
 
 double epsilon(const Options& options) {
   const double value = options.number("eps", 1e-5);
   if (value < 0) {
-    throw Error(ErrorCode::Argument, options.what("eps") + " must not be negative, got " + std::to_string(value));
+    throw Error(ErrorCode::Argument,
+                options.what("eps") + " must not be negative, got " + std::to_string(value));
   }
   return value;
 }
@@ -31,7 +34,8 @@ Napi::Value pool(OperationCall& call, PoolKind kind) {
   a.kernel = call.pair("kernelSize", 1, {1, 1});
   a.stride = call.pair("stride", 1, a.kernel);
   a.padding = call.pair("padding", 0, {0, 0});
-  return call.output(pool2dShape(a, *x), x->dtype, [=](Engine& engine, Tensor& y) { engine.pool2d(a, *x, y); });
+  return call.output(pool2dShape(a, *x), x->dtype,
+                     [=](Engine& engine, Tensor& y) { engine.pool2d(a, *x, y); });
 }
 
 }  // namespace
@@ -48,9 +52,9 @@ Napi::Value conv2d(const Napi::CallbackInfo& info) {
   a.dilation = call.pair("dilation", 1, {1, 1});
   a.groups = call.integer("groups", 1, 1);
   a.activation = call.activation("activation");
-  return call.output(conv2dShape(a, *x, *weight, bias.get(), add.get()), x->dtype, [=](Engine& engine, Tensor& y) {
-    engine.conv2d(a, *x, *weight, bias.get(), add.get(), y);
-  });
+  return call.output(
+      conv2dShape(a, *x, *weight, bias.get(), add.get()), x->dtype,
+      [=](Engine& engine, Tensor& y) { engine.conv2d(a, *x, *weight, bias.get(), add.get(), y); });
 }
 
 Napi::Value linear(const Napi::CallbackInfo& info) {
@@ -83,7 +87,8 @@ Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
                                  call.optionalInput("weight"), call.optionalInput("bias"), epsilon(call)};
   const TensorPtr batches = call.optionalInput("batchesTracked");
   const double momentum = call.number("momentum", 0.1);
-  checkBatchNorm("batchNormTraining", *x, *tensors.mean, *tensors.variance, tensors.weight.get(), tensors.bias.get());
+  checkBatchNorm("batchNormTraining", *x, *tensors.mean, *tensors.variance, tensors.weight.get(),
+                 tensors.bias.get());
   checkBatchNormTraining(*x);
   if (batches && (batches->dtype != DType::Int64 || batches->size() != 1)) {
     throw Error(ErrorCode::DType, call.what("batchesTracked") + " must be one int64");
@@ -103,9 +108,11 @@ Napi::Value foldBatchNorm(const Napi::CallbackInfo& info) {
   OperationCall call(info, "foldBatchNorm");
   const auto weight = call.input("weight");
   const auto bias = call.optionalInput("bias");
-  const BatchNormTensors tensors{call.input("mean"), call.input("variance"), call.optionalInput("batchNormWeight"),
-                                 call.optionalInput("batchNormBias"), epsilon(call)};
-  checkFoldBatchNorm(*weight, bias.get(), *tensors.mean, *tensors.variance, tensors.weight.get(), tensors.bias.get());
+  const BatchNormTensors tensors{call.input("mean"), call.input("variance"),
+                                 call.optionalInput("batchNormWeight"), call.optionalInput("batchNormBias"),
+                                 epsilon(call)};
+  checkFoldBatchNorm(*weight, bias.get(), *tensors.mean, *tensors.variance, tensors.weight.get(),
+                     tensors.bias.get());
 
   const auto foldedWeight = std::make_shared<Tensor>(weight->shape, weight->dtype);
   const auto foldedBias = std::make_shared<Tensor>(Shape{weight->shape[0]}, DType::Float32);
@@ -132,7 +139,8 @@ Napi::Value add(const Napi::CallbackInfo& info) {
   const auto b = call.input("b");
   const Activation activation = call.activation("activation");
   checkAdd(*a, *b);
-  return call.output(a->shape, a->dtype, [=](Engine& engine, Tensor& y) { engine.add(activation, *a, *b, y); });
+  return call.output(a->shape, a->dtype,
+                     [=](Engine& engine, Tensor& y) { engine.add(activation, *a, *b, y); });
 }
 
 Napi::Value maxPool2d(const Napi::CallbackInfo& info) {
@@ -154,7 +162,8 @@ Napi::Value globalAvgPool(const Napi::CallbackInfo& info) {
   if (x->shape.size() == 4) {
     a.kernel = {x->shape[2], x->shape[3]};
   }
-  return call.output(pool2dShape(a, *x), x->dtype, [=](Engine& engine, Tensor& y) { engine.pool2d(a, *x, y); });
+  return call.output(pool2dShape(a, *x), x->dtype,
+                     [=](Engine& engine, Tensor& y) { engine.pool2d(a, *x, y); });
 }
 
 Napi::Value softmax(const Napi::CallbackInfo& info) {
@@ -172,7 +181,8 @@ Napi::Value normalizeImage(const Napi::CallbackInfo& info) {
   const auto read = [&](const char* name, std::array<float, 3>& to) {
     const Napi::Value value = call.get(name);
     if (!value.IsArray() || value.As<Napi::Array>().Length() != 3) {
-      throw Error(ErrorCode::Argument, call.what(name) + " must be an array of 3 numbers, for red, green and blue");
+      throw Error(ErrorCode::Argument,
+                  call.what(name) + " must be an array of 3 numbers, for red, green and blue");
     }
     for (uint32_t i = 0; i < 3; ++i) {
       const Napi::Value entry = value.As<Napi::Array>()[i];
@@ -185,7 +195,8 @@ Napi::Value normalizeImage(const Napi::CallbackInfo& info) {
   if (!isFloat(type)) {
     throw Error(ErrorCode::DType, "normalizeImage: dtype must be float32, float16 or bfloat16");
   }
-  return call.output(shape, type, [=](Engine& engine, Tensor& y) { engine.normalizeImage(normalization, *pixels, y); });
+  return call.output(shape, type,
+                     [=](Engine& engine, Tensor& y) { engine.normalizeImage(normalization, *pixels, y); });
 }
 
 }  // namespace cudnn_resnet::operations

@@ -1,5 +1,5 @@
-// The operations on tensors, as functions of JavaScript. Each takes one object of options; binding.d.ts gives their
-// names and types.
+// The operations on tensors, as functions of JavaScript. Each takes one object of options; binding.d.ts gives
+// their names and types.
 #pragma once
 
 #include <napi.h>

@@ -8,7 +8,8 @@
 namespace cudnn_resnet {
 namespace {
 
-// Attributes beyond this would overflow the arithmetic of shapes, and no device could hold what they describe.
+// Attributes beyond this would overflow the arithmetic of shapes, and no device could hold what they
+// describe.
 constexpr int64_t largest = int64_t{1} << 40;
 constexpr int64_t largestAttribute = int64_t{1} << 24;
 
@@ -59,7 +60,8 @@ double number(const Napi::Value& value, const std::string& what) {
 int64_t integer(const Napi::Value& value, const std::string& what, int64_t least) {
   constexpr double largestSafe = 9007199254740991.0;
   const double candidate = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : NAN;
-  if (!(candidate >= static_cast<double>(least) && candidate <= largestSafe) || candidate != std::floor(candidate)) {
+  if (!(candidate >= static_cast<double>(least) && candidate <= largestSafe) ||
+      candidate != std::floor(candidate)) {
     wrong(what, "an integer of at least " + std::to_string(least), value);
   }
   return static_cast<int64_t>(candidate);
@@ -81,8 +83,8 @@ Shape shape(const Napi::Value& value, const std::string& what, int64_t least) {
   }
   const auto array = value.As<Napi::Array>();
   if (array.Length() > maxRank) {
-    throw Error(ErrorCode::Shape, what + " must have at most " + std::to_string(maxRank) + " dimensions, got " +
-                                      std::to_string(array.Length()));
+    throw Error(ErrorCode::Shape, what + " must have at most " + std::to_string(maxRank) +
+                                      " dimensions, got " + std::to_string(array.Length()));
   }
   Shape result;
   for (uint32_t i = 0; i < array.Length(); ++i) {

@@ -1,4 +1,5 @@
-// Reads what JavaScript passes. A wrong value is an Error(Argument) that says what was expected and what came.
+// Reads what JavaScript passes. A wrong value is an Error(Argument) that says what was expected and what
+// came.
 #pragma once
 
 #include <napi.h>
@@ -17,14 +18,16 @@ namespace cudnn_resnet {
 [[nodiscard]] std::string string(const Napi::Value& value, const std::string& what);
 [[nodiscard]] double number(const Napi::Value& value, const std::string& what);
 [[nodiscard]] int64_t integer(const Napi::Value& value, const std::string& what, int64_t least);
-// Extents of at least `least`; Error(Shape) where it is no shape, or one of more elements than can be addressed.
+// Extents of at least `least`; Error(Shape) where it is no shape, or one of more elements than can be
+// addressed.
 [[nodiscard]] Shape shape(const Napi::Value& value, const std::string& what, int64_t least = 1);
 [[nodiscard]] DType dtype(const Napi::Value& value, const std::string& what);
 
 // Error(Shape) where the shape's elements are too many to address.
 void checkAddressable(const Shape& shape, const std::string& what);
 
-// The options of one call, given as one object; each is read by its name, with a default where it may be absent.
+// The options of one call, given as one object; each is read by its name, with a default where it may be
+// absent.
 class Options {
  public:
   Options(const Napi::Value& value, const char* operation);
@@ -36,7 +39,8 @@ class Options {
   [[nodiscard]] double number(const char* name, double absent) const;
   [[nodiscard]] int64_t integer(const char* name, int64_t least, int64_t absent) const;
   [[nodiscard]] bool boolean(const char* name, bool absent) const;
-  [[nodiscard]] Pair pair(const char* name, int64_t least, Pair absent) const;  // a number, or [height, width]
+  [[nodiscard]] Pair pair(const char* name, int64_t least,
+                          Pair absent) const;  // a number, or [height, width]
   [[nodiscard]] Activation activation(const char* name) const;
 
  private:

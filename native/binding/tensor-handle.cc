@@ -18,8 +18,8 @@ Napi::ArrayBuffer hostBuffer(Napi::Env env, const Tensor& x) {
   try {
     return Napi::ArrayBuffer::New(env, x.bytes());
   } catch (const Napi::Error&) {
-    throw Error(ErrorCode::OutOfMemory, "no memory on the host for the " + std::to_string(x.bytes()) + " bytes of a tensor of shape " +
-                                            text(x.shape));
+    throw Error(ErrorCode::OutOfMemory, "no memory on the host for the " + std::to_string(x.bytes()) +
+                                            " bytes of a tensor of shape " + text(x.shape));
   }
 }
 
@@ -38,7 +38,8 @@ Napi::Function TensorHandle::defineClass(Napi::Env env) {
 
 Napi::Object TensorHandle::wrap(Napi::Env env, std::shared_ptr<Device> device, TensorPtr tensor) {
   Origin origin{std::move(device), std::move(tensor)};
-  const Napi::Object object = Environment::of(env).tensorClass.New({Napi::External<Origin>::New(env, &origin)});
+  const Napi::Object object =
+      Environment::of(env).tensorClass.New({Napi::External<Origin>::New(env, &origin)});
   object.TypeTag(&tag);
   Napi::Array shape = Napi::Array::New(env);
   const TensorHandle& handle = *Unwrap(object);

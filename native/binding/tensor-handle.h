@@ -16,8 +16,8 @@ class TensorHandle : public Napi::ObjectWrap<TensorHandle> {
   // A new handle.
   static Napi::Object wrap(Napi::Env env, std::shared_ptr<Device> device, TensorPtr tensor);
 
-  // The handle that `value` is; Error(Argument) where it is none, Error(Disposed) where it was disposed of. `what` names
-  // the argument in the message.
+  // The handle that `value` is; Error(Argument) where it is none, Error(Disposed) where it was disposed of.
+  // `what` names the argument in the message.
   static TensorHandle& from(const Napi::Value& value, const std::string& what);
 
   // For JavaScript's `new`, which only wrap() may use.

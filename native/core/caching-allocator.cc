@@ -10,7 +10,8 @@
 namespace cudnn_resnet {
 namespace {
 
-// Eight sizes per power of two, so that at most an eighth of a block is wasted and blocks still find each other.
+// Eight sizes per power of two, so that at most an eighth of a block is wasted and blocks still find each
+// other.
 size_t roundedUp(size_t bytes) {
   constexpr size_t smallest = 512;
   if (bytes <= smallest) {
@@ -62,8 +63,7 @@ Block CachingAllocator::allocate(size_t bytes) {
     if (pointer == nullptr) {
       throw Error(ErrorCode::OutOfMemory,
                   "no memory for " + std::to_string(bytes) + " bytes: " + std::to_string(use_->used) +
-                      " are in use" +
-                      (fits ? "" : ", the device's limit is " + std::to_string(use_->limit)) +
+                      " are in use" + (fits ? "" : ", the device's limit is " + std::to_string(use_->limit)) +
                       "; dispose of tensors, take a smaller batch" +
                       (fits ? "" : ", or raise the limit with setMemoryLimit()"));
     }

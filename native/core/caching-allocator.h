@@ -1,5 +1,5 @@
-// Keeps freed blocks for the next tensor of about the same size: asking the system or CUDA for memory costs more than
-// many of the operations that need it. Both engines use it, each with its own RawMemory.
+// Keeps freed blocks for the next tensor of about the same size: asking the system or CUDA for memory costs
+// more than many of the operations that need it. Both engines use it, each with its own RawMemory.
 #pragma once
 
 #include <atomic>
@@ -51,7 +51,8 @@ class Block {
   size_t bytes_ = 0;
 };
 
-// Not for several threads at once: the queue's thread, and after its end the thread that takes the environment down.
+// Not for several threads at once: the queue's thread, and after its end the thread that takes the
+// environment down.
 class CachingAllocator : public std::enable_shared_from_this<CachingAllocator> {
  public:
   CachingAllocator(std::unique_ptr<RawMemory> raw, std::shared_ptr<MemoryUse> use)

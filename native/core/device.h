@@ -38,12 +38,14 @@ class Device {
   void submit(Operation operation);
 
   // Runs `run` on the queue's thread; `done` is told there of an error in it or in `x`, if there was one.
-  void read(const TensorPtr& x, std::function<void(Engine&)> run, std::function<void(std::shared_ptr<const Error>)> done);
+  void read(const TensorPtr& x, std::function<void(Engine&)> run,
+            std::function<void(std::shared_ptr<const Error>)> done);
 
   // As `read`, of no tensor.
   void call(std::function<void(Engine&)> run, std::function<void(std::shared_ptr<const Error>)> done);
 
-  // Drops a reference to a tensor where storage may be freed: on the queue's thread, after what still uses it.
+  // Drops a reference to a tensor where storage may be freed: on the queue's thread, after what still uses
+  // it.
   void release(TensorPtr tensor);
 
   // Gives memory that is kept for reuse back to the system.
@@ -54,7 +56,8 @@ class Device {
 
  private:
   // nullptr where all went well.
-  std::shared_ptr<const Error> attempt(const std::vector<TensorPtr>& inputs, const std::function<void(Engine&)>& run);
+  std::shared_ptr<const Error> attempt(const std::vector<TensorPtr>& inputs,
+                                       const std::function<void(Engine&)>& run);
 
   std::string id_;
   EngineMemory memory_;

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <type_traits>
@@ -83,7 +84,7 @@ To convertOne(From value) {
     // Out of range is undefined in C++: saturate, and NaN is 0, as the vector instructions of GPUs do.
     constexpr auto low = static_cast<From>(std::numeric_limits<To>::lowest());
     constexpr auto high = static_cast<From>(std::numeric_limits<To>::max());
-    if (!(value == value)) {
+    if (std::isnan(value)) {
       return 0;
     }
     if (value <= low) {

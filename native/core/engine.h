@@ -1,9 +1,10 @@
-// What a device can compute. One engine serves one device of one Node environment, and only the thread of that
-// device's queue calls it, so that an engine needs no locks.
+// What a device can compute. One engine serves one device of one Node environment, and only the thread of
+// that device's queue calls it, so that an engine needs no locks.
 //
-// Shapes and dtypes have been checked before (core/shape-inference.h), and an input has a storage and no error.
-// An engine gives each output a new storage. It may change the layout in which it keeps an input, which is why
-// inputs are not const; it never changes an input's values, unless the comment of the primitive says so.
+// Shapes and dtypes have been checked before (core/shape-inference.h), and an input has a storage and no
+// error. An engine gives each output a new storage. It may change the layout in which it keeps an input,
+// which is why inputs are not const; it never changes an input's values, unless the comment of the primitive
+// says so.
 #pragma once
 
 #include <cstdint>
@@ -42,13 +43,13 @@ class Engine {
   virtual void reshape(Tensor& x, Tensor& y) = 0;  // y has x's dtype and another shape, or the same: a copy
 
   // y = activation(convolution(x, weight) + bias + add)
-  virtual void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
-                      Tensor& y) = 0;
+  virtual void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
+                      Tensor* add, Tensor& y) = 0;
   // y = activation(x · weightᵀ + bias), weight [out, in]
   virtual void linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) = 0;
   virtual void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) = 0;
-  // Normalises by the statistics of the batch and moves the running ones (`inputs.mean`, `inputs.variance`) towards
-  // them in place: running += momentum · (batch - running), the variance unbiased.
+  // Normalises by the statistics of the batch and moves the running ones (`inputs.mean`, `inputs.variance`)
+  // towards them in place: running += momentum · (batch - running), the variance unbiased.
   virtual void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) = 0;
   virtual void activate(Activation activation, Tensor& x, Tensor& y) = 0;
   virtual void add(Activation activation, Tensor& a, Tensor& b, Tensor& y) = 0;
@@ -56,7 +57,8 @@ class Engine {
   virtual void softmax(Tensor& x, Tensor& y) = 0;  // over dimension 1
   // uint8 [N, H, W, 3] to [N, 3, H, W]: (pixel / 255 - mean) / deviation
   virtual void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) = 0;
-  virtual TopK topK(Tensor& x, int64_t k) = 0;  // per row of [N, C]; equal values by lower index, NaN greatest
+  virtual TopK topK(Tensor& x,
+                    int64_t k) = 0;  // per row of [N, C]; equal values by lower index, NaN greatest
 
   // Waits until all that was asked for has been computed.
   virtual void synchronize() = 0;

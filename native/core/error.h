@@ -6,7 +6,18 @@
 
 namespace cudnn_resnet {
 
-enum class ErrorCode { Argument, Shape, DType, Device, Disposed, OutOfMemory, Weights, DeviceLost, Backend, Native };
+enum class ErrorCode {
+  Argument,
+  Shape,
+  DType,
+  Device,
+  Disposed,
+  OutOfMemory,
+  Weights,
+  DeviceLost,
+  Backend,
+  Native
+};
 
 class Error : public std::runtime_error {
  public:

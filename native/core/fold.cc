@@ -28,7 +28,8 @@ void foldBatchNorm(Engine& engine, const BatchNormInputs& batchNorm, Tensor& wei
   const auto channels = static_cast<size_t>(weight.shape[0]);
   const auto mean = values(engine, batchNorm.mean);
   const auto variance = values(engine, batchNorm.variance);
-  const auto gamma = batchNorm.weight != nullptr ? values(engine, *batchNorm.weight) : std::vector(channels, 1.0);
+  const auto gamma =
+      batchNorm.weight != nullptr ? values(engine, *batchNorm.weight) : std::vector(channels, 1.0);
   const auto beta = batchNorm.bias != nullptr ? values(engine, *batchNorm.bias) : std::vector(channels, 0.0);
   auto shift = bias != nullptr ? values(engine, *bias) : std::vector(channels, 0.0);
   auto scaled = values(engine, weight);

@@ -22,7 +22,8 @@ class Queue {
   // After stop() a task is dropped at once, on the caller's thread.
   void post(Task task);
 
-  // Waits for the task that runs, drops those that wait, runs `last` on the queue's thread and ends the thread.
+  // Waits for the task that runs, drops those that wait, runs `last` on the queue's thread and ends the
+  // thread.
   void stop(Task last);
 
  private:

@@ -9,10 +9,11 @@ using std::to_string;
 
 [[noreturn]] void wrongShape(const std::string& message) { throw Error(ErrorCode::Shape, message); }
 
-void checkRank(const char* operation, const char* argument, const Tensor& x, size_t rank, const char* meaning) {
+void checkRank(const char* operation, const char* argument, const Tensor& x, size_t rank,
+               const char* meaning) {
   if (x.shape.size() != rank) {
-    wrongShape(std::string(operation) + ": " + argument + " must have " + to_string(rank) + " dimensions " + meaning +
-               ", got " + text(x.shape));
+    wrongShape(std::string(operation) + ": " + argument + " must have " + to_string(rank) + " dimensions " +
+               meaning + ", got " + text(x.shape));
   }
 }
 
@@ -58,8 +59,8 @@ void checkOutput(const char* operation, const Tensor& x, const Shape& y) {
 
 }  // namespace
 
-Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& weight, const Tensor* bias,
-                  const Tensor* add) {
+Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& weight,
+                  const Tensor* bias, const Tensor* add) {
   constexpr auto op = "conv2d";
   checkRank(op, "x", x, 4, "[N, C, H, W]");
   checkRank(op, "weight", weight, 4, "[out, in / groups, kernel height, kernel width]");
@@ -98,9 +99,11 @@ Shape pool2dShape(const Pool2dAttributes& attributes, const Tensor& x) {
   for (size_t i = 0; i < 2; ++i) {
     if (attributes.padding[i] * 2 > attributes.kernel[i]) {
       throw Error(ErrorCode::Argument, std::string(op) + ": padding " + to_string(attributes.padding[i]) +
-                                           " is more than half the kernel size " + to_string(attributes.kernel[i]));
+                                           " is more than half the kernel size " +
+                                           to_string(attributes.kernel[i]));
     }
-    y[2 + i] = slidingExtent(x.shape[2 + i], attributes.kernel[i], attributes.stride[i], attributes.padding[i], 1);
+    y[2 + i] =
+        slidingExtent(x.shape[2 + i], attributes.kernel[i], attributes.stride[i], attributes.padding[i], 1);
   }
   checkOutput(op, x, y);
   return y;
@@ -196,7 +199,8 @@ void checkAdd(const Tensor& a, const Tensor& b) {
 void checkFloat(const char* operation, const char* argument, const Tensor& x) {
   if (!isFloat(x.dtype)) {
     throw Error(ErrorCode::DType, std::string(operation) + ": " + argument +
-                                      " must be float32, float16 or bfloat16, got " + std::string(name(x.dtype)));
+                                      " must be float32, float16 or bfloat16, got " +
+                                      std::string(name(x.dtype)));
   }
 }
 
@@ -211,8 +215,8 @@ void checkTopK(const Tensor& x, int64_t k) {
   checkFloat("topK", "x", x);
   checkRank("topK", "x", x, 2, "[N, C]");
   if (k > x.shape[1]) {
-    wrongShape("topK: k is " + to_string(k) + ", but a row of x " + text(x.shape) + " has " + to_string(x.shape[1]) +
-               " values");
+    wrongShape("topK: k is " + to_string(k) + ", but a row of x " + text(x.shape) + " has " +
+               to_string(x.shape[1]) + " values");
   }
 }
 

@@ -1,5 +1,6 @@
-// The shapes of results, and the rules that inputs must keep: checked on the thread of JavaScript before anything is
-// queued. Each function throws Error(Shape), Error(DType) or Error(Argument) where a rule is broken.
+// The shapes of results, and the rules that inputs must keep: checked on the thread of JavaScript before
+// anything is queued. Each function throws Error(Shape), Error(DType) or Error(Argument) where a rule is
+// broken.
 #pragma once
 
 #include "core/attributes.h"

@@ -25,8 +25,9 @@ struct Tensor {
   const Shape shape;
   const DType dtype;
 
-  // What the thread of JavaScript tells the queue's: nothing more can ask for this tensor; so many queued operations
-  // read it. An operation for which `lastRead()` holds may write its result into this tensor's storage.
+  // What the thread of JavaScript tells the queue's: nothing more can ask for this tensor; so many queued
+  // operations read it. An operation for which `lastRead()` holds may write its result into this tensor's
+  // storage.
   std::atomic<bool> abandoned{false};
   std::atomic<int> pendingReads{0};
   [[nodiscard]] bool lastRead() const noexcept { return abandoned && pendingReads == 1; }

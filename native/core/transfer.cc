@@ -6,8 +6,8 @@
 
 namespace cudnn_resnet {
 
-// The queue of `to` waits for that of `from`. Both halves are posted together, on one thread, so that of two queues that
-// wait for each other one always stands before the other's wait: there is no deadlock.
+// The queue of `to` waits for that of `from`. Both halves are posted together, on one thread, so that of two
+// queues that wait for each other one always stands before the other's wait: there is no deadlock.
 void transfer(Device& from, const TensorPtr& x, Device& to, const TensorPtr& y) {
   using Outcome = std::shared_ptr<const Error>;
   const auto bytes = std::make_shared<std::vector<std::byte>>();
@@ -21,7 +21,7 @@ void transfer(Device& from, const TensorPtr& x, Device& to, const TensorPtr& y) 
       },
       [downloaded](const Outcome& error) { downloaded->set_value(error); });
   to.submit({{}, {y}, [y, bytes, outcome](Engine& engine) {
-               if (const Outcome error = outcome.get()) {
+               if (const Outcome& error = outcome.get()) {
                  throw Error(*error);
                }
                engine.upload(bytes->data(), *y);

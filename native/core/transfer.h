@@ -7,7 +7,8 @@
 
 namespace cudnn_resnet {
 
-// Writes x, which is on `from`, to y, which is on `to` and has x's shape and dtype. Call it on the thread of JavaScript.
+// Writes x, which is on `from`, to y, which is on `to` and has x's shape and dtype. Call it on the thread of
+// JavaScript.
 void transfer(Device& from, const TensorPtr& x, Device& to, const TensorPtr& y);
 
 }  // namespace cudnn_resnet

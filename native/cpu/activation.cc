@@ -62,8 +62,8 @@ void CpuEngine::add(Activation activation, Tensor& a, Tensor& b, Tensor& y) {
   const dnnl::memory first = in(layout, a, heldA);
   const dnnl::memory second = in(layout, b, heldB);
   const auto& primitive = compiled(Key('a').with(activation).with(layout).text(), [&]() -> Compiled {
-    const auto chosen = describe<dnnl::binary>(engine_, fused(attributes(), false, activation), algorithm::binary_add,
-                                               layout, layout, layout);
+    const auto chosen = describe<dnnl::binary>(engine_, fused(attributes(), false, activation),
+                                               algorithm::binary_add, layout, layout, layout);
     return {dnnl::binary(chosen), layout, {}, layout, chosen.scratchpad_desc()};
   });
   Buffer result = allocate(layout);

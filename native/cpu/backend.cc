@@ -33,7 +33,8 @@ uint64_t usableMemory() {
 
 std::string version() {
   const auto* v = dnnl::version();
-  return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." + std::to_string(v->patch);
+  return "oneDNN " + std::to_string(v->major) + "." + std::to_string(v->minor) + "." +
+         std::to_string(v->patch);
 }
 
 std::string instructionSet() {

@@ -14,7 +14,7 @@ void CpuEngine::batchNormTraining(const BatchNormInputs& inputs, double momentum
   const Buffer variance = allocate(layout);
   runBatchNorm(inputs, false, view(mean), view(variance), Activation::None, x, y);
 
-  const auto perChannel = static_cast<double>(x.size() / x.shape[1]);
+  const auto perChannel = static_cast<double>(x.size()) / static_cast<double>(x.shape[1]);
   const auto move = [&](Tensor& running, const Buffer& batch, double scale) {
     auto* to = static_cast<float*>(view(running).get_data_handle());
     const auto* from = static_cast<const float*>(batch.block.get());

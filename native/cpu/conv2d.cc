@@ -9,7 +9,8 @@ dnnl::memory::dims dims(const Pair& pair) { return {pair[0], pair[1]}; }
 dnnl::memory::dims dilates(const Pair& dilation) { return {dilation[0] - 1, dilation[1] - 1}; }
 
 // What of the padding behind the last pixel the last window reaches.
-dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight, const Tensor& y) {
+dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
+                                const Tensor& y) {
   dnnl::memory::dims after(2);
   for (size_t i = 0; i < 2; ++i) {
     const int64_t span = a.dilation[i] * (weight.shape[2 + i] - 1) + 1;
@@ -20,18 +21,14 @@ dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, cons
 
 }  // namespace
 
-void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add, Tensor& y) {
+void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
+                       Tensor& y) {
   const DType type = computeType(x.dtype);
   const auto any = [](const Shape& shape, DType dtype) {
     return Layout(shape, onednnType(dtype), dnnl::memory::format_tag::any);
   };
-  const auto key = Key('c')
-                       .with(a)
-                       .with(type)
-                       .with(x.shape)
-                       .with(weight.shape)
-                       .with(bias != nullptr)
-                       .with(add != nullptr);
+  const auto key =
+      Key('c').with(a).with(type).with(x.shape).with(weight.shape).with(bias != nullptr).with(add != nullptr);
   const auto& primitive = compiled(key.text(), [&]() -> Compiled {
     Shape weightShape = weight.shape;
     if (a.groups > 1) {
@@ -41,15 +38,17 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
     const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
     const auto chosen = describe<dnnl::convolution_forward>(
         engine_, fused(attributes(), add != nullptr, a.activation), prop_kind::forward_inference,
-        algorithm::convolution_direct, any(x.shape, type), any(weightShape, type), biasLayout, any(y.shape, type),
-        dims(a.stride), dilates(a.dilation), dims(a.padding), paddingAfter(a, x, weight, y));
+        algorithm::convolution_direct, any(x.shape, type), any(weightShape, type), biasLayout,
+        any(y.shape, type), dims(a.stride), dilates(a.dilation), dims(a.padding),
+        paddingAfter(a, x, weight, y));
     return {dnnl::convolution_forward(chosen), chosen.src_desc(), chosen.weights_desc(), chosen.dst_desc(),
             chosen.scratchpad_desc()};
   });
 
   Buffer heldX;
   Buffer heldBias;
-  Arguments arguments{{DNNL_ARG_SRC, in(primitive.x, x, heldX)}, {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight)}};
+  Arguments arguments{{DNNL_ARG_SRC, in(primitive.x, x, heldX)},
+                      {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight)}};
   if (bias != nullptr) {
     arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
   }
@@ -59,8 +58,8 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
   store(std::move(result), y);
 }
 
-// What the convolution adds to stands in its output before it runs: the residual's own memory where nothing else will
-// read it any more, else a copy.
+// What the convolution adds to stands in its output before it runs: the residual's own memory where nothing
+// else will read it any more, else a copy.
 Buffer CpuEngine::addend(const Layout& layout, Tensor& residual) {
   Buffer buffer;
   const dnnl::memory source = in(layout, residual, buffer);

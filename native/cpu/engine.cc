@@ -1,7 +1,5 @@
 #include "cpu/engine.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
@@ -57,7 +55,8 @@ Layout plain(const Shape& shape, DType dtype) {
   for (size_t i = shape.size(); i-- > 1;) {
     strides[i - 1] = strides[i] * shape[i];
   }
-  return shape.empty() ? Layout({1}, onednnType(dtype), dnnl::memory::dims{1}) : Layout(shape, onednnType(dtype), strides);
+  return shape.empty() ? Layout({1}, onednnType(dtype), dnnl::memory::dims{1})
+                       : Layout(shape, onednnType(dtype), strides);
 }
 
 CpuEngine::CpuEngine(EngineMemory& memory)
@@ -120,7 +119,8 @@ void CpuEngine::execute(const Compiled& compiled, Arguments arguments) {
 void CpuEngine::reorder(const dnnl::memory& from, const dnnl::memory& to) {
   const auto& primitive =
       compiled(Key('r').with(from.get_desc()).with(to.get_desc()).text(), [&]() -> Compiled {
-        const dnnl::reorder::primitive_desc chosen(engine_, from.get_desc(), engine_, to.get_desc(), attributes());
+        const dnnl::reorder::primitive_desc chosen(engine_, from.get_desc(), engine_, to.get_desc(),
+                                                   attributes());
         return {dnnl::reorder(chosen), from.get_desc(), {}, to.get_desc(), chosen.scratchpad_desc()};
       });
   execute(primitive, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
@@ -128,7 +128,8 @@ void CpuEngine::reorder(const dnnl::memory& from, const dnnl::memory& to) {
 
 Layout CpuEngine::currentLayout(const Tensor& x) const {
   const auto& layout = storageOf(x).layout();
-  const bool usable = layout && elementType(*layout) == onednnType(computeType(x.dtype)) && dimensions(*layout) == x.shape;
+  const bool usable =
+      layout && elementType(*layout) == onednnType(computeType(x.dtype)) && dimensions(*layout) == x.shape;
   return usable ? *layout : plain(x.shape, computeType(x.dtype));
 }
 
@@ -143,7 +144,8 @@ dnnl::memory CpuEngine::in(const Layout& layout, Tensor& x, Buffer& holder) {
     source = view(*storage.layout(), storage.data());
   } else {
     widened = allocate(plain(x.shape, DType::Float32));
-    convertInParallel(storage.data(), x.dtype, widened.block.get(), DType::Float32, static_cast<size_t>(x.size()));
+    convertInParallel(storage.data(), x.dtype, widened.block.get(), DType::Float32,
+                      static_cast<size_t>(x.size()));
     source = view(widened);
   }
   if (dimensions(source.get_desc()) != dimensions(layout)) {
@@ -155,7 +157,8 @@ dnnl::memory CpuEngine::in(const Layout& layout, Tensor& x, Buffer& holder) {
       widened = std::move(ordered);
       source = view(widened);
     }
-    const auto type = elementType(source.get_desc()) == dnnl::memory::data_type::bf16 ? DType::BFloat16 : DType::Float32;
+    const auto type =
+        elementType(source.get_desc()) == dnnl::memory::data_type::bf16 ? DType::BFloat16 : DType::Float32;
     source = view(plain(dimensions(layout), type), source.get_data_handle());
   }
   if (source.get_desc() == layout) {
@@ -178,7 +181,7 @@ dnnl::memory CpuEngine::packed(const Layout& layout, Tensor& weight) {
     }
   }
   Buffer holder;
-  const dnnl::memory result = in(layout, weight, holder);
+  dnnl::memory result = in(layout, weight, holder);
   if (holder.block.get() == nullptr) {
     return result;  // the tensor's own memory, seen with other dimensions
   }
@@ -209,7 +212,8 @@ void CpuEngine::store(Buffer result, Tensor& y) {
     result = std::move(plainResult);
   }
   Block rounded = allocator_->allocate(y.bytes());
-  convertInParallel(result.block.get(), DType::Float32, rounded.get(), y.dtype, static_cast<size_t>(y.size()));
+  convertInParallel(result.block.get(), DType::Float32, rounded.get(), y.dtype,
+                    static_cast<size_t>(y.size()));
   y.storage = knownToOnednn(y.dtype)
                   ? std::make_unique<CpuStorage>(Buffer{std::move(rounded), plain(y.shape, y.dtype)})
                   : std::make_unique<CpuStorage>(std::move(rounded));
@@ -218,16 +222,19 @@ void CpuEngine::store(Buffer result, Tensor& y) {
 void CpuEngine::upload(const void* data, Tensor& y) {
   Block block = allocator_->allocate(y.bytes());
   parallel(y.bytes(), [&](size_t begin, size_t length) {
-    std::memcpy(static_cast<std::byte*>(block.get()) + begin, static_cast<const std::byte*>(data) + begin, length);
+    std::memcpy(static_cast<std::byte*>(block.get()) + begin, static_cast<const std::byte*>(data) + begin,
+                length);
   });
-  y.storage = knownToOnednn(y.dtype) ? std::make_unique<CpuStorage>(Buffer{std::move(block), plain(y.shape, y.dtype)})
-                                     : std::make_unique<CpuStorage>(std::move(block));
+  y.storage = knownToOnednn(y.dtype)
+                  ? std::make_unique<CpuStorage>(Buffer{std::move(block), plain(y.shape, y.dtype)})
+                  : std::make_unique<CpuStorage>(std::move(block));
 }
 
 void CpuEngine::download(Tensor& x, void* data) {
   const CpuStorage& storage = storageOf(x);
   if (storage.layout()) {
-    reorder(view(*storage.layout(), storage.data()), view(plain(dimensions(*storage.layout()), x.dtype), data));
+    reorder(view(*storage.layout(), storage.data()),
+            view(plain(dimensions(*storage.layout()), x.dtype), data));
   } else {
     std::memcpy(data, storage.data(), x.bytes());
   }

@@ -44,12 +44,15 @@ class CpuEngine : public Engine {
  private:
   using Arguments = std::unordered_map<int, dnnl::memory>;
 
-  // The type that values of `dtype` are computed in: its own where this processor and oneDNN can, else float32.
+  // The type that values of `dtype` are computed in: its own where this processor and oneDNN can, else
+  // float32.
   [[nodiscard]] DType computeType(DType dtype) const noexcept;
 
   [[nodiscard]] Buffer allocate(const Layout& layout);
   [[nodiscard]] dnnl::memory view(const Layout& layout, void* data) const;
-  [[nodiscard]] dnnl::memory view(const Buffer& buffer) const { return view(buffer.layout, buffer.block.get()); }
+  [[nodiscard]] dnnl::memory view(const Buffer& buffer) const {
+    return view(buffer.layout, buffer.block.get());
+  }
 
   // The layout in which x is kept, in its compute type: what an element-wise primitive works in.
   [[nodiscard]] Layout currentLayout(const Tensor& x) const;
@@ -63,8 +66,8 @@ class CpuEngine : public Engine {
   [[nodiscard]] dnnl::memory view(const Tensor& parameter) const;
 
   // With `global` the statistics are read, else they are computed and written.
-  void runBatchNorm(const BatchNormInputs& inputs, bool global, const dnnl::memory& mean, const dnnl::memory& variance,
-                    Activation activation, Tensor& x, Tensor& y);
+  void runBatchNorm(const BatchNormInputs& inputs, bool global, const dnnl::memory& mean,
+                    const dnnl::memory& variance, Activation activation, Tensor& x, Tensor& y);
   [[nodiscard]] Buffer addend(const Layout& layout, Tensor& residual);
 
   void reorder(const dnnl::memory& from, const dnnl::memory& to);
@@ -106,8 +109,8 @@ class Key {
   explicit Key(char primitive) : bytes_(1, primitive) {}
   // No padding inside: its bytes would differ between equal values.
   template <typename T>
-    requires(std::has_unique_object_representations_v<T> || std::is_floating_point_v<T>)
-  Key& with(const T& value) {
+  requires(std::has_unique_object_representations_v<T> ||
+           std::is_floating_point_v<T>) Key& with(const T& value) {
     bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
     return *this;
   }

@@ -7,8 +7,9 @@ void CpuEngine::normalizeImage(const ImageNormalization& normalization, Tensor& 
   std::array<std::array<float, 256>, 3> table{};
   for (size_t channel = 0; channel < 3; ++channel) {
     for (size_t value = 0; value < 256; ++value) {
-      table[channel][value] = static_cast<float>(
-          (static_cast<double>(value) / 255 - normalization.mean[channel]) / normalization.deviation[channel]);
+      table[channel][value] =
+          static_cast<float>((static_cast<double>(value) / 255 - normalization.mean[channel]) /
+                             normalization.deviation[channel]);
     }
   }
 

@@ -4,7 +4,8 @@ namespace cudnn_resnet::cpu {
 
 void CpuEngine::linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) {
   const DType type = computeType(x.dtype);
-  const auto key = Key('l').with(activation).with(type).with(x.shape).with(weight.shape).with(bias != nullptr);
+  const auto key =
+      Key('l').with(activation).with(type).with(x.shape).with(weight.shape).with(bias != nullptr);
   const auto& primitive = compiled(key.text(), [&]() -> Compiled {
     const auto any = dnnl::memory::format_tag::any;
     const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
@@ -18,7 +19,8 @@ void CpuEngine::linear(Activation activation, Tensor& x, Tensor& weight, Tensor*
 
   Buffer heldX;
   Buffer heldBias;
-  Arguments arguments{{DNNL_ARG_SRC, in(primitive.x, x, heldX)}, {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight)}};
+  Arguments arguments{{DNNL_ARG_SRC, in(primitive.x, x, heldX)},
+                      {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight)}};
   if (bias != nullptr) {
     arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
   }

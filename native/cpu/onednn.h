@@ -22,30 +22,33 @@ typename P::primitive_desc describe(const dnnl::engine& engine, const dnnl::prim
   return {engine, arguments..., attributes};
 }
 
-inline auto describeEltwise(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, algorithm kind,
-                            const Layout& layout, float alpha, float beta) {
-  return describe<dnnl::eltwise_forward>(engine, attributes, prop_kind::forward_inference, kind, layout, layout, alpha,
-                                         beta);
+inline auto describeEltwise(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                            algorithm kind, const Layout& layout, float alpha, float beta) {
+  return describe<dnnl::eltwise_forward>(engine, attributes, prop_kind::forward_inference, kind, layout,
+                                         layout, alpha, beta);
 }
 
-inline auto describePooling(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, algorithm kind,
-                            const Layout& x, const Layout& y, const Pool2dAttributes& pool,
+inline auto describePooling(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                            algorithm kind, const Layout& x, const Layout& y, const Pool2dAttributes& pool,
                             const dnnl::memory::dims& paddingAfter) {
-  return describe<dnnl::pooling_forward>(engine, attributes, prop_kind::forward_inference, kind, x, y,
-                                         dnnl::memory::dims(pool.stride.begin(), pool.stride.end()),
-                                         dnnl::memory::dims(pool.kernel.begin(), pool.kernel.end()),
-                                         dnnl::memory::dims{0, 0},
-                                         dnnl::memory::dims(pool.padding.begin(), pool.padding.end()), paddingAfter);
+  return describe<dnnl::pooling_forward>(
+      engine, attributes, prop_kind::forward_inference, kind, x, y,
+      dnnl::memory::dims(pool.stride.begin(), pool.stride.end()),
+      dnnl::memory::dims(pool.kernel.begin(), pool.kernel.end()), dnnl::memory::dims{0, 0},
+      dnnl::memory::dims(pool.padding.begin(), pool.padding.end()), paddingAfter);
 }
 
-inline auto describeSoftmax(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, const Layout& layout) {
+inline auto describeSoftmax(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                            const Layout& layout) {
   return describe<dnnl::softmax_forward>(engine, attributes, prop_kind::forward_inference,
                                          algorithm::softmax_accurate, layout, layout, 1);
 }
 
-inline auto describeBatchNorm(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, prop_kind kind,
-                              const Layout& layout, float epsilon, dnnl::normalization_flags flags) {
-  return describe<dnnl::batch_normalization_forward>(engine, attributes, kind, layout, layout, epsilon, flags);
+inline auto describeBatchNorm(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                              prop_kind kind, const Layout& layout, float epsilon,
+                              dnnl::normalization_flags flags) {
+  return describe<dnnl::batch_normalization_forward>(engine, attributes, kind, layout, layout, epsilon,
+                                                     flags);
 }
 
 inline void appendEltwise(dnnl::post_ops& ops, algorithm kind, float alpha, float beta) {
@@ -73,26 +76,30 @@ typename P::primitive_desc describe(const dnnl::engine& engine, const dnnl::prim
   return {typename P::desc(arguments...), attributes, engine};
 }
 
-inline auto describeEltwise(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, algorithm kind,
-                            const Layout& layout, float alpha, float beta) {
-  return describe<dnnl::eltwise_forward>(engine, attributes, prop_kind::forward_inference, kind, layout, alpha, beta);
+inline auto describeEltwise(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                            algorithm kind, const Layout& layout, float alpha, float beta) {
+  return describe<dnnl::eltwise_forward>(engine, attributes, prop_kind::forward_inference, kind, layout,
+                                         alpha, beta);
 }
 
-inline auto describePooling(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, algorithm kind,
-                            const Layout& x, const Layout& y, const Pool2dAttributes& pool,
+inline auto describePooling(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                            algorithm kind, const Layout& x, const Layout& y, const Pool2dAttributes& pool,
                             const dnnl::memory::dims& paddingAfter) {
   return describe<dnnl::pooling_forward>(engine, attributes, prop_kind::forward_inference, kind, x, y,
                                          dnnl::memory::dims(pool.stride.begin(), pool.stride.end()),
                                          dnnl::memory::dims(pool.kernel.begin(), pool.kernel.end()),
-                                         dnnl::memory::dims(pool.padding.begin(), pool.padding.end()), paddingAfter);
+                                         dnnl::memory::dims(pool.padding.begin(), pool.padding.end()),
+                                         paddingAfter);
 }
 
-inline auto describeSoftmax(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, const Layout& layout) {
+inline auto describeSoftmax(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                            const Layout& layout) {
   return describe<dnnl::softmax_forward>(engine, attributes, prop_kind::forward_inference, layout, 1);
 }
 
-inline auto describeBatchNorm(const dnnl::engine& engine, const dnnl::primitive_attr& attributes, prop_kind kind,
-                              const Layout& layout, float epsilon, dnnl::normalization_flags flags) {
+inline auto describeBatchNorm(const dnnl::engine& engine, const dnnl::primitive_attr& attributes,
+                              prop_kind kind, const Layout& layout, float epsilon,
+                              dnnl::normalization_flags flags) {
   return describe<dnnl::batch_normalization_forward>(engine, attributes, kind, layout, epsilon, flags);
 }
 

@@ -23,8 +23,8 @@ class CpuStorage : public Storage {
 
   [[nodiscard]] void* data() const noexcept { return block_.get(); }
 
-  // The layout that oneDNN knows this memory by; none for the dtypes it does not compute with (float16, uint8, int64),
-  // which are kept in C order.
+  // The layout that oneDNN knows this memory by; none for the dtypes it does not compute with (float16,
+  // uint8, int64), which are kept in C order.
   [[nodiscard]] const std::optional<Layout>& layout() const noexcept { return layout_; }
 
   // The same values in further layouts that weights were asked for in: made once, not at every call.

@@ -8,7 +8,8 @@ namespace cudnn_resnet::cpu {
 
 TopK CpuEngine::topK(Tensor& x, int64_t k) {
   Buffer held;
-  const auto* values = static_cast<const float*>(in(plain(x.shape, DType::Float32), x, held).get_data_handle());
+  const auto* values =
+      static_cast<const float*>(in(plain(x.shape, DType::Float32), x, held).get_data_handle());
   const int64_t classes = x.shape[1];
   TopK best;
   std::vector<int64_t> order(static_cast<size_t>(classes));

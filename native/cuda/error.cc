@@ -1,0 +1,47 @@
+#include "cuda/error.h"
+
+#include <string>
+
+#include "core/error.h"
+
+namespace cudnn_resnet::cuda {
+
+bool isSticky(cudaError_t status) noexcept {
+  switch (status) {
+    case cudaErrorIllegalAddress:
+    case cudaErrorIllegalInstruction:
+    case cudaErrorInvalidAddressSpace:
+    case cudaErrorInvalidPc:
+    case cudaErrorMisalignedAddress:
+    case cudaErrorHardwareStackError:
+    case cudaErrorLaunchFailure:
+    case cudaErrorLaunchTimeout:
+    case cudaErrorAssert:
+    case cudaErrorECCUncorrectable:
+    case cudaErrorNvlinkUncorrectable:
+    case cudaErrorDevicesUnavailable:
+    case cudaErrorContextIsDestroyed:
+    case cudaErrorCudartUnloading:
+    case cudaErrorUnknown:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void check(cudaError_t status, const char* what) {
+  if (status == cudaSuccess) {
+    return;
+  }
+  cudaGetLastError();  // it has been seen: the next check is about the next call
+  const std::string message = std::string(what) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
+  if (status == cudaErrorMemoryAllocation) {
+    throw Error(ErrorCode::OutOfMemory, message + "; dispose of tensors, or take a smaller batch");
+  }
+  if (isSticky(status)) {
+    throw Error(ErrorCode::DeviceLost, message + "; the GPU answers nothing more in this process: start a new one");
+  }
+  throw Error(ErrorCode::Backend, message);
+}
+
+}  // namespace cudnn_resnet::cuda
