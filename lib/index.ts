@@ -30,6 +30,12 @@ export * as nn from './nn/index.js';
 export * as ops from './ops.js';
 export { scope } from './scope.js';
 export { type HostArray, type RandomOptions, Tensor, type TensorOptions } from './tensor.js';
-export { type PretrainedOptions, pretrainedWeights } from './weights/pretrained.js';
+export {
+  type PretrainedModel,
+  type PretrainedOptions,
+  type PretrainedVersion,
+  pretrainedWeights,
+} from './weights/pretrained.js';
 export { type ReadWeightsOptions, readWeights } from './weights/read.js';
 export { saveWeights } from './weights/save.js';
+export type { SafetensorsOptions } from './weights/write-safetensors.js';

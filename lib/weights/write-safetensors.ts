@@ -7,7 +7,7 @@ import { type Fault, faultOf, messageOf, quote } from './fault.js';
 import { maxHeaderBytes } from './safetensors.js';
 import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
 
-/** Options of {@link writeSafetensors}. */
+/** What a safetensors file says of itself. */
 export interface SafetensorsOptions {
   /** The file's `__metadata__`; `{format: 'pt'}`, which PyTorch's loaders look for, where it is left out. */
   metadata?: Readonly<Record<string, string>>;

@@ -64,8 +64,23 @@ inline dnnl::memory::data_type elementType(const Layout& layout) { return layout
 
 // Bytes that tell layouts apart.
 inline std::string key(const Layout& layout) {
-  const auto blob = layout.get_blob();
-  return {blob.begin(), blob.end()};
+  std::string text;
+  const auto append = [&text](const dnnl::memory::dims& values) {
+    for (const auto value : values) {
+      text += std::to_string(value) + ' ';
+    }
+    text += ';';
+  };
+  append({static_cast<int64_t>(layout.get_data_type()), static_cast<int64_t>(layout.get_format_kind()),
+          layout.get_submemory_offset(), static_cast<int64_t>(layout.get_size())});
+  append(layout.get_dims());
+  append(layout.get_padded_dims());
+  if (isBlocked(layout)) {
+    append(layout.get_strides());
+    append(layout.get_inner_blks());
+    append(layout.get_inner_idxs());
+  }
+  return text;
 }
 
 #else

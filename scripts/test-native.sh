@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Builds the native code without Node, warnings as errors, and runs its GoogleTest unit tests. Arguments go to CMake.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cmake -S . -B build-native -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_NATIVE_TESTS=ON "$@" >build-native.log ||
+  { cat build-native.log && exit 1; }
+rm build-native.log
+cmake --build build-native --parallel "$(nproc)"
+ctest --test-dir build-native --output-on-failure

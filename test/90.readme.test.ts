@@ -1,0 +1,52 @@
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { ResNet50, saveWeights } from '../lib/index.js';
+
+const root = new URL('..', import.meta.url).pathname;
+const run = promisify(execFile);
+let folder: string;
+
+// The programs of the README run as they stand, against the built package, beside the files that they name.
+beforeAll(async () => {
+  await mkdir(join(root, 'build'), { recursive: true });
+  folder = await mkdtemp(join(root, 'build', 'readme-'));
+  const model = new ResNet50();
+  await saveWeights(join(folder, 'resnet50.safetensors'), model.stateDict());
+  model.dispose();
+  const noise = { width: 320, height: 280, channels: 3 as const, background: 'teal' };
+  await sharp({ create: noise }).jpeg().toFile(join(folder, 'cat.jpg'));
+  await writeFile(join(folder, 'pixels.rgb'), new Uint8Array(2 * 224 * 224 * 3).fill(127));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function programs(): Promise<string[]> {
+  const readme = await readFile(join(root, 'README.md'), 'utf8');
+  return [...readme.matchAll(/```js\n(.*?)```/gs)].map((match) => match[1]!);
+}
+
+async function output(program: string): Promise<string> {
+  const path = join(folder, 'program.mjs');
+  await writeFile(path, program);
+  const { stdout } = await run(process.execPath, [path], { cwd: folder });
+  return stdout;
+}
+
+test('the ten lines classify a picture and read logits', async () => {
+  const lines = (await output((await programs())[0]!)).trim().split('\n');
+  expect(lines[0]).toMatch(/^.+ (0\.\d+(e-\d+)?|1)$/);
+  expect(lines[1]).toBe('2000');
+});
+
+test('the block of layers prints as PyTorch does', async () => {
+  expect(await output((await programs())[1]!)).toBe(
+    `Block(
+  (conv): Conv2d(64, 64, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1), bias=False)
+  (bn): BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)
+)
+`,
+  );
+});
