@@ -58,6 +58,10 @@ onEveryDevice('conv2d', (id) => {
           expectClose(plain, conv2d(x, weight, geometry), perOp[dtype], 'without bias');
           const biased = await download(ops.conv2d(xd, wd, { ...geometry, bias: bd }));
           expectClose(biased, conv2d(x, weight, { ...geometry, bias }), perOp[dtype], 'with bias');
+          const add = rounded(random('add', [...plain.shape]), dtype);
+          const fused = { ...geometry, activation: 'relu' } as const;
+          const y = await download(ops.conv2d(xd, wd, { ...fused, bias: bd, add: upload(add, dtype, id) }));
+          expectClose(y, conv2d(x, weight, { ...fused, bias, add }), perOp[dtype], 'fused');
         });
       }
 

@@ -19,7 +19,7 @@ function parameters(channels: number) {
   const float32 = (key: string, options: { scale?: number; center?: number }) =>
     rounded(random(key, [channels], options), 'float32');
   return {
-    mean: float32('mean', { scale: 2 }),
+    mean: float32('mean', { scale: 2, center: 3 }),
     variance: float32('variance', { scale: 0.9, center: 1 }),
     weight: float32('weight', { scale: 2 }),
     bias: float32('bias', { scale: 2 }),

@@ -9,7 +9,7 @@ import { download, floatDTypes, upload } from './support/tensors.js';
 import { rounded } from './support/values.js';
 
 const sizes: [number, number, number][] = [
-  [1, 1, 1],
+  [1, 1, 40],
   [1, 512, 1000],
   [3, 17, 5],
   [8, 64, 33],
