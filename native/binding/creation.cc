@@ -14,6 +14,7 @@
 namespace cudnn_resnet::creation {
 namespace {
 
+// A tensor and where it is, held whatever becomes of its handle.
 struct Target {
   std::shared_ptr<Device> device;
   TensorPtr tensor;
@@ -63,15 +64,21 @@ HostData copyOf(const Options& options, const Tensor& y) {
   if (!value.IsTypedArray()) {
     throw Error(ErrorCode::Argument, options.what("data") + " must be a typed array");
   }
-  const auto array = value.As<Napi::TypedArray>();
-  const size_t count = array.ByteLength() / bytesPerElement(type);
-  if (array.ByteLength() % bytesPerElement(type) != 0 || count != static_cast<size_t>(y.size())) {
+  // Asked of Node-API itself, for it gives the elements of shared memory too. Those of a detached buffer are
+  // none.
+  size_t length = 0;
+  const void* elements = nullptr;
+  napi_get_typedarray_info(value.Env(), value, nullptr, &length, const_cast<void**>(&elements), nullptr,
+                           nullptr);
+  const size_t bytes = length * value.As<Napi::TypedArray>().ElementSize();
+  const size_t count = bytes / bytesPerElement(type);
+  if (bytes % bytesPerElement(type) != 0 || count != static_cast<size_t>(y.size())) {
     throw Error(ErrorCode::Shape, options.what("shape ") + text(y.shape) + " has " +
                                       std::to_string(y.size()) + " elements, the data has " +
                                       std::to_string(count));
   }
-  const auto* first = static_cast<const std::byte*>(array.ArrayBuffer().Data()) + array.ByteOffset();
-  return {std::make_shared<std::vector<std::byte>>(first, first + array.ByteLength()), type};
+  const auto* first = static_cast<const std::byte*>(elements);
+  return {std::make_shared<std::vector<std::byte>>(first, first + bytes), type};
 }
 
 }  // namespace
@@ -85,7 +92,8 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
 Napi::Value write(const Napi::CallbackInfo& info) {
   const Options options(info[0], "write");
   const TensorHandle& to = TensorHandle::from(options.get("to"), options.what("to"));
-  to.device()->submit({{}, {to.tensor()}, copyOf(options, *to.tensor()).writerTo(to.tensor())});
+  const Target target{to.device(), to.tensor()};  // reading the other options may dispose of it
+  target.device->submit({{}, {target.tensor}, copyOf(options, *target.tensor).writerTo(target.tensor)});
   return info.Env().Undefined();
 }
 
@@ -160,10 +168,11 @@ Napi::Value assign(const Napi::CallbackInfo& info) {
 Napi::Value copyTo(const Napi::CallbackInfo& info) {
   const Options options(info[0], "to");
   const TensorHandle& x = TensorHandle::from(options.get("x"), options.what("x"));
+  const Target source{x.device(), x.tensor()};  // reading the other option may dispose of it
   const auto device = DeviceHandle::from(options.get("device"), options.what("device")).device();
-  const auto y = std::make_shared<Tensor>(x.tensor()->shape, x.tensor()->dtype);
+  const auto y = std::make_shared<Tensor>(source.tensor->shape, source.tensor->dtype);
   const Napi::Object handle = TensorHandle::wrap(info.Env(), device, y);
-  transfer(*x.device(), x.tensor(), *device, y);
+  transfer(*source.device, source.tensor, *device, y);
   return handle;
 }
 

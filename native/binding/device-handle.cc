@@ -1,5 +1,7 @@
 #include "binding/device-handle.h"
 
+#include <utility>
+
 #include "binding/environment.h"
 #include "binding/guard.h"
 #include "binding/options.h"
@@ -22,19 +24,21 @@ Napi::Function DeviceHandle::defineClass(Napi::Env env) {
 }
 
 Napi::Value DeviceHandle::open(const Napi::CallbackInfo& info) {
-  auto device = Environment::of(info.Env()).device(string(info[0], "openDevice: id"));
-  const Napi::Object object =
-      Environment::of(info.Env())
-          .deviceClass.New({Napi::External<std::shared_ptr<Device>>::New(info.Env(), &device)});
+  Environment& environment = Environment::of(info.Env());
+  auto device = environment.device(string(info[0], "openDevice: id"));
+  environment.making = &device;
+  const Napi::Object object = environment.deviceClass.New({});
   object.TypeTag(&tag);
   return object;
 }
 
 DeviceHandle::DeviceHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  if (info.Length() != 1 || !info[0].IsExternal()) {
+  auto* device =
+      static_cast<std::shared_ptr<Device>*>(std::exchange(Environment::of(info.Env()).making, nullptr));
+  if (device == nullptr) {
     throw Napi::TypeError::New(info.Env(), "NativeDevice is made by openDevice() only");
   }
-  device_ = *info[0].As<Napi::External<std::shared_ptr<Device>>>().Data();
+  device_ = *device;
 }
 
 DeviceHandle& DeviceHandle::from(const Napi::Value& value, const std::string& what) {

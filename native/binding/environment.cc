@@ -8,6 +8,7 @@ void Environment::create(Napi::Env env) { env.SetInstanceData(new Environment(en
 
 Environment::Environment(Napi::Env env) : env_(env) {
   completions_ = Completions::New(env, "cudnn-resnet", 0, 1, this);
+  arrayBufferClass_ = Napi::Persistent(env.Global().Get("ArrayBuffer").As<Napi::Function>());
   completions_.Unref(env);  // only a promise under way keeps the process alive
   // Hooks run in reverse order: ours comes before the one by which Node closes `completions_`.
   env.AddCleanupHook([](Environment* self) { self->close(); }, this);
@@ -18,7 +19,7 @@ void Environment::close() {
     device->close();
   }
   promised_.clear();
-  for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &errorClass}) {
+  for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &errorClass, &arrayBufferClass_}) {
     reference->Reset();
   }
 }
@@ -49,6 +50,16 @@ Napi::Error Environment::toJavaScript(const Error& error) const {
   Napi::Error plain = Napi::Error::New(env_, error.what());
   plain.Set("code", code);
   return plain;
+}
+
+Napi::ArrayBuffer Environment::arrayBuffer(size_t bytes) const {
+  try {
+    // JavaScript's constructor throws where Node-API's function ends the process.
+    return arrayBufferClass_.New({Napi::Number::New(env_, static_cast<double>(bytes))})
+        .As<Napi::ArrayBuffer>();
+  } catch (const Napi::Error&) {
+    throw Error(ErrorCode::OutOfMemory, "no memory on the host for " + std::to_string(bytes) + " bytes");
+  }
 }
 
 Napi::Promise Environment::promise(const std::function<void(std::function<void(Finish)>)>& start,

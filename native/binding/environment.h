@@ -29,6 +29,13 @@ class Environment {
   Napi::FunctionReference deviceClass;
   Napi::FunctionReference errorClass;
 
+  // What the constructor of a handle is to take, while one of ours is being made: JavaScript's `new` finds
+  // nothing here.
+  void* making = nullptr;
+
+  // A buffer of zeros. Throws Error(OutOfMemory) where there is no memory for it.
+  [[nodiscard]] Napi::ArrayBuffer arrayBuffer(size_t bytes) const;
+
   // Opened on first use. Throws Error(Device) where there is no such device.
   std::shared_ptr<Device> device(const std::string& id);
 
@@ -58,6 +65,7 @@ class Environment {
   void close();
 
   Napi::Env env_;
+  Napi::FunctionReference arrayBufferClass_;
   std::unordered_map<std::string, std::shared_ptr<Device>> devices_;
   std::list<Promised> promised_;
   Completions completions_;

@@ -9,8 +9,10 @@ namespace cudnn_resnet {
 OperationCall::OperationCall(const Napi::CallbackInfo& info, const char* operation)
     : Options(info[0], operation), env_(info.Env()), operation_(operation) {}
 
-TensorPtr OperationCall::input(const char* name) {
-  const TensorHandle& handle = TensorHandle::from(get(name), what(name));
+TensorPtr OperationCall::input(const char* name) { return input(name, get(name)); }
+
+TensorPtr OperationCall::input(const char* name, const Napi::Value& value) {
+  const TensorHandle& handle = TensorHandle::from(value, what(name));
   if (!device_) {
     device_ = handle.device();
     first_ = name;
@@ -22,7 +24,10 @@ TensorPtr OperationCall::input(const char* name) {
   return handle.tensor();
 }
 
-TensorPtr OperationCall::optionalInput(const char* name) { return has(name) ? input(name) : nullptr; }
+TensorPtr OperationCall::optionalInput(const char* name) {
+  const Napi::Value value = get(name);
+  return isAbsent(value) ? nullptr : input(name, value);
+}
 
 Napi::Value OperationCall::output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run) {
   checkAddressable(shape, operation_ + ": the result's shape");

@@ -28,6 +28,8 @@ class OperationCall : public Options {
   void submit(std::vector<TensorPtr> outputs, std::function<void(Engine&)> run);
 
  private:
+  TensorPtr input(const char* name, const Napi::Value& value);
+
   Napi::Env env_;
   std::string operation_;
   std::string first_;  // the name of the input that decided the device

@@ -41,7 +41,18 @@ std::string shown(const Napi::Value& value) {
   throw Error(code, what + " must be " + expected + ", got " + shown(value));
 }
 
+// An extent, a stride, a number of groups.
+int64_t attribute(const Napi::Value& value, const std::string& what, int64_t least) {
+  const int64_t result = integer(value, what, least);
+  if (result > largestAttribute) {
+    wrong(what, "an integer of at most " + std::to_string(largestAttribute), value);
+  }
+  return result;
+}
+
 }  // namespace
+
+bool isAbsent(const Napi::Value& value) { return value.IsUndefined() || value.IsNull(); }
 
 std::string string(const Napi::Value& value, const std::string& what) {
   if (!value.IsString()) {
@@ -82,12 +93,13 @@ Shape shape(const Napi::Value& value, const std::string& what, int64_t least) {
     wrong(what, "an array of integers", value, ErrorCode::Shape);
   }
   const auto array = value.As<Napi::Array>();
-  if (array.Length() > maxRank) {
+  const uint32_t rank = array.Length();
+  if (rank > maxRank) {
     throw Error(ErrorCode::Shape, what + " must have at most " + std::to_string(maxRank) +
-                                      " dimensions, got " + std::to_string(array.Length()));
+                                      " dimensions, got " + std::to_string(rank));
   }
   Shape result;
-  for (uint32_t i = 0; i < array.Length(); ++i) {
+  for (uint32_t i = 0; i < rank; ++i) {
     const Napi::Value extent = array[i];
     try {
       result.push_back(integer(extent, what + "[" + std::to_string(i) + "]", least));
@@ -114,43 +126,34 @@ Options::Options(const Napi::Value& value, const char* operation) : operation_(o
   object_ = value.As<Napi::Object>();
 }
 
-bool Options::has(const char* name) const {
-  const Napi::Value value = get(name);
-  return !value.IsUndefined() && !value.IsNull();
-}
-
 double Options::number(const char* name, double absent) const {
-  return has(name) ? cudnn_resnet::number(get(name), what(name)) : absent;
+  const Napi::Value value = get(name);
+  return isAbsent(value) ? absent : cudnn_resnet::number(value, what(name));
 }
 
 int64_t Options::integer(const char* name, int64_t least, int64_t absent) const {
-  if (!has(name)) {
-    return absent;
-  }
-  const int64_t value = cudnn_resnet::integer(get(name), what(name), least);
-  if (value > largestAttribute) {
-    wrong(what(name), "an integer of at most " + std::to_string(largestAttribute), get(name));
-  }
-  return value;
+  const Napi::Value value = get(name);
+  return isAbsent(value) ? absent : attribute(value, what(name), least);
 }
 
 bool Options::boolean(const char* name, bool absent) const {
-  if (!has(name)) {
+  const Napi::Value value = get(name);
+  if (isAbsent(value)) {
     return absent;
   }
-  if (!get(name).IsBoolean()) {
-    wrong(what(name), "true or false", get(name));
+  if (!value.IsBoolean()) {
+    wrong(what(name), "true or false", value);
   }
-  return get(name).As<Napi::Boolean>();
+  return value.As<Napi::Boolean>();
 }
 
 Pair Options::pair(const char* name, int64_t least, Pair absent) const {
-  if (!has(name)) {
+  const Napi::Value value = get(name);
+  if (isAbsent(value)) {
     return absent;
   }
-  const Napi::Value value = get(name);
   if (!value.IsArray()) {
-    const int64_t both = integer(name, least, 0);
+    const int64_t both = attribute(value, what(name), least);
     return {both, both};
   }
   const auto array = value.As<Napi::Array>();
@@ -161,19 +164,16 @@ Pair Options::pair(const char* name, int64_t least, Pair absent) const {
   Pair pair{};
   for (uint32_t i = 0; i < 2; ++i) {
     const Napi::Value side = array[i];
-    pair[i] = cudnn_resnet::integer(side, what(name) + "[" + std::to_string(i) + "]", least);
-    if (pair[i] > largestAttribute) {
-      wrong(what(name), "integers of at most " + std::to_string(largestAttribute), side);
-    }
+    pair[i] = attribute(side, what(name) + "[" + std::to_string(i) + "]", least);
   }
   return pair;
 }
 
 Activation Options::activation(const char* name) const {
-  if (!has(name)) {
+  const Napi::Value value = get(name);
+  if (isAbsent(value)) {
     return Activation::None;
   }
-  const Napi::Value value = get(name);
   const auto found = value.IsString() ? activationNamed(value.As<Napi::String>().Utf8Value()) : std::nullopt;
   if (!found) {
     wrong(what(name), "'relu', 'relu6', 'sigmoid', 'tanh', 'gelu' or 'swish'", value);

@@ -23,19 +23,23 @@ namespace cudnn_resnet {
 [[nodiscard]] Shape shape(const Napi::Value& value, const std::string& what, int64_t least = 1);
 [[nodiscard]] DType dtype(const Napi::Value& value, const std::string& what);
 
+// Whether an option was left out.
+[[nodiscard]] bool isAbsent(const Napi::Value& value);
+
 // Error(Shape) where the shape's elements are too many to address.
 void checkAddressable(const Shape& shape, const std::string& what);
 
 // The options of one call, given as one object; each is read by its name, with a default where it may be
 // absent.
+//
+// A getter may give another value at each look, and may dispose of tensors: each option is read once, and
+// what was read is what was checked.
 class Options {
  public:
   Options(const Napi::Value& value, const char* operation);
 
   [[nodiscard]] Napi::Value get(const char* name) const { return object_.Get(name); }
   [[nodiscard]] std::string what(const char* name) const { return operation_ + ": " + name; }
-  [[nodiscard]] bool has(const char* name) const;
-
   [[nodiscard]] double number(const char* name, double absent) const;
   [[nodiscard]] int64_t integer(const char* name, int64_t least, int64_t absent) const;
   [[nodiscard]] bool boolean(const char* name, bool absent) const;

@@ -14,15 +14,6 @@ namespace {
 // Tells our handles from any other object, whatever its prototype says.
 constexpr napi_type_tag tag{0x6b1f0d6c5a3e4f81, 0x9d2c7b48e1f05a36};
 
-Napi::ArrayBuffer hostBuffer(Napi::Env env, const Tensor& x) {
-  try {
-    return Napi::ArrayBuffer::New(env, x.bytes());
-  } catch (const Napi::Error&) {
-    throw Error(ErrorCode::OutOfMemory, "no memory on the host for the " + std::to_string(x.bytes()) +
-                                            " bytes of a tensor of shape " + text(x.shape));
-  }
-}
-
 }  // namespace
 
 Napi::Function TensorHandle::defineClass(Napi::Env env) {
@@ -38,8 +29,9 @@ Napi::Function TensorHandle::defineClass(Napi::Env env) {
 
 Napi::Object TensorHandle::wrap(Napi::Env env, std::shared_ptr<Device> device, TensorPtr tensor) {
   Origin origin{std::move(device), std::move(tensor)};
-  const Napi::Object object =
-      Environment::of(env).tensorClass.New({Napi::External<Origin>::New(env, &origin)});
+  Environment& environment = Environment::of(env);
+  environment.making = &origin;
+  const Napi::Object object = environment.tensorClass.New({});
   object.TypeTag(&tag);
   Napi::Array shape = Napi::Array::New(env);
   const TensorHandle& handle = *Unwrap(object);
@@ -51,10 +43,10 @@ Napi::Object TensorHandle::wrap(Napi::Env env, std::shared_ptr<Device> device, T
 }
 
 TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  if (info.Length() != 1 || !info[0].IsExternal()) {
+  auto* origin = static_cast<Origin*>(std::exchange(Environment::of(info.Env()).making, nullptr));
+  if (origin == nullptr) {
     throw Napi::TypeError::New(info.Env(), "NativeTensor is made by the addon only");
   }
-  auto* origin = info[0].As<Napi::External<Origin>>().Data();
   device_ = std::move(origin->device);
   tensor_ = std::move(origin->tensor);
   ++device_->held.tensors;
@@ -97,7 +89,7 @@ const TensorPtr& TensorHandle::live(const char* method) const {
 Napi::Value TensorHandle::data(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const TensorPtr tensor = live("data");
-    Napi::ArrayBuffer buffer = hostBuffer(info.Env(), *tensor);
+    Napi::ArrayBuffer buffer = Environment::of(info.Env()).arrayBuffer(tensor->bytes());
     void* target = buffer.Data();
     return Environment::of(info.Env())
         .promise(
@@ -120,7 +112,7 @@ Napi::Value TensorHandle::data(const Napi::CallbackInfo& info) {
 Napi::Value TensorHandle::dataSync(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&]() -> Napi::Value {
     const TensorPtr tensor = live("dataSync");
-    Napi::ArrayBuffer buffer = hostBuffer(info.Env(), *tensor);
+    Napi::ArrayBuffer buffer = Environment::of(info.Env()).arrayBuffer(tensor->bytes());
     void* target = buffer.Data();
     std::promise<std::shared_ptr<const Error>> outcome;
     device_->read(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -42,7 +43,8 @@ Block::~Block() {
 }
 
 Block CachingAllocator::allocate(size_t bytes) {
-  const size_t size = roundedUp(bytes);
+  const size_t size =
+      bytes <= SIZE_MAX / 2 ? roundedUp(bytes) : SIZE_MAX;  // rounding up must not wrap around
   void* pointer = nullptr;
   if (const auto found = kept_.find(size); found != kept_.end() && use_->used + size <= use_->limit) {
     pointer = found->second.back();
@@ -54,7 +56,7 @@ Block CachingAllocator::allocate(size_t bytes) {
     if (size > use_->limit || use_->reserved > use_->limit - size) {
       trim();
     }
-    const bool fits = size <= use_->limit && use_->reserved <= use_->limit - size;
+    const bool fits = size != SIZE_MAX && size <= use_->limit && use_->reserved <= use_->limit - size;
     pointer = fits ? raw_->allocate(size) : nullptr;
     if (pointer == nullptr && fits) {
       trim();

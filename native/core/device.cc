@@ -43,12 +43,27 @@ std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& input
   }
 }
 
+// What can never fit fails before the engine, or what computes its values on the host, asks the system for
+// memory that it may promise and not have.
+void Device::checkFits(const Tensor& y) const {
+  if (const size_t limit = memory_.use->limit; y.bytes() > limit) {
+    throw Error(ErrorCode::OutOfMemory, "no memory for the " + std::to_string(y.bytes()) +
+                                            " bytes of a tensor of shape " + text(y.shape) +
+                                            ": the device's limit is " + std::to_string(limit));
+  }
+}
+
 void Device::submit(Operation operation) {
   for (const auto& input : operation.inputs) {
     ++input->pendingReads;
   }
   queue_.post([this, operation = std::move(operation)] {
-    const auto error = attempt(operation.inputs, operation.run);
+    const auto error = attempt(operation.inputs, [&](Engine& engine) {
+      for (const auto& output : operation.outputs) {
+        checkFits(*output);
+      }
+      operation.run(engine);
+    });
     for (const auto& input : operation.inputs) {
       --input->pendingReads;
     }

@@ -55,6 +55,8 @@ class Device {
   void close();
 
  private:
+  void checkFits(const Tensor& y) const;
+
   // nullptr where all went well.
   std::shared_ptr<const Error> attempt(const std::vector<TensorPtr>& inputs,
                                        const std::function<void(Engine&)>& run);

@@ -1,11 +1,14 @@
 #include "core/shape-inference.h"
 
+#include <limits>
 #include <string>
 
 namespace cudnn_resnet {
 namespace {
 
 using std::to_string;
+
+constexpr int64_t maxProduct = std::numeric_limits<int64_t>::max();
 
 [[noreturn]] void wrongShape(const std::string& message) { throw Error(ErrorCode::Shape, message); }
 
@@ -43,9 +46,11 @@ void checkBias(const char* operation, const Tensor* bias, const Tensor& x, int64
 
 // The extent that a window sliding over `extent` gives, or 0 where it does not fit.
 int64_t slidingExtent(int64_t extent, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
-  const int64_t span = dilation * (kernel - 1) + 1;
-  const int64_t room = extent + 2 * padding - span;
-  return room < 0 ? 0 : room / stride + 1;
+  const int64_t padded = extent + 2 * padding;
+  if (kernel - 1 > (padded - 1) / dilation) {
+    return 0;  // before the product below could overflow
+  }
+  return (padded - 1 - dilation * (kernel - 1)) / stride + 1;
 }
 
 void checkOutput(const char* operation, const Tensor& x, const Shape& y) {
@@ -68,10 +73,10 @@ Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Ten
   checkDType(op, "weight", weight, x.dtype);
   const int64_t groups = attributes.groups;
   const int64_t out = weight.shape[0];
-  if (x.shape[1] != weight.shape[1] * groups) {
+  if (x.shape[1] % groups != 0 || x.shape[1] / groups != weight.shape[1]) {
     wrongShape("conv2d: x " + text(x.shape) + " has " + to_string(x.shape[1]) + " channels, weight " +
                text(weight.shape) + " with groups " + to_string(groups) + " expects " +
-               to_string(weight.shape[1] * groups));
+               (weight.shape[1] > maxProduct / groups ? "more" : to_string(weight.shape[1] * groups)));
   }
   if (out % groups != 0) {
     wrongShape("conv2d: the " + to_string(out) + " output channels of weight " + text(weight.shape) +

@@ -241,8 +241,11 @@ void CpuEngine::download(Tensor& x, void* data) {
 }
 
 void CpuEngine::zeros(Tensor& y) {
-  const std::vector<std::byte> none(y.bytes());
-  upload(none.data(), y);
+  Block block = allocator_->allocate(y.bytes());
+  std::memset(block.get(), 0, y.bytes());
+  y.storage = knownToOnednn(y.dtype)
+                  ? std::make_unique<CpuStorage>(Buffer{std::move(block), plain(y.shape, y.dtype)})
+                  : std::make_unique<CpuStorage>(std::move(block));
 }
 
 void CpuEngine::cast(Tensor& x, Tensor& y) {

@@ -1,0 +1,171 @@
+#include "core/caching-allocator.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "core/error.h"
+
+namespace cudnn_resnet {
+namespace {
+
+// Counts what is held, and has no more than `capacity`.
+struct Counted {
+  std::map<void*, size_t> held;
+  size_t bytes = 0;
+  size_t capacity = SIZE_MAX;
+  int allocations = 0;
+};
+
+class CountedMemory : public RawMemory {
+ public:
+  explicit CountedMemory(Counted& counted) : counted_(counted) {}
+  void* allocate(size_t bytes) override {
+    if (bytes > counted_.capacity - counted_.bytes) {
+      return nullptr;
+    }
+    void* pointer = std::malloc(1);
+    counted_.held[pointer] = bytes;
+    counted_.bytes += bytes;
+    ++counted_.allocations;
+    return pointer;
+  }
+  void release(void* pointer, size_t bytes) noexcept override {
+    EXPECT_EQ(counted_.held.at(pointer), bytes);
+    counted_.held.erase(pointer);
+    counted_.bytes -= bytes;
+    std::free(pointer);
+  }
+
+ private:
+  Counted& counted_;
+};
+
+class CachingAllocatorTest : public testing::Test {
+ protected:
+  Counted counted;
+  std::shared_ptr<MemoryUse> use = std::make_shared<MemoryUse>();
+  std::shared_ptr<CachingAllocator> allocator =
+      std::make_shared<CachingAllocator>(std::make_unique<CountedMemory>(counted), use);
+
+  void expectOutOfMemory(size_t bytes) {
+    try {
+      const Block block = allocator->allocate(bytes);
+      FAIL() << bytes << " bytes were allocated";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::OutOfMemory);
+    }
+  }
+};
+
+TEST_F(CachingAllocatorTest, ABlockIsAsLargeAsAskedForAndWastesAtMostAnEighth) {
+  for (const size_t bytes :
+       {1ULL, 512ULL, 513ULL, 4096ULL, 5000ULL, 1ULL << 20U, (1ULL << 20U) + 1, 123456789ULL}) {
+    const Block block = allocator->allocate(bytes);
+    EXPECT_GE(block.bytes(), bytes);
+    EXPECT_LE(block.bytes(), std::max<size_t>(bytes + bytes / 8 + 1, bytes + 512)) << bytes;
+  }
+}
+
+TEST_F(CachingAllocatorTest, AFreedBlockServesTheNextOfAboutItsSize) {
+  void* first = nullptr;
+  {
+    const Block block = allocator->allocate(100000);
+    first = block.get();
+  }
+  const Block again = allocator->allocate(99000);
+  EXPECT_EQ(again.get(), first);
+  EXPECT_EQ(counted.allocations, 1);
+}
+
+TEST_F(CachingAllocatorTest, CountsUseReserveAndPeak) {
+  size_t both = 0;
+  {
+    const Block a = allocator->allocate(1000);
+    const Block b = allocator->allocate(2000);
+    both = a.bytes() + b.bytes();
+    EXPECT_EQ(use->used, both);
+  }
+  EXPECT_EQ(use->used, 0U);
+  EXPECT_EQ(use->peak, both);
+  EXPECT_EQ(use->reserved, both);
+  allocator->trim();
+  EXPECT_EQ(use->reserved, 0U);
+  EXPECT_EQ(counted.bytes, 0U);
+}
+
+TEST_F(CachingAllocatorTest, TrimLeavesBlocksThatAreInUse) {
+  const Block block = allocator->allocate(1000);
+  allocator->trim();
+  EXPECT_EQ(use->reserved, block.bytes());
+  EXPECT_EQ(counted.held.size(), 1U);
+}
+
+TEST_F(CachingAllocatorTest, TheLimitHoldsAndIsRecoveredFrom) {
+  use->limit = 10000;
+  {
+    const Block block = allocator->allocate(8000);
+    expectOutOfMemory(8000);
+    EXPECT_EQ(use->used, block.bytes());
+  }
+  const Block after = allocator->allocate(8000);
+  EXPECT_NE(after.get(), nullptr);
+}
+
+TEST_F(CachingAllocatorTest, KeptBlocksMakeRoomBeforeTheLimitRefuses) {
+  use->limit = 10000;
+  { const Block block = allocator->allocate(8000); }
+  EXPECT_GT(use->reserved, 0U);
+  const Block other = allocator->allocate(4000);  // of another size: the kept block does not serve it
+  EXPECT_EQ(counted.held.size(), 1U);
+}
+
+TEST_F(CachingAllocatorTest, KeptBlocksMakeRoomWhereTheSystemHasNoMore) {
+  counted.capacity = 10000;
+  { const Block block = allocator->allocate(8000); }
+  const Block other = allocator->allocate(4000);
+  EXPECT_EQ(counted.held.size(), 1U);
+  expectOutOfMemory(8000);
+}
+
+TEST_F(CachingAllocatorTest, ALimitBelowWhatIsInUseRefusesAndBreaksNothing) {
+  const Block block = allocator->allocate(8000);
+  use->limit = 1000;
+  expectOutOfMemory(600);
+  use->limit = SIZE_MAX;
+  const Block other = allocator->allocate(600);
+  EXPECT_NE(other.get(), nullptr);
+}
+
+TEST_F(CachingAllocatorTest, SizesNearTheEndOfTheAddressSpaceAreRefused) {
+  counted.capacity = size_t{1} << 40U;
+  for (const size_t bytes : {SIZE_MAX, SIZE_MAX - 511, SIZE_MAX / 2, size_t{1} << 62U}) {
+    expectOutOfMemory(bytes);
+  }
+  EXPECT_EQ(use->used, 0U);
+  EXPECT_EQ(use->reserved, 0U);
+}
+
+TEST_F(CachingAllocatorTest, AMovedBlockIsGivenBackOnce) {
+  Block a = allocator->allocate(1000);
+  void* pointer = a.get();
+  Block b = std::move(a);
+  EXPECT_EQ(b.get(), pointer);
+  Block c = allocator->allocate(1000);
+  c = std::move(b);
+  EXPECT_EQ(c.get(), pointer);
+}
+
+TEST_F(CachingAllocatorTest, BlocksOutliveTheirOwnersHoldOnTheAllocator) {
+  Block block = allocator->allocate(1000);
+  allocator.reset();
+  EXPECT_EQ(counted.held.size(), 1U);
+  block = Block();
+  EXPECT_EQ(counted.held.size(), 0U);
+}
+
+}  // namespace
+}  // namespace cudnn_resnet

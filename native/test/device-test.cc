@@ -1,0 +1,235 @@
+#include "core/device.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <stdexcept>
+#include <utility>
+
+#include "fake-engine.h"
+
+namespace cudnn_resnet {
+namespace {
+
+using test::drained;
+using test::fakeDevice;
+using test::makeZeros;
+using test::Outcome;
+using test::readOutcome;
+using test::tensor;
+
+TEST(Device, AnErrorIsPassedOnThroughWhatIsMadeFromIt) {
+  Device device(fakeDevice());
+  const auto a = tensor({4});
+  const auto b = tensor({4});
+  const auto c = tensor({4});
+  bool ran = false;
+  device.submit({{}, {a}, [](Engine&) { throw Error(ErrorCode::Backend, "the first failure"); }});
+  device.submit({{a}, {b}, [&](Engine&) { ran = true; }});
+  device.submit({{b}, {c}, [&](Engine&) { ran = true; }});
+  const Outcome error = readOutcome(device, c);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->code(), ErrorCode::Backend);
+  EXPECT_STREQ(error->what(), "the first failure");
+  EXPECT_FALSE(ran);
+}
+
+TEST(Device, OfSeveralPoisonedInputsTheFirstCounts) {
+  Device device(fakeDevice());
+  const auto a = tensor({1});
+  const auto b = tensor({1});
+  const auto y = tensor({1});
+  device.submit({{}, {a}, [](Engine&) { throw Error(ErrorCode::OutOfMemory, "a"); }});
+  device.submit({{}, {b}, [](Engine&) { throw Error(ErrorCode::Backend, "b"); }});
+  device.submit({{b, a}, {y}, [](Engine&) {}});
+  EXPECT_STREQ(readOutcome(device, y)->what(), "b");
+}
+
+TEST(Device, AFailureLeavesInputsAndTheDeviceAsTheyWere) {
+  Device device(fakeDevice());
+  const auto x = tensor({4});
+  const auto y = tensor({4});
+  makeZeros(device, x);
+  device.submit({{x}, {y}, [](Engine&) { throw Error(ErrorCode::OutOfMemory, "none left"); }});
+  EXPECT_EQ(readOutcome(device, y)->code(), ErrorCode::OutOfMemory);
+  EXPECT_EQ(readOutcome(device, x), nullptr);
+  EXPECT_EQ(drained(device), nullptr);
+}
+
+TEST(Device, AWriteThatSucceedsHealsAPoisonedTensor) {
+  Device device(fakeDevice());
+  const auto y = tensor({4});
+  device.submit({{}, {y}, [](Engine&) { throw std::runtime_error("odd"); }});
+  EXPECT_EQ(readOutcome(device, y)->code(), ErrorCode::Native);
+  makeZeros(device, y);
+  EXPECT_EQ(readOutcome(device, y), nullptr);
+}
+
+TEST(Device, AFailedWriteTakesTheOldValuesToo) {
+  Device device(fakeDevice());
+  const auto y = tensor({4});
+  makeZeros(device, y);
+  device.submit({{}, {y}, [](Engine&) { throw std::bad_alloc(); }});
+  EXPECT_EQ(readOutcome(device, y)->code(), ErrorCode::OutOfMemory);
+  EXPECT_EQ(y->storage, nullptr);
+}
+
+TEST(Device, ATensorWithoutValuesIsAnErrorOfWeights) {
+  Device device(fakeDevice());
+  EXPECT_EQ(readOutcome(device, tensor({2, 3}))->code(), ErrorCode::Weights);
+}
+
+TEST(Device, ALostDeviceStaysLost) {
+  Device device(fakeDevice());
+  const auto before = tensor({1});
+  makeZeros(device, before);
+  EXPECT_EQ(
+      readOutcome(device, before, [](Engine&) { throw Error(ErrorCode::DeviceLost, "sticky"); })->code(),
+      ErrorCode::DeviceLost);
+  EXPECT_STREQ(readOutcome(device, before)->what(), "sticky");
+  EXPECT_EQ(drained(device)->code(), ErrorCode::DeviceLost);
+  const auto after = tensor({1});
+  makeZeros(device, after);
+  EXPECT_EQ(readOutcome(device, after)->code(), ErrorCode::DeviceLost);
+}
+
+TEST(Device, AnEngineThatCannotOpenIsReportedByEveryCall) {
+  DeviceDescription description = fakeDevice();
+  description.open = [](EngineMemory&) -> std::unique_ptr<Engine> {
+    throw Error(ErrorCode::Device, "no such device after all");
+  };
+  Device device(description);
+  EXPECT_EQ(drained(device)->code(), ErrorCode::Device);
+  EXPECT_STREQ(drained(device)->what(), "no such device after all");
+}
+
+TEST(Device, ATensorBeyondTheLimitFailsBeforeTheEngineIsAsked) {
+  Device device(fakeDevice(1000));
+  bool ran = false;
+  const auto large = tensor({251});
+  device.submit({{}, {large}, [&](Engine&) { ran = true; }});
+  EXPECT_EQ(readOutcome(device, large)->code(), ErrorCode::OutOfMemory);
+  EXPECT_FALSE(ran);
+  const auto small = tensor({250});
+  makeZeros(device, small);
+  EXPECT_EQ(readOutcome(device, small), nullptr);
+  device.memory().limit = 10;
+  const auto now = tensor({250});
+  makeZeros(device, now);
+  EXPECT_EQ(readOutcome(device, now)->code(), ErrorCode::OutOfMemory);
+}
+
+// What an engine may rely on to write a result into the memory of an input.
+class LastRead : public testing::Test {
+ protected:
+  Device device{fakeDevice()};
+  TensorPtr x = tensor({4});
+  std::vector<bool> seen;
+
+  void SetUp() override { makeZeros(device, x); }
+
+  void use(std::vector<TensorPtr> inputs) {
+    device.submit({std::move(inputs), {tensor({4})}, [this, watched = x](Engine& engine) {
+                     seen.push_back(watched->lastRead());
+                   }});
+  }
+
+  // Holds the queue until the returned promise is kept, so that all is submitted before anything runs.
+  std::shared_ptr<std::promise<void>> held() {
+    auto gate = std::make_shared<std::promise<void>>();
+    device.call([gate](Engine&) { gate->get_future().wait(); }, [](const Outcome&) {});
+    return gate;
+  }
+};
+
+TEST_F(LastRead, NotWhileJavaScriptHoldsTheTensor) {
+  use({x});
+  drained(device);
+  EXPECT_EQ(seen, (std::vector<bool>{false}));
+}
+
+TEST_F(LastRead, OnlyTheLastOfSeveralOperations) {
+  const auto gate = held();
+  use({x});
+  use({x});
+  use({x});
+  device.release(x);
+  gate->set_value();
+  drained(device);
+  EXPECT_EQ(seen, (std::vector<bool>{false, false, true}));
+}
+
+TEST_F(LastRead, NotWhereOneOperationReadsItTwice) {
+  const auto gate = held();
+  use({x, x});
+  device.release(x);
+  gate->set_value();
+  drained(device);
+  EXPECT_EQ(seen, (std::vector<bool>{false}));
+}
+
+TEST_F(LastRead, NotBeforeAReadThatWaits) {
+  const auto gate = held();
+  use({x});
+  Outcome outcome = std::make_shared<Error>(ErrorCode::Native, "not called");
+  device.read(
+      x, [](Engine&) {}, [&](Outcome error) { outcome = std::move(error); });
+  device.release(x);
+  gate->set_value();
+  drained(device);
+  EXPECT_EQ(seen, (std::vector<bool>{false}));
+  EXPECT_EQ(outcome, nullptr);
+}
+
+TEST(Device, StorageIsFreedOnTheQueueAfterWhatUsesIt) {
+  Device device(fakeDevice());
+  auto x = tensor({4});
+  makeZeros(device, x);
+  const std::weak_ptr<Tensor> watched = x;
+  std::atomic<bool> aliveAtUse = false;
+  device.submit({{x}, {tensor({4})}, [&](Engine&) { aliveAtUse = !watched.expired(); }});
+  device.release(std::move(x));
+  drained(device);
+  EXPECT_TRUE(aliveAtUse);
+  EXPECT_TRUE(watched.expired());
+}
+
+TEST(Device, CloseEndsWhatWaitsAndDropsTheRest) {
+  auto engineGone = std::make_shared<std::atomic<bool>>(false);
+  struct Watched : test::FakeEngine {
+    explicit Watched(std::shared_ptr<std::atomic<bool>> flag) : gone(std::move(flag)) {}
+    ~Watched() override { *gone = true; }
+    std::shared_ptr<std::atomic<bool>> gone;
+  };
+  DeviceDescription description = fakeDevice();
+  description.open = [&](EngineMemory&) { return std::make_unique<Watched>(engineGone); };
+  Device device(description);
+  std::promise<void> started;
+  std::promise<void> mayEnd;
+  std::atomic<int> done = 0;
+  device.call(
+      [&](Engine&) {
+        started.set_value();
+        mayEnd.get_future().wait();
+      },
+      [&](const Outcome&) { ++done; });
+  device.call([](Engine&) {}, [&](const Outcome&) { ++done; });
+  started.get_future().wait();
+  mayEnd.set_value();
+  device.close();
+  EXPECT_TRUE(*engineGone);
+  const int atClose = done;
+  EXPECT_GE(atClose, 1);  // the one that ran; the other may have been begun before close() was seen
+  device.close();         // again does nothing
+  const auto late = tensor({1});
+  makeZeros(device, late);
+  device.call([](Engine&) {}, [&](const Outcome&) { ++done; });
+  device.release(late);
+  EXPECT_EQ(done, atClose);
+  EXPECT_EQ(late->storage, nullptr);
+}
+
+}  // namespace
+}  // namespace cudnn_resnet

@@ -1,0 +1,91 @@
+// An engine that computes nothing: what Device, transfer and fold promise is tested with it on every machine,
+// errors that no real engine gives at will included.
+#pragma once
+
+#include <cstring>
+#include <functional>
+#include <future>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "core/device.h"
+
+namespace cudnn_resnet::test {
+
+struct FakeStorage : Storage {
+  explicit FakeStorage(size_t bytes) : bytes(bytes) {}
+  std::vector<std::byte> bytes;
+};
+
+class FakeEngine : public Engine {
+ public:
+  void upload(const void* data, Tensor& y) override {
+    auto storage = std::make_unique<FakeStorage>(y.bytes());
+    std::memcpy(storage->bytes.data(), data, y.bytes());
+    y.storage = std::move(storage);
+  }
+  void download(Tensor& x, void* data) override {
+    std::memcpy(data, static_cast<FakeStorage&>(*x.storage).bytes.data(), x.bytes());
+  }
+  void zeros(Tensor& y) override { y.storage = std::make_unique<FakeStorage>(y.bytes()); }
+  void cast(Tensor& /*x*/, Tensor& y) override { zeros(y); }
+  void reshape(Tensor& x, Tensor& y) override {
+    upload(static_cast<FakeStorage&>(*x.storage).bytes.data(), y);
+  }
+  void conv2d(const Conv2dAttributes& /*a*/, Tensor& /*x*/, Tensor& /*weight*/, Tensor* /*bias*/,
+              Tensor* /*add*/, Tensor& y) override {
+    zeros(y);
+  }
+  void linear(Activation /*activation*/, Tensor& /*x*/, Tensor& /*weight*/, Tensor* /*bias*/,
+              Tensor& y) override {
+    zeros(y);
+  }
+  void batchNorm(const BatchNormInputs& /*inputs*/, Activation /*activation*/, Tensor& /*x*/,
+                 Tensor& y) override {
+    zeros(y);
+  }
+  void batchNormTraining(const BatchNormInputs& /*inputs*/, double /*momentum*/, Tensor& /*x*/,
+                         Tensor& y) override {
+    zeros(y);
+  }
+  void activate(Activation /*activation*/, Tensor& /*x*/, Tensor& y) override { zeros(y); }
+  void add(Activation /*activation*/, Tensor& /*a*/, Tensor& /*b*/, Tensor& y) override { zeros(y); }
+  void pool2d(const Pool2dAttributes& /*attributes*/, Tensor& /*x*/, Tensor& y) override { zeros(y); }
+  void softmax(Tensor& /*x*/, Tensor& y) override { zeros(y); }
+  void normalizeImage(const ImageNormalization& /*n*/, Tensor& /*pixels*/, Tensor& y) override { zeros(y); }
+  TopK topK(Tensor& /*x*/, int64_t /*k*/) override { return {}; }
+  void synchronize() override {}
+};
+
+inline DeviceDescription fakeDevice(uint64_t memory = uint64_t{1} << 30U) {
+  return {"fake:0", "fake", "fake 1", memory, [](EngineMemory&) { return std::make_unique<FakeEngine>(); }};
+}
+
+inline TensorPtr tensor(Shape shape, DType dtype = DType::Float32) {
+  return std::make_shared<Tensor>(std::move(shape), dtype);
+}
+
+// Queues what gives y a storage of zeros.
+inline void makeZeros(Device& device, const TensorPtr& y) {
+  device.submit({{}, {y}, [y](Engine& engine) { engine.zeros(*y); }});
+}
+
+using Outcome = std::shared_ptr<const Error>;
+
+// Waits for what reading x on the device's queue gives.
+inline Outcome readOutcome(
+    Device& device, const TensorPtr& x, std::function<void(Engine&)> run = [](Engine&) {}) {
+  std::promise<Outcome> outcome;
+  device.read(x, std::move(run), [&](Outcome error) { outcome.set_value(std::move(error)); });
+  return outcome.get_future().get();
+}
+
+// Waits until all that was queued has run.
+inline Outcome drained(Device& device) {
+  std::promise<Outcome> outcome;
+  device.call([](Engine&) {}, [&](Outcome error) { outcome.set_value(std::move(error)); });
+  return outcome.get_future().get();
+}
+
+}  // namespace cudnn_resnet::test

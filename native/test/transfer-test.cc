@@ -1,0 +1,89 @@
+#include "core/transfer.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <future>
+#include <vector>
+
+#include "fake-engine.h"
+
+namespace cudnn_resnet {
+namespace {
+
+using test::fakeDevice;
+using test::Outcome;
+using test::readOutcome;
+using test::tensor;
+
+constexpr std::array<float, 3> values{1.5F, -2, 3};
+
+TensorPtr uploaded(Device& device) {
+  const auto x = tensor({3});
+  device.submit({{}, {x}, [x](Engine& engine) { engine.upload(values.data(), *x); }});
+  return x;
+}
+
+std::array<float, 3> downloaded(Device& device, const TensorPtr& x) {
+  std::array<float, 3> out{};
+  EXPECT_EQ(readOutcome(device, x, [&](Engine& engine) { engine.download(*x, out.data()); }), nullptr);
+  return out;
+}
+
+TEST(Transfer, MovesValuesBetweenDevicesAndWithinOne) {
+  Device a(fakeDevice());
+  Device b(fakeDevice());
+  const auto x = uploaded(a);
+  const auto y = tensor({3});
+  transfer(a, x, b, y);
+  EXPECT_EQ(downloaded(b, y), values);
+  const auto z = tensor({3});
+  transfer(b, y, b, z);
+  EXPECT_EQ(downloaded(b, z), values);
+}
+
+TEST(Transfer, PassesTheErrorOn) {
+  Device a(fakeDevice());
+  Device b(fakeDevice());
+  const auto x = tensor({3});
+  a.submit({{}, {x}, [](Engine&) { throw Error(ErrorCode::Backend, "failed over there"); }});
+  const auto y = tensor({3});
+  transfer(a, x, b, y);
+  const Outcome error = readOutcome(b, y);
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->code(), ErrorCode::Backend);
+  EXPECT_STREQ(error->what(), "failed over there");
+}
+
+TEST(Transfer, TwoDevicesThatWaitForEachOtherDoNotLock) {
+  Device a(fakeDevice());
+  Device b(fakeDevice());
+  TensorPtr onA = uploaded(a);
+  for (int i = 0; i < 500; ++i) {
+    const auto onB = tensor({3});
+    transfer(a, onA, b, onB);
+    onA = tensor({3});
+    transfer(b, onB, a, onA);
+  }
+  EXPECT_EQ(downloaded(a, onA), values);
+}
+
+TEST(Transfer, ADeviceThatClosesFirstLeavesNoOneWaiting) {
+  for (int i = 0; i < 50; ++i) {
+    Device b(fakeDevice());
+    {
+      Device a(fakeDevice());
+      const auto x = uploaded(a);
+      std::promise<void> gate;
+      a.call([&](Engine&) { gate.get_future().wait(); }, [](const Outcome&) {});
+      const auto y = tensor({3});
+      transfer(a, x, b, y);
+      gate.set_value();
+      a.close();
+    }
+    test::drained(b);
+  }
+}
+
+}  // namespace
+}  // namespace cudnn_resnet
