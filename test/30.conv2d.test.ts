@@ -31,6 +31,8 @@ const geometries: [string, number[], number[], Geometry][] = [
   ['kernel larger than the input', [2, 3, 3, 2], [4, 3, 5, 7], { padding: [2, 3] }],
   ['padding beyond the kernel', [1, 2, 3, 4], [3, 2, 3, 3], { padding: [5, 4] }],
   ['windows that see padding alone', [1, 3, 2, 2], [4, 3, 1, 1], { padding: 3, stride: 2 }],
+  ['rows of windows that see padding alone', [1, 3, 3, 9], [6, 3, 3, 3], { padding: [3, 0] }],
+  ['a dilation that steps over the input', [1, 1, 2, 3], [2, 1, 2, 1], { padding: [3, 0], dilation: [5, 1] }],
 ];
 
 function inputs(x: number[], weight: number[]): { x: Values; weight: Values; bias: Values } {
