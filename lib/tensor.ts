@@ -150,8 +150,14 @@ export class Tensor<D extends DType = DType> {
     return new Tensor(native().reshape({ x: this.handle, shape }), this.dtype, this.device);
   }
 
-  /** A copy whose dimensions from `startDim` on are one. */
+  /** A copy whose dimensions from `startDim` on are one. Throws `ERR_ARGUMENT` where there is no such dimension. */
   flatten(startDim = 1): Tensor<D> {
+    if (!Number.isInteger(startDim) || startDim < 0 || startDim >= this.shape.length) {
+      throw new CudnnResnetError(
+        'ERR_ARGUMENT',
+        `flatten: startDim must be a dimension of [${this.shape.join(', ')}], from 0, got ${String(startDim)}`,
+      );
+    }
     return this.reshape([...this.shape.slice(0, startDim), -1]);
   }
 
@@ -216,7 +222,8 @@ export function hostData(
   dtype: DType | undefined,
 ): { data: NodeJS.TypedArray; dataType: DType | 'float64' } {
   if (Array.isArray(data)) {
-    return { data: Float64Array.from(data as number[], checkedNumber), dataType: 'float64' };
+    const check = dtype === 'int64' || dtype === 'uint8' ? checkedInteger : checkedNumber;
+    return { data: Float64Array.from(data as number[], check), dataType: 'float64' };
   }
   if (data instanceof Float32Array) return { data, dataType: 'float32' };
   if (data instanceof Float64Array) return { data, dataType: 'float64' };
@@ -240,6 +247,16 @@ export function hostData(
 function checkedNumber(value: number, index: number): number {
   if (typeof value !== 'number') {
     throw new CudnnResnetError('ERR_DTYPE', `element ${index} of the data is no number but ${typeof value}`);
+  }
+  return value;
+}
+
+function checkedInteger(value: number, index: number): number {
+  if (!Number.isSafeInteger(value)) {
+    throw new CudnnResnetError(
+      'ERR_DTYPE',
+      `element ${index} of the data is no whole number but ${String(value)}`,
+    );
   }
   return value;
 }

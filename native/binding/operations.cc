@@ -196,6 +196,12 @@ Napi::Value normalizeImage(const Napi::CallbackInfo& info) {
   };
   read("mean", normalization.mean);
   read("std", normalization.deviation);
+  for (const float deviation : normalization.deviation) {
+    if (!(deviation > 0)) {
+      throw Error(ErrorCode::Argument,
+                  call.what("std") + " must be above 0, got " + std::to_string(deviation));
+    }
+  }
   const Shape shape = normalizeImageShape(*pixels);
   if (!isFloat(type)) {
     throw Error(ErrorCode::DType, "normalizeImage: dtype must be float32, float16 or bfloat16");

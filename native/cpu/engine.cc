@@ -40,9 +40,22 @@ void convertInParallel(const void* from, DType fromType, void* to, DType toType,
   });
 }
 
+void copyInParallel(const void* from, void* to, size_t bytes) {
+  parallel(bytes, [=](size_t begin, size_t length) {
+    std::memcpy(static_cast<std::byte*>(to) + begin, static_cast<const std::byte*>(from) + begin, length);
+  });
+}
+
 CpuStorage& storageOf(const Tensor& x) { return static_cast<CpuStorage&>(*x.storage); }
 
 bool knownToOnednn(DType dtype) { return dtype == DType::Float32 || dtype == DType::BFloat16; }
+
+// The elements of a tensor in C order.
+std::unique_ptr<CpuStorage> plainStorage(Block block, const Tensor& tensor) {
+  return knownToOnednn(tensor.dtype)
+             ? std::make_unique<CpuStorage>(Buffer{std::move(block), plain(tensor.shape, tensor.dtype)})
+             : std::make_unique<CpuStorage>(std::move(block));
+}
 
 }  // namespace
 
@@ -214,38 +227,29 @@ void CpuEngine::store(Buffer result, Tensor& y) {
   Block rounded = allocator_->allocate(y.bytes());
   convertInParallel(result.block.get(), DType::Float32, rounded.get(), y.dtype,
                     static_cast<size_t>(y.size()));
-  y.storage = knownToOnednn(y.dtype)
-                  ? std::make_unique<CpuStorage>(Buffer{std::move(rounded), plain(y.shape, y.dtype)})
-                  : std::make_unique<CpuStorage>(std::move(rounded));
+  y.storage = plainStorage(std::move(rounded), y);
 }
 
 void CpuEngine::upload(const void* data, Tensor& y) {
   Block block = allocator_->allocate(y.bytes());
-  parallel(y.bytes(), [&](size_t begin, size_t length) {
-    std::memcpy(static_cast<std::byte*>(block.get()) + begin, static_cast<const std::byte*>(data) + begin,
-                length);
-  });
-  y.storage = knownToOnednn(y.dtype)
-                  ? std::make_unique<CpuStorage>(Buffer{std::move(block), plain(y.shape, y.dtype)})
-                  : std::make_unique<CpuStorage>(std::move(block));
+  copyInParallel(data, block.get(), y.bytes());
+  y.storage = plainStorage(std::move(block), y);
 }
 
 void CpuEngine::download(Tensor& x, void* data) {
   const CpuStorage& storage = storageOf(x);
-  if (storage.layout()) {
-    reorder(view(*storage.layout(), storage.data()),
-            view(plain(dimensions(*storage.layout()), x.dtype), data));
+  const Layout ordered = storage.layout() ? plain(dimensions(*storage.layout()), x.dtype) : Layout();
+  if (storage.layout() && *storage.layout() != ordered) {
+    reorder(view(*storage.layout(), storage.data()), view(ordered, data));
   } else {
-    std::memcpy(data, storage.data(), x.bytes());
+    copyInParallel(storage.data(), data, x.bytes());
   }
 }
 
 void CpuEngine::zeros(Tensor& y) {
   Block block = allocator_->allocate(y.bytes());
   std::memset(block.get(), 0, y.bytes());
-  y.storage = knownToOnednn(y.dtype)
-                  ? std::make_unique<CpuStorage>(Buffer{std::move(block), plain(y.shape, y.dtype)})
-                  : std::make_unique<CpuStorage>(std::move(block));
+  y.storage = plainStorage(std::move(block), y);
 }
 
 void CpuEngine::cast(Tensor& x, Tensor& y) {
