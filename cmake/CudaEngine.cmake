@@ -1,1 +1,47 @@
-# Adds the engine on cuDNN to `engines`, where CUDA and cuDNN are found.
+# Adds the engine on cuDNN to `engines`, where CUDA 12 or 13, cuDNN 9.8 or newer and cudnn-frontend are found. Where they
+# are not, that is said and the package runs on the CPU.
+option(CUDNN_RESNET_CUDA "Build the engine on cuDNN, where CUDA and cuDNN are found" ON)
+if(NOT CUDNN_RESNET_CUDA)
+  message(STATUS "cudnn-resnet: no CUDA engine (CUDNN_RESNET_CUDA is OFF)")
+  return()
+endif()
+
+include(FindCudaCompiler)
+find_cuda_compiler(cuda_problem)
+if(cuda_problem)
+  message(STATUS "cudnn-resnet: no CUDA engine: ${cuda_problem}")
+  return()
+endif()
+find_package(CUDNN 9.8)
+find_package(CudnnFrontend 1.12)
+if(NOT CUDNN_FOUND OR NOT CudnnFrontend_FOUND)
+  message(STATUS "cudnn-resnet: no CUDA engine (cuDNN 9.8 or newer found: ${CUDNN_FOUND}, cudnn-frontend found: "
+                 "${CudnnFrontend_FOUND}); npm run setup:cuda gets both, or set CUDNN_PATH and CUDNN_FRONTEND_PATH")
+  return()
+endif()
+enable_language(CUDA)
+if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake older than 3.26 does not know that nvcc has C++20
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+endif()
+string(REGEX MATCH "^[0-9]+" cuda_major ${CMAKE_CUDA_COMPILER_VERSION})
+
+file(GLOB cuda_sources CONFIGURE_DEPENDS native/cuda/*.cc native/kernels/*.cc native/kernels/*.cu)
+add_library(cuda_engine OBJECT ${cuda_sources})
+target_link_libraries(cuda_engine PUBLIC project_options ${CUDNN_RESNET_CUDART_STATIC} ${CMAKE_DL_LIBS} rt Threads::Threads)
+target_include_directories(cuda_engine SYSTEM PUBLIC ${CUDNN_INCLUDE_DIR} ${CudnnFrontend_INCLUDE_DIR} ${CUDNN_RESNET_CUDA_INCLUDE_DIR})
+list(JOIN CMAKE_CUDA_ARCHITECTURES " " cuda_architectures)
+target_compile_definitions(cuda_engine PRIVATE
+  NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING
+  CUDNN_RESNET_CUDA_MAJOR="${cuda_major}"
+  CUDNN_RESNET_CUDA_ARCHITECTURES="${cuda_architectures}"
+  CUDNN_RESNET_CUDNN_LIBRARY_DIRS="${CUDNN_LIBRARY_DIR}"
+  CUDNN_RESNET_CUDA_LIBRARY_DIRS="${CUDNN_RESNET_CUDA_LIBRARY_DIR}")
+target_compile_options(cuda_engine PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-unused-parameter>)
+if(CUDNN_RESNET_STRICT)
+  target_compile_options(cuda_engine PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Werror>)
+endif()
+target_compile_definitions(core PUBLIC CUDNN_RESNET_CUDA)
+list(APPEND engines cuda_engine)
+message(STATUS "cudnn-resnet: the CUDA engine uses CUDA ${CMAKE_CUDA_COMPILER_VERSION}, cuDNN ${CUDNN_VERSION}, "
+               "cudnn-frontend ${CudnnFrontend_VERSION}, architectures ${cuda_architectures}")

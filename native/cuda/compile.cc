@@ -118,8 +118,9 @@ void build(Graph& graph, const PoolGraph& pool) {
   const auto type = dataType(pool.math);
   const auto& a = pool.attributes;
   const bool max = a.kind == PoolKind::Max;
-  const auto average = a.kind == PoolKind::AverageIncludingPadding ? fe::ResampleMode_t::AVGPOOL_INCLUDE_PADDING
-                                                                   : fe::ResampleMode_t::AVGPOOL_EXCLUDE_PADDING;
+  const auto average = a.kind == PoolKind::AverageIncludingPadding
+                           ? fe::ResampleMode_t::AVGPOOL_INCLUDE_PADDING
+                           : fe::ResampleMode_t::AVGPOOL_EXCLUDE_PADDING;
   const std::vector<int64_t> padding{a.padding[0], a.padding[1]};
   const auto x = graph.tensor(describe(Uid::X, pool.x, type));
   const auto y = graph.resample(
@@ -140,10 +141,11 @@ void build(Graph& graph, const BatchNormGraph& norm) {
   const auto x = graph.tensor(describe(Uid::X, norm.x, type));
   const auto scale = graph.tensor(describe(Uid::Scale, perChannel, fe::DataType_t::FLOAT));
   const auto bias = graph.tensor(describe(Uid::Bias, perChannel, fe::DataType_t::FLOAT));
-  auto epsilon = graph.tensor(describe(Uid::Epsilon, {1, 1, 1, 1}, fe::DataType_t::FLOAT).set_is_pass_by_value(true));
-  const auto outputs = graph.batchnorm(x, scale, bias,
-                                       fe::graph::Batchnorm_attributes().set_epsilon(epsilon).set_compute_data_type(
-                                           fe::DataType_t::FLOAT));
+  auto epsilon =
+      graph.tensor(describe(Uid::Epsilon, {1, 1, 1, 1}, fe::DataType_t::FLOAT).set_is_pass_by_value(true));
+  const auto outputs = graph.batchnorm(
+      x, scale, bias,
+      fe::graph::Batchnorm_attributes().set_epsilon(epsilon).set_compute_data_type(fe::DataType_t::FLOAT));
   setOutput(outputs[0], Uid::Y, norm.x, type);
   setOutput(outputs[1], Uid::Mean, perChannel, fe::DataType_t::FLOAT);
   setOutput(outputs[2], Uid::InverseDeviation, perChannel, fe::DataType_t::FLOAT);
@@ -159,9 +161,10 @@ std::vector<fe::NumericalNote_t> unwanted(Math math) {
                                          fe::NumericalNote_t::REDUCED_PRECISION_REDUCTION,
                                          fe::NumericalNote_t::DOWN_CONVERT_INPUTS};
   if (math == Math::Float32) {
-    notes.insert(notes.end(), {fe::NumericalNote_t::TENSOR_CORE, fe::NumericalNote_t::FFT,
-                               fe::NumericalNote_t::WINOGRAD, fe::NumericalNote_t::WINOGRAD_TILE_4x4,
-                               fe::NumericalNote_t::WINOGRAD_TILE_6x6, fe::NumericalNote_t::WINOGRAD_TILE_13x13});
+    notes.insert(notes.end(),
+                 {fe::NumericalNote_t::TENSOR_CORE, fe::NumericalNote_t::FFT, fe::NumericalNote_t::WINOGRAD,
+                  fe::NumericalNote_t::WINOGRAD_TILE_4x4, fe::NumericalNote_t::WINOGRAD_TILE_6x6,
+                  fe::NumericalNote_t::WINOGRAD_TILE_13x13});
   }
   return notes;
 }

@@ -1,5 +1,5 @@
-// From a description to a plan that cuDNN can run. compile.cc is the one file that includes cudnn-frontend, which takes
-// the better part of a minute to compile.
+// From a description to a plan that cuDNN can run. compile.cc is the one file that includes cudnn-frontend,
+// which takes the better part of a minute to compile.
 #pragma once
 
 #include <cstdint>
@@ -17,8 +17,8 @@ namespace cudnn_resnet::cuda {
 class Target {
  public:
   explicit Target(cudnnContext* handle) noexcept : handle_(handle) {}
-  // As JSON, with the keys that cuDNN gives in its own description of a device. Throws Error(Backend) where cuDNN
-  // does not accept them.
+  // As JSON, with the keys that cuDNN gives in its own description of a device. Throws Error(Backend) where
+  // cuDNN does not accept them.
   explicit Target(const std::string& deviceProperties);
 
   struct Properties;
@@ -37,7 +37,7 @@ struct CompiledGraph {
   std::shared_ptr<void> owner;  // keeps `plan` alive
   void* plan = nullptr;         // a cudnnBackendDescriptor_t of an execution plan
   int64_t workspaceBytes = 0;
-  std::string engine;           // which of cuDNN's engines, and its settings
+  std::string engine;  // which of cuDNN's engines, and its settings
 
   // The plan as cuDNN writes it, for a file; none where cuDNN cannot write plans of this engine.
   [[nodiscard]] std::optional<std::string> serialize() const;

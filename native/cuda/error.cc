@@ -34,12 +34,14 @@ void check(cudaError_t status, const char* what) {
     return;
   }
   cudaGetLastError();  // it has been seen: the next check is about the next call
-  const std::string message = std::string(what) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
+  const std::string message =
+      std::string(what) + ": " + cudaGetErrorString(status) + " (" + cudaGetErrorName(status) + ")";
   if (status == cudaErrorMemoryAllocation) {
     throw Error(ErrorCode::OutOfMemory, message + "; dispose of tensors, or take a smaller batch");
   }
   if (isSticky(status)) {
-    throw Error(ErrorCode::DeviceLost, message + "; the GPU answers nothing more in this process: start a new one");
+    throw Error(ErrorCode::DeviceLost,
+                message + "; the GPU answers nothing more in this process: start a new one");
   }
   throw Error(ErrorCode::Backend, message);
 }

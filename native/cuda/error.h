@@ -5,8 +5,8 @@
 
 namespace cudnn_resnet::cuda {
 
-// Throws Error(OutOfMemory), Error(DeviceLost) where the device will answer every later call with this error, or else
-// Error(Backend).
+// Throws Error(OutOfMemory), Error(DeviceLost) where the device will answer every later call with this error,
+// or else Error(Backend).
 void check(cudaError_t status, const char* what);
 
 // Whether every later call to the device fails as well.

@@ -13,7 +13,8 @@ std::string_view name(Math math) {
 }
 
 std::string_view name(Activation activation) {
-  constexpr std::array<std::string_view, 7> names{"", " relu", " relu6", " sigmoid", " tanh", " gelu", " swish"};
+  constexpr std::array<std::string_view, 7> names{"",      " relu", " relu6", " sigmoid",
+                                                  " tanh", " gelu", " swish"};
   return names[static_cast<size_t>(activation)];
 }
 

@@ -1,7 +1,7 @@
 // What cuDNN is asked to plan, as plain values: the key of the plan caches, and the input of compile().
 //
-// Images are NHWC in memory; shapes are written in the order N, C, H, W, with the channels as they are in memory,
-// padding included.
+// Images are NHWC in memory; shapes are written in the order N, C, H, W, with the channels as they are in
+// memory, padding included.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,12 @@
 
 namespace cudnn_resnet::cuda {
 
-// The elements of a tensor and the arithmetic on them. Accumulation is in float32 everywhere; TF32 is float32 in
-// memory, with products of ten mantissa bits.
+// The elements of a tensor and the arithmetic on them. Accumulation is in float32 everywhere; TF32 is float32
+// in memory, with products of ten mantissa bits.
 enum class Math : uint8_t { Float32, TF32, Float16, BFloat16 };
 
-// y = activation(convolution(x, weight) + bias + add); bias is float32. A linear layer is the convolution of a 1×1 image.
+// y = activation(convolution(x, weight) + bias + add); bias is float32. A linear layer is the convolution of
+// a 1×1 image.
 struct ConvGraph {
   Math math = Math::Float32;
   Shape x, weight;
@@ -32,7 +33,8 @@ struct PoolGraph {
   Pool2dAttributes attributes;
 };
 
-// y = (x - mean) / sqrt(variance + epsilon) · scale + bias by the statistics of the batch, which are written too.
+// y = (x - mean) / sqrt(variance + epsilon) · scale + bias by the statistics of the batch, which are written
+// too.
 struct BatchNormGraph {
   Math math = Math::Float32;
   Shape x;
@@ -40,7 +42,8 @@ struct BatchNormGraph {
 
 using GraphDescription = std::variant<ConvGraph, PoolGraph, BatchNormGraph>;
 
-// Readable, and different for different graphs: "conv f16 x[32, 64, 56, 56] w[64, 64, 3, 3] s1,1 p1,1 d1,1 g1 +bias relu".
+// Readable, and different for different graphs: "conv f16 x[32, 64, 56, 56] w[64, 64, 3, 3] s1,1 p1,1 d1,1 g1
+// +bias relu".
 [[nodiscard]] std::string text(const GraphDescription& description);
 
 [[nodiscard]] Shape outputShape(const ConvGraph& graph);

@@ -7,8 +7,8 @@
 
 namespace cudnn_resnet::cuda {
 
-// C order, or channels last: NHWC for images, KRSC for weights, with `channels` channels in memory, of which those
-// beyond the tensor's own are zeros.
+// C order, or channels last: NHWC for images, KRSC for weights, with `channels` channels in memory, of which
+// those beyond the tensor's own are zeros.
 struct Layout {
   bool channelsLast = false;
   int64_t channels = 0;  // 0 in C order

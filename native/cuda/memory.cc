@@ -57,7 +57,8 @@ void Staging::upload(const void* from, void* to, size_t bytes) {
     const size_t length = std::min(bufferBytes, bytes - offset);
     Buffer& buffer = next();
     std::memcpy(buffer.memory, static_cast<const std::byte*>(from) + offset, length);
-    check(cudaMemcpyAsync(static_cast<std::byte*>(to) + offset, buffer.memory, length, cudaMemcpyHostToDevice, stream_),
+    check(cudaMemcpyAsync(static_cast<std::byte*>(to) + offset, buffer.memory, length, cudaMemcpyHostToDevice,
+                          stream_),
           "copying to the GPU");
     check(cudaEventRecord(buffer.done, stream_), "cudaEventRecord");
   }
@@ -77,8 +78,8 @@ void Staging::download(const void* from, void* to, size_t bytes) {
   for (size_t offset = 0; offset < bytes; offset += bufferBytes) {
     const size_t length = std::min(bufferBytes, bytes - offset);
     Buffer& buffer = next();
-    check(cudaMemcpyAsync(buffer.memory, static_cast<const std::byte*>(from) + offset, length, cudaMemcpyDeviceToHost,
-                          stream_),
+    check(cudaMemcpyAsync(buffer.memory, static_cast<const std::byte*>(from) + offset, length,
+                          cudaMemcpyDeviceToHost, stream_),
           "copying from the GPU");
     check(cudaEventRecord(buffer.done, stream_), "cudaEventRecord");
     if (pending.buffer != nullptr) {

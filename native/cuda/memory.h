@@ -10,8 +10,8 @@
 
 namespace cudnn_resnet::cuda {
 
-// All work of an engine is in one stream: a block that is given back and taken again is used in the order of the
-// stream, and giving one back to CUDA waits for the device.
+// All work of an engine is in one stream: a block that is given back and taken again is used in the order of
+// the stream, and giving one back to CUDA waits for the device.
 class DeviceMemory : public RawMemory {
  public:
   explicit DeviceMemory(int device) noexcept : device_(device) {}
@@ -22,8 +22,8 @@ class DeviceMemory : public RawMemory {
   int device_;
 };
 
-// Copies between the host's memory and the device's through pinned buffers: what CUDA does by itself for memory that is
-// not pinned waits for the whole stream first.
+// Copies between the host's memory and the device's through pinned buffers: what CUDA does by itself for
+// memory that is not pinned waits for the whole stream first.
 class Staging {
  public:
   explicit Staging(cudaStream_t stream) noexcept : stream_(stream) {}

@@ -7,7 +7,8 @@
 
 namespace cudnn_resnet::kernels {
 
-// scale = weight / sqrt(variance + epsilon), shift = bias - mean · scale; weight is 1 and bias 0 where nullptr.
+// scale = weight / sqrt(variance + epsilon), shift = bias - mean · scale; weight is 1 and bias 0 where
+// nullptr.
 struct BatchNormParameters {
   const float *mean, *variance, *weight, *bias;
   double epsilon;
@@ -16,8 +17,8 @@ struct BatchNormParameters {
 };
 void batchNormParameters(const BatchNormParameters& arguments, cudaStream_t stream);
 
-// Moves the running statistics towards those of the batch, whose variance is given as 1 / sqrt(variance + epsilon) and
-// is multiplied by `unbiased`.
+// Moves the running statistics towards those of the batch, whose variance is given as 1 / sqrt(variance +
+// epsilon) and is multiplied by `unbiased`.
 struct RunningStatistics {
   float *mean, *variance;
   const float *batchMean, *batchInverseDeviation;

@@ -3,8 +3,8 @@
 
 namespace cudnn_resnet::kernels {
 
-// Every thread gets the result. The block's size is a multiple of 32 and at most 1024; all threads must take part.
-// `combine` must be associative and commutative.
+// Every thread gets the result. The block's size is a multiple of 32 and at most 1024; all threads must take
+// part. `combine` must be associative and commutative.
 template <typename T, typename Combine>
 __device__ T blockReduce(T value, Combine combine) {
   constexpr unsigned all = 0xffffffffU;
@@ -27,7 +27,9 @@ __device__ T blockReduce(T value, Combine combine) {
 // A float for blockReduce.
 struct Scalar {
   float value;
-  __device__ Scalar shuffled(unsigned mask, int offset) const { return {__shfl_xor_sync(mask, value, offset)}; }
+  __device__ Scalar shuffled(unsigned mask, int offset) const {
+    return {__shfl_xor_sync(mask, value, offset)};
+  }
 };
 
 }  // namespace cudnn_resnet::kernels

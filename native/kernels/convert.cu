@@ -13,14 +13,16 @@ __global__ void castKernel(const From* __restrict__ from, To* __restrict__ to, i
   }
 }
 
-// Eight elements per thread; the accesses of the narrower type are at least 8 bytes wide, of the wider at least 16.
+// Eight elements per thread; the accesses of the narrower type are at least 8 bytes wide, of the wider at
+// least 16.
 template <typename T>
 struct alignas(sizeof(T) * 8 < 16 ? sizeof(T) * 8 : 16) Eight {
   T values[8];
 };
 
 template <typename From, typename To>
-__global__ void castEightKernel(const Eight<From>* __restrict__ from, Eight<To>* __restrict__ to, int64_t count) {
+__global__ void castEightKernel(const Eight<From>* __restrict__ from, Eight<To>* __restrict__ to,
+                                int64_t count) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
     const Eight<From> source = from[i];
@@ -33,10 +35,10 @@ __global__ void castEightKernel(const Eight<From>* __restrict__ from, Eight<To>*
   }
 }
 
-template <typename From, typename To>
-__global__ void transposeKernel(TransposeIndex index, const From* __restrict__ from, To* __restrict__ to) {
+template <typename T>
+__global__ void transposeKernel(TransposeIndex index, const T* __restrict__ from, T* __restrict__ to) {
   // One column more than the tile is wide, so that reading a column meets every bank once.
-  __shared__ To buffer[TransposeIndex::tile][TransposeIndex::tile + 1];
+  __shared__ T buffer[TransposeIndex::tile][TransposeIndex::tile + 1];
   const int64_t tiles = index.columnTiles() * index.rowTiles() * index.batch;
   for (int64_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {
     const int64_t columnTile = tile % index.columnTiles();
@@ -45,7 +47,7 @@ __global__ void transposeKernel(TransposeIndex index, const From* __restrict__ f
     const int x = static_cast<int>(threadIdx.x);
     for (int y = static_cast<int>(threadIdx.y); y < TransposeIndex::tile; y += TransposeIndex::rowsPerPass) {
       const int64_t source = index.source(matrix, columnTile, rowTile, x, y);
-      buffer[y][x] = source < 0 ? convert<To>(0.0F) : convert<To>(from[source]);
+      buffer[y][x] = source < 0 ? T{0} : from[source];
     }
     __syncthreads();
     for (int y = static_cast<int>(threadIdx.y); y < TransposeIndex::tile; y += TransposeIndex::rowsPerPass) {
@@ -65,7 +67,24 @@ __global__ void copyRowsKernel(Rows shape, const T* __restrict__ from, T* __rest
   for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
     const int64_t row = i / shape.targetStride;
     const int64_t column = i % shape.targetStride;
-    to[i] = column < shape.columns ? from[row * shape.sourceStride + column] : convert<T>(0.0F);
+    to[i] = column < shape.columns ? from[row * shape.sourceStride + column] : T{0};
+  }
+}
+
+// An unsigned integer of the size, as the argument of a generic lambda.
+template <typename Function>
+void withBits(size_t bytes, Function&& function) {
+  switch (bytes) {
+    case 1:
+      return function(uint8_t{});
+    case 2:
+      return function(uint16_t{});
+    case 4:
+      return function(uint32_t{});
+    case 8:
+      return function(uint64_t{});
+    default:
+      throw Error(ErrorCode::Native, "no element has " + std::to_string(bytes) + " bytes");
   }
 }
 
@@ -89,24 +108,21 @@ void cast(const void* from, DType fromType, void* to, DType toType, int64_t coun
   checkLaunch("cast");
 }
 
-void transpose(const TransposeIndex& index, const void* from, DType fromType, void* to, DType toType,
+void transpose(const TransposeIndex& index, const void* from, void* to, size_t elementBytes,
                cudaStream_t stream) {
   const int64_t tiles = index.columnTiles() * index.rowTiles() * index.batch;
   const auto blocks = static_cast<unsigned>(std::min<int64_t>(tiles, 1 << 16));
   const dim3 threads(TransposeIndex::tile, TransposeIndex::rowsPerPass);
-  withElement(fromType, [&](auto source) {
-    withElement(toType, [&](auto target) {
-      using From = decltype(source);
-      using To = decltype(target);
-      transposeKernel<From, To>
-          <<<blocks, threads, 0, stream>>>(index, static_cast<const From*>(from), static_cast<To*>(to));
-    });
+  withBits(elementBytes, [&](auto element) {
+    using T = decltype(element);
+    transposeKernel<T>
+        <<<blocks, threads, 0, stream>>>(index, static_cast<const T*>(from), static_cast<T*>(to));
   });
   checkLaunch("transpose");
 }
 
-void copyRows(const Rows& shape, const void* from, void* to, DType dtype, cudaStream_t stream) {
-  withElement(dtype, [&](auto element) {
+void copyRows(const Rows& shape, const void* from, void* to, size_t elementBytes, cudaStream_t stream) {
+  withBits(elementBytes, [&](auto element) {
     using T = decltype(element);
     copyRowsKernel<T><<<blocksFor(shape.rows * shape.targetStride), threadsPerBlock, 0, stream>>>(
         shape, static_cast<const T*>(from), static_cast<T*>(to));

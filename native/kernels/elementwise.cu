@@ -35,7 +35,8 @@ __global__ void elementwiseVectorKernel(Elementwise a) {
   const auto* add = static_cast<const Vector<T>*>(a.add);
   auto* y = static_cast<Vector<T>*>(a.y);
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count / lanes; i += stride) {
+  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count / lanes;
+       i += stride) {
     Vector<T> value = x[i];
     const Vector<T> addend = add != nullptr ? add[i] : value;
     const int64_t channel = i * lanes % a.channels;
@@ -55,8 +56,8 @@ void elementwise(const Elementwise& a, DType dtype, cudaStream_t stream) {
     using T = decltype(element);
     constexpr int lanes = Vector<T>::lanes;
     const bool parameters = a.scale != nullptr || a.shift != nullptr;
-    const bool vector = a.count % lanes == 0 && (!parameters || a.channels % lanes == 0) && aligned(a.x, 16) &&
-                        aligned(a.y, 16) && aligned(a.add, 16);
+    const bool vector = a.count % lanes == 0 && (!parameters || a.channels % lanes == 0) &&
+                        aligned(a.x, 16) && aligned(a.y, 16) && aligned(a.add, 16);
     if (vector) {
       elementwiseVectorKernel<T><<<blocksFor(a.count / lanes), threadsPerBlock, 0, stream>>>(a);
     } else {

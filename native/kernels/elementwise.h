@@ -1,5 +1,6 @@
-// What works element by element: activations, additions, batch norm in inference, and what a convolution does to its
-// result where cuDNN has no fused plan. One kernel for every shape, where cuDNN would compile one per shape at run time.
+// What works element by element: activations, additions, batch norm in inference, and what a convolution does
+// to its result where cuDNN has no fused plan. One kernel for every shape, where cuDNN would compile one per
+// shape at run time.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -9,7 +10,8 @@
 
 namespace cudnn_resnet::kernels {
 
-// y[i] = activation(x[i] · scale[i mod channels] + shift[i mod channels] + add[i]); what is nullptr is left out.
+// y[i] = activation(x[i] · scale[i mod channels] + shift[i mod channels] + add[i]); what is nullptr is left
+// out.
 struct Elementwise {
   const void* x;
   const float* scale;

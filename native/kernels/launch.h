@@ -13,7 +13,8 @@ namespace cudnn_resnet::kernels {
 
 constexpr unsigned threadsPerBlock = 256;
 
-// Blocks for `count` items at one per thread. The kernels stride over the grid, so that a bound on it costs no item.
+// Blocks for `count` items at one per thread. The kernels stride over the grid, so that a bound on it costs
+// no item.
 inline unsigned blocksFor(int64_t count) {
   constexpr int64_t most = 1 << 16;
   return static_cast<unsigned>(std::clamp<int64_t>((count + threadsPerBlock - 1) / threadsPerBlock, 1, most));
@@ -22,6 +23,8 @@ inline unsigned blocksFor(int64_t count) {
 // Throws what the launch of `kernel` failed with. Does not wait for the kernel.
 void checkLaunch(const char* kernel);
 
-inline bool aligned(const void* pointer, size_t bytes) { return reinterpret_cast<uintptr_t>(pointer) % bytes == 0; }
+inline bool aligned(const void* pointer, size_t bytes) {
+  return reinterpret_cast<uintptr_t>(pointer) % bytes == 0;
+}
 
 }  // namespace cudnn_resnet::kernels

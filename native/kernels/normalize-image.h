@@ -9,8 +9,8 @@
 
 namespace cudnn_resnet::kernels {
 
-// RGB bytes of `pixels` pixels to (byte / 255 - mean) / deviation, NHWC with `channels` channels in memory: three, and
-// zeros behind them.
+// RGB bytes of `pixels` pixels to (byte / 255 - mean) / deviation, NHWC with `channels` channels in memory:
+// three, and zeros behind them.
 struct NormalizeImage {
   const uint8_t* bytes;
   void* y;

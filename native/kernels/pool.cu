@@ -25,7 +25,8 @@ __global__ void poolKernel(Pool p) {
       for (int64_t column = columns.begin; column < columns.end; ++column) {
         const float value = toFloat(x[(line + column) * p.channels + channel]);
         if (max) {
-          result = value > result || isnan(value) ? value : result;  // NaN, once met, stays: nothing is greater
+          result =
+              value > result || isnan(value) ? value : result;  // NaN, once met, stays: nothing is greater
         } else {
           result += value;
         }

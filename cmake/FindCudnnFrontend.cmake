@@ -1,0 +1,34 @@
+# Finds the headers of cudnn-frontend 1.12 or newer: in CUDNN_FRONTEND_PATH, in the system's folders, in the wheel
+# nvidia-cudnn-frontend of the python3 on PATH or of the project's .cuda. An installation uses no network by itself:
+# CUDNN_RESNET_FETCH_FRONTEND=ON fetches a pinned release from GitHub where there is none of these.
+# Gives CudnnFrontend_INCLUDE_DIR and CudnnFrontend_VERSION.
+include(NvidiaWheels)
+nvidia_wheels(nvidia_site_packages)
+find_path(CudnnFrontend_INCLUDE_DIR cudnn_frontend.h
+          HINTS $ENV{CUDNN_FRONTEND_PATH} ${CUDNN_FRONTEND_PATH} $ENV{CUDNN_PATH} ${CUDNN_PATH}
+          PATHS ${nvidia_site_packages}
+          PATH_SUFFIXES include)
+mark_as_advanced(CudnnFrontend_INCLUDE_DIR)
+
+option(CUDNN_RESNET_FETCH_FRONTEND "Fetch the headers of cudnn-frontend from GitHub where they are not found" OFF)
+if(NOT CudnnFrontend_INCLUDE_DIR AND CUDNN_RESNET_FETCH_FRONTEND)
+  include(FetchContent)
+  FetchContent_Declare(cudnn_frontend URL https://github.com/NVIDIA/cudnn-frontend/archive/refs/tags/v1.23.0.tar.gz)
+  FetchContent_GetProperties(cudnn_frontend)
+  if(NOT cudnn_frontend_POPULATED)
+    FetchContent_Populate(cudnn_frontend)  # the headers alone: its own build wants a linked cuDNN
+  endif()
+  set(CudnnFrontend_INCLUDE_DIR ${cudnn_frontend_SOURCE_DIR}/include)
+endif()
+
+unset(CudnnFrontend_VERSION)
+if(EXISTS ${CudnnFrontend_INCLUDE_DIR}/cudnn_frontend_version.h)
+  file(STRINGS ${CudnnFrontend_INCLUDE_DIR}/cudnn_frontend_version.h frontend_lines
+       REGEX "#define CUDNN_FRONTEND_(MAJOR|MINOR|PATCH)_VERSION +[0-9]+")
+  string(REGEX MATCHALL "[0-9]+" frontend_parts "${frontend_lines}")
+  list(JOIN frontend_parts "." CudnnFrontend_VERSION)
+endif()
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(CudnnFrontend REQUIRED_VARS CudnnFrontend_INCLUDE_DIR CudnnFrontend_VERSION
+                                  VERSION_VAR CudnnFrontend_VERSION)

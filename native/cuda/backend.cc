@@ -1,0 +1,120 @@
+#include "cuda/backend.h"
+
+#include <cuda_runtime_api.h>
+
+#include <exception>
+#include <string>
+
+#include "cuda/cudnn-library.h"
+#include "cuda/engine.h"
+#include "cuda/error.h"
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+// "13.0" of 13000
+std::string cudaVersionText(int version) {
+  return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
+}
+
+// The oldest driver of Linux that runs every program of a major version of CUDA.
+std::string driverFor(int runtimeVersion) { return runtimeVersion >= 13000 ? "580" : "525"; }
+
+// What is wrong with the driver; empty where nothing is.
+std::string driverProblem(int driver, int runtime) {
+  if (driver == 0) {
+    return "no NVIDIA driver was found: install driver " + driverFor(runtime) +
+           " or newer (Debian, Ubuntu: apt-get install nvidia-open; in a container, start it with --gpus "
+           "all)";
+  }
+  if (driver / 1000 < runtime / 1000) {
+    return "the driver is too old for CUDA " + cudaVersionText(runtime) + ": it knows CUDA " +
+           cudaVersionText(driver) + "; install driver " + driverFor(runtime) +
+           " or newer, or build with an older CUDA";
+  }
+  return {};
+}
+
+// Plans are for a version of cuDNN and a kind of GPU.
+std::string planIdentity(const CudnnLibrary& library, const cudaDeviceProp& properties) {
+  return "cudnn " + library.versionText + " cuda " + std::to_string(library.cudaVersion) + " sm_" +
+         std::to_string(properties.major) + std::to_string(properties.minor) + " multiprocessors " +
+         std::to_string(properties.multiProcessorCount);
+}
+
+void addDevice(Backend& backend, int index, const CudnnSearch& search) {
+  cudaDeviceProp properties{};
+  if (const cudaError_t status = cudaGetDeviceProperties(&properties, index); status != cudaSuccess) {
+    cudaGetLastError();
+    backend.report += "  cuda:" + std::to_string(index) + ": " + cudaGetErrorString(status) + "\n";
+    return;
+  }
+  const std::string id = "cuda:" + std::to_string(index);
+  backend.report += "  " + id + ": " + properties.name + ", compute capability " +
+                    std::to_string(properties.major) + "." + std::to_string(properties.minor) + ", " +
+                    std::to_string(properties.totalGlobalMem >> 20U) + " MiB\n";
+  if (properties.major * 10 + properties.minor < 75) {
+    backend.report +=
+        "    not used: its compute capability is below 7.5 (Turing), the oldest that cuDNN 9 plans for\n";
+    return;
+  }
+  if (search.library == nullptr) {
+    return;
+  }
+  backend.devices.push_back(
+      {id, properties.name, "cuDNN " + search.library->versionText, properties.totalGlobalMem,
+       [index, identity = planIdentity(*search.library, properties)](EngineMemory& memory) {
+         return std::make_unique<CudaEngine>(index, identity, optionsOfEnvironment(), memory);
+       }});
+}
+
+void look(Backend& backend) {
+  int runtime = 0;
+  int driver = 0;
+  cudaRuntimeGetVersion(&runtime);
+  cudaDriverGetVersion(&driver);
+  backend.report = "CUDA engine: built with CUDA " + cudaVersionText(CUDART_VERSION) +
+                   " for " CUDNN_RESNET_CUDA_ARCHITECTURES ", cuDNN " + std::to_string(CUDNN_MAJOR) + "." +
+                   std::to_string(CUDNN_MINOR) + "." + std::to_string(CUDNN_PATCHLEVEL) + "'s headers\n";
+
+  const CudnnSearch& search = cudnn();
+  if (search.library != nullptr) {
+    backend.report += "cuDNN " + search.library->versionText + ": " + search.library->path + "\n";
+  } else {
+    backend.report += search.problem + "\n";
+  }
+  backend.report += "libraries that cuDNN compiles and multiplies with:\n" + search.notes;
+
+  if (const std::string problem = driverProblem(driver, runtime); !problem.empty()) {
+    backend.report += problem + "\n";
+    return;
+  }
+  backend.report += "driver: knows CUDA " + cudaVersionText(driver) + "\n";
+  int count = 0;
+  const cudaError_t status = cudaGetDeviceCount(&count);
+  cudaGetLastError();
+  if (status != cudaSuccess || count == 0) {
+    backend.report += std::string("no GPU: ") +
+                      cudaGetErrorString(status != cudaSuccess ? status : cudaErrorNoDevice) +
+                      "; nvidia-smi lists what the driver sees, CUDA_VISIBLE_DEVICES what it may show\n";
+    return;
+  }
+  for (int index = 0; index < count; ++index) {
+    addDevice(backend, index, search);
+  }
+}
+
+}  // namespace
+
+Backend backend() noexcept {
+  Backend backend;
+  try {
+    look(backend);
+  } catch (const std::exception& error) {
+    backend.devices.clear();
+    backend.report += std::string("CUDA engine: ") + error.what() + "\n";
+  }
+  return backend;
+}
+
+}  // namespace cudnn_resnet::cuda

@@ -1,0 +1,158 @@
+#include "cuda/engine.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include "cuda/error.h"
+#include "kernels/convert.h"
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+std::optional<PlanFiles> planFiles(const std::string& identity) {
+  const auto folder = defaultPlanFolder();
+  if (folder.empty()) {
+    return std::nullopt;
+  }
+  return PlanFiles(folder, identity, [](const std::string& message) {
+    std::fprintf(stderr, "cudnn-resnet: %s\n", message.c_str());
+  });
+}
+
+}  // namespace
+
+EngineOptions optionsOfEnvironment() {
+  const char* value = std::getenv("CUDNN_RESNET_TF32");
+  return {value != nullptr && std::string_view(value) == "1"};
+}
+
+CudaEngine::CudaEngine(int device, const std::string& planIdentity, EngineOptions options,
+                       EngineMemory& memory)
+    : options_(options),
+      allocator_(std::make_shared<CachingAllocator>(std::make_unique<DeviceMemory>(device), memory.use)) {
+  const CudnnLibrary& library = requireCudnn();
+  check(cudaSetDevice(device), "cudaSetDevice");
+  // Not the default stream: others in this process may use that, and it waits for every other one.
+  cudaStream_t stream = nullptr;
+  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
+  stream_.reset(stream);
+  cudnnHandle_t handle = nullptr;
+  check(library.create(&handle), "cudnnCreate");
+  handle_.reset(handle);
+  check(library.setStream(handle, stream), "cudnnSetStream");
+  staging_ = std::make_unique<Staging>(stream);
+  plans_ = std::make_unique<PlanCache>(handle, planFiles(planIdentity));
+  memory.allocator = allocator_;
+}
+
+// Memory that the stream still uses must not be given away before it has.
+CudaEngine::~CudaEngine() { cudaStreamSynchronize(stream()); }
+
+Math CudaEngine::math(DType dtype) const {
+  switch (dtype) {
+    case DType::Float16:
+      return Math::Float16;
+    case DType::BFloat16:
+      return Math::BFloat16;
+    case DType::Float32:
+      return options_.tf32 ? Math::TF32 : Math::Float32;
+    default:
+      throw Error(ErrorCode::DType, "cuDNN computes with no " + std::string(name(dtype)));
+  }
+}
+
+Block CudaEngine::allocate(int64_t elements, DType dtype) {
+  return allocator_->allocate(static_cast<size_t>(elements) * bytesPerElement(dtype));
+}
+
+void* CudaEngine::create(Tensor& y, Layout layout) {
+  auto storage = std::make_unique<CudaStorage>(allocate(elementsIn(layout, y.shape), y.dtype), layout);
+  void* data = storage->data();
+  y.storage = std::move(storage);
+  return data;
+}
+
+void CudaEngine::write(const Tensor& x, Layout layout, void* to) {
+  const void* data = storageOf(x).data();
+  const Layout from = storageOf(x).layout();
+  const size_t size = bytesPerElement(x.dtype);
+  if (from == layout) {
+    check(cudaMemcpyAsync(to, data, static_cast<size_t>(elementsIn(layout, x.shape)) * size,
+                          cudaMemcpyDeviceToDevice, stream()),
+          "copying on the GPU");
+    return;
+  }
+  // Layouts other than C order are those of four dimensions.
+  const int64_t channels = x.shape[1];
+  const int64_t pixels = x.shape[2] * x.shape[3];
+  if (from.channelsLast && layout.channelsLast) {
+    kernels::copyRows({x.shape[0] * pixels, channels, from.channels, layout.channels}, data, to, size,
+                      stream());
+  } else if (layout.channelsLast) {
+    kernels::transpose({channels, pixels, pixels, layout.channels, x.shape[0]}, data, to, size, stream());
+  } else {
+    kernels::transpose({pixels, channels, from.channels, pixels, x.shape[0]}, data, to, size, stream());
+  }
+}
+
+void* CudaEngine::in(Layout layout, Tensor& x) {
+  CudaStorage& storage = storageOf(x);
+  if (storage.layout() != layout) {
+    Block block = allocate(elementsIn(layout, x.shape), x.dtype);
+    write(x, layout, block.get());
+    storage.replace(std::move(block), layout);
+  }
+  return storage.data();
+}
+
+const float* CudaEngine::floats(Tensor& bias) {
+  CudaStorage& storage = storageOf(bias);
+  if (bias.dtype == DType::Float32) {
+    return static_cast<const float*>(storage.data());
+  }
+  if (storage.float32.get() == nullptr) {
+    Block block = allocate(bias.size(), DType::Float32);
+    kernels::cast(storage.data(), bias.dtype, block.get(), DType::Float32, bias.size(), stream());
+    storage.float32 = std::move(block);
+  }
+  return static_cast<const float*>(storage.float32.get());
+}
+
+void CudaEngine::execute(const Plan& plan, std::span<const Binding> bindings) {
+  Block workspace;
+  if (plan.workspaceBytes() > 0) {
+    workspace = allocator_->allocate(plan.workspaceBytes());
+  }
+  plan.execute(handle_.get(), bindings, workspace.get());
+}
+
+void CudaEngine::upload(const void* data, Tensor& y) { staging_->upload(data, create(y, plain), y.bytes()); }
+
+void CudaEngine::download(Tensor& x, void* data) {
+  const CudaStorage& storage = storageOf(x);
+  if (storage.layout() == plain) {
+    staging_->download(storage.data(), data, x.bytes());
+    return;
+  }
+  // Not in(): the layout that x is kept in is the one that the next operation wants.
+  const Block ordered = allocate(x.size(), x.dtype);
+  write(x, plain, ordered.get());
+  staging_->download(ordered.get(), data, x.bytes());
+}
+
+void CudaEngine::zeros(Tensor& y) {
+  check(cudaMemsetAsync(create(y, plain), 0, y.bytes(), stream()), "cudaMemsetAsync");
+}
+
+void CudaEngine::cast(Tensor& x, Tensor& y) {
+  const Layout layout = storageOf(x).layout();
+  kernels::cast(storageOf(x).data(), x.dtype, create(y, layout), y.dtype, elementsIn(layout, x.shape),
+                stream());
+}
+
+void CudaEngine::reshape(Tensor& x, Tensor& y) { write(x, plain, create(y, plain)); }
+
+void CudaEngine::synchronize() { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); }
+
+}  // namespace cudnn_resnet::cuda

@@ -1,0 +1,94 @@
+// The engine on cuDNN. The primitives stand in files named after them; engine.cc holds what they share.
+//
+// Everything is put into one stream and nothing waits, except where values are read: download, topK,
+// synchronize.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <type_traits>
+
+#include "core/backend.h"
+#include "core/engine.h"
+#include "cuda/memory.h"
+#include "cuda/plan-cache.h"
+#include "cuda/storage.h"
+
+namespace cudnn_resnet::cuda {
+
+struct EngineOptions {
+  // float32 tensors are multiplied with TF32: eight times the rate, and errors of about one in a thousand.
+  bool tf32 = false;
+};
+
+// Whether CUDNN_RESNET_TF32 asks for TF32.
+[[nodiscard]] EngineOptions optionsOfEnvironment();
+
+class CudaEngine : public Engine {
+ public:
+  CudaEngine(int device, const std::string& planIdentity, EngineOptions options, EngineMemory& memory);
+  ~CudaEngine() override;
+
+  void upload(const void* data, Tensor& y) override;
+  void download(Tensor& x, void* data) override;
+  void zeros(Tensor& y) override;
+  void cast(Tensor& x, Tensor& y) override;
+  void reshape(Tensor& x, Tensor& y) override;
+  void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
+              Tensor& y) override;
+  void linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) override;
+  void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) override;
+  void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) override;
+  void activate(Activation activation, Tensor& x, Tensor& y) override;
+  void add(Activation activation, Tensor& a, Tensor& b, Tensor& y) override;
+  void pool2d(const Pool2dAttributes& attributes, Tensor& x, Tensor& y) override;
+  void softmax(Tensor& x, Tensor& y) override;
+  void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) override;
+  TopK topK(Tensor& x, int64_t k) override;
+  void synchronize() override;
+
+ private:
+  [[nodiscard]] Math math(DType dtype) const;
+
+  [[nodiscard]] Block allocate(int64_t elements, DType dtype);
+  // Gives y a storage in `layout` and returns where its values are to be written.
+  void* create(Tensor& y, Layout layout);
+
+  // The values of x in `layout`, which becomes the layout that x is kept in.
+  [[nodiscard]] void* in(Layout layout, Tensor& x);
+  // A bias as float32 [channels].
+  [[nodiscard]] const float* floats(Tensor& bias);
+  // Writes x to `to` in `layout`, whatever the layout it is kept in.
+  void write(const Tensor& x, Layout layout, void* to);
+
+  // Runs the convolution, fused where cuDNN has a plan for that, else followed by a kernel.
+  struct ConvPointers {
+    const void* x;
+    const void* weight;
+    const float* bias;
+    const void* add;
+    void* y;
+  };
+  void runConv(ConvGraph graph, DType dtype, const ConvPointers& pointers);
+  void execute(const Plan& plan, std::span<const Binding> bindings);
+
+  struct StreamEnd {
+    void operator()(cudaStream_t stream) const noexcept { cudaStreamDestroy(stream); }
+  };
+  struct HandleEnd {
+    void operator()(cudnnHandle_t handle) const noexcept { requireCudnn().destroy(handle); }
+  };
+  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
+
+  EngineOptions options_;
+  std::shared_ptr<CachingAllocator> allocator_;
+  std::unique_ptr<std::remove_pointer_t<cudaStream_t>, StreamEnd> stream_;
+  std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, HandleEnd> handle_;
+  std::unique_ptr<Staging> staging_;
+  std::unique_ptr<PlanCache> plans_;
+};
+
+[[nodiscard]] inline CudaStorage& storageOf(const Tensor& x) { return static_cast<CudaStorage&>(*x.storage); }
+
+}  // namespace cudnn_resnet::cuda

@@ -1,0 +1,42 @@
+// Plans kept in files, so that the next process does not compile them again. What is in the folder is never
+// needed: a file that is damaged, of another version or unreadable is a plan that is not there.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace cudnn_resnet::cuda {
+
+class PlanFiles {
+ public:
+  // `identity` says which library and which kind of device the plans are for. `warn` is told, at most once,
+  // of what keeps the files from being used.
+  PlanFiles(std::filesystem::path folder, std::string identity, std::function<void(const std::string&)> warn,
+            uint64_t mostBytes = uint64_t{256} << 20U);
+
+  [[nodiscard]] std::optional<std::string> read(const std::string& graph);
+  // Whole or not at all, whoever else writes; the files longest unused go when there is too much.
+  void write(const std::string& graph, const std::string& plan);
+  // A plan that was read is not accepted after all.
+  void discard(const std::string& graph, const std::string& why);
+
+ private:
+  [[nodiscard]] std::filesystem::path file(const std::string& graph) const;
+  void warnOnce(const std::string& message);
+  void makeRoom();
+
+  std::filesystem::path folder_;
+  std::string identity_;
+  std::function<void(const std::string&)> warn_;
+  uint64_t mostBytes_;
+  bool warned_ = false;
+};
+
+// `plans` in the package's cache folder: CUDNN_RESNET_CACHE, else cudnn-resnet in XDG_CACHE_HOME or ~/.cache.
+// Empty where there is none of these.
+[[nodiscard]] std::filesystem::path defaultPlanFolder();
+
+}  // namespace cudnn_resnet::cuda
