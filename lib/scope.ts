@@ -5,8 +5,18 @@ interface Disposable {
   dispose(): void;
 }
 
+/** What tensors belong to, so that no scope disposes of them. */
+interface Owner {
+  ownTensors(): readonly Disposable[];
+}
+
+interface Scope {
+  made: Set<Disposable>;
+  owners: Set<Owner>;
+}
+
 // Follows each asynchronous call on its own, so that scopes that overlap in time do not take each other's tensors.
-const current = new AsyncLocalStorage<Set<Disposable> | undefined>();
+const current = new AsyncLocalStorage<Scope | undefined>();
 
 /**
  * Runs `fn` and disposes of every tensor made inside that it does not return, also where it throws. What it returns may
@@ -15,18 +25,18 @@ const current = new AsyncLocalStorage<Set<Disposable> | undefined>();
  */
 export function scope<T>(fn: () => T): T {
   const outer = current.getStore();
-  const made = new Set<Disposable>();
+  const own: Scope = { made: new Set(), owners: new Set() };
   const leave = <R>(result: R): R => {
-    release(result, made, outer);
+    release(result, own, outer);
     return result;
   };
   const fail = (error: unknown): never => {
-    release(undefined, made, outer);
+    release(undefined, own, outer);
     throw error;
   };
   let result: T;
   try {
-    result = current.run(made, fn);
+    result = current.run(own, fn);
   } catch (error) {
     return fail(error);
   }
@@ -40,16 +50,25 @@ export function unscoped<T>(fn: () => T): T {
 
 /** Lets the scope that is open, if one is, dispose of `tensor`. */
 export function register(tensor: Disposable): void {
-  current.getStore()?.add(tensor);
+  current.getStore()?.made.add(tensor);
+}
+
+/** Keeps the scope that is open, if one is, from disposing of the tensors that belong to `owner` when it ends. */
+export function registerOwner(owner: Owner): void {
+  current.getStore()?.owners.add(owner);
 }
 
 /** Takes `tensor` out of the scope that is open. */
 export function unregister(tensor: Disposable): void {
-  current.getStore()?.delete(tensor);
+  current.getStore()?.made.delete(tensor);
 }
 
-function release(kept: unknown, made: Set<Disposable>, outer: Set<Disposable> | undefined): void {
-  keep(kept, made, outer, new Set());
+function release(kept: unknown, { made, owners }: Scope, outer: Scope | undefined): void {
+  for (const owner of owners) {
+    for (const tensor of owner.ownTensors()) made.delete(tensor);
+    outer?.owners.add(owner);
+  }
+  keep(kept, made, outer?.made, new Set());
   for (const tensor of made) {
     tensor.dispose();
   }

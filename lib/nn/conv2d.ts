@@ -145,6 +145,6 @@ export class Conv2d extends Module {
 }
 
 function pair(what: string, value: ops.Pair, least = 1): readonly [number, number] {
-  const [height, width] = typeof value === 'number' ? [value, value] : value;
+  const [height, width] = Array.isArray(value) ? value : [value, value];
   return [checkExtent(what, height, least), checkExtent(what, width, least)];
 }

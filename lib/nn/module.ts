@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { type Device, type DeviceId, device } from '../device.js';
 import type { DType, WeightEntry } from '../dtype.js';
 import { checkOptions } from '../options.js';
-import { unscoped } from '../scope.js';
+import { registerOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import { Parameter } from './parameter.js';
 import { type StateDictionary, stateDictPlan, writeEntry } from './state-dict.js';
@@ -35,6 +35,10 @@ export interface LoadResult {
  */
 export abstract class Module {
   training = true;
+
+  constructor() {
+    registerOwner(this);
+  }
 
   abstract forward(x: Tensor): Tensor;
 
@@ -101,7 +105,7 @@ export abstract class Module {
   /** Moves parameters and buffers to another device or to another floating-point dtype. */
   to(options: { device?: DeviceId | Device | undefined; dtype?: DType | undefined }): this {
     checkOptions('Module.to', options, ['device', 'dtype']);
-    for (const [name, tensor] of this.ownTensors()) {
+    for (const [name, tensor] of this.ownEntries()) {
       const dtype = tensor.dtype === 'int64' ? undefined : options.dtype;
       const moved = unscoped(() => tensor.to({ device: options.device, dtype }));
       Object.assign(this, { [name]: tensor instanceof Parameter ? new Parameter(moved) : moved });
@@ -115,7 +119,7 @@ export abstract class Module {
 
   /** Frees the parameters and buffers, those of submodules included. */
   dispose(): void {
-    for (const [, tensor] of this.ownTensors()) {
+    for (const tensor of this.ownTensors()) {
       tensor.dispose();
     }
     for (const [, child] of this.children()) {
@@ -148,7 +152,12 @@ export abstract class Module {
     return this.constructor.name;
   }
 
-  private ownTensors(): [string, Tensor][] {
+  /** @internal The parameters and buffers, without those of submodules. */
+  ownTensors(): Tensor[] {
+    return this.ownEntries().map(([, tensor]) => tensor);
+  }
+
+  private ownEntries(): [string, Tensor][] {
     const tensors = Object.entries(this).filter(
       (entry): entry is [string, Tensor] => entry[1] instanceof Tensor,
     );
@@ -160,7 +169,7 @@ export abstract class Module {
   }
 
   private *namedTensors(prefix = ''): Generator<[string, Tensor]> {
-    for (const [name, tensor] of this.ownTensors()) {
+    for (const [name, tensor] of this.ownEntries()) {
       yield [prefix + name, tensor];
     }
     for (const [name, child] of this.children()) {

@@ -162,13 +162,11 @@ Napi::Value avgPool2d(const Napi::CallbackInfo& info) {
 Napi::Value globalAvgPool(const Napi::CallbackInfo& info) {
   OperationCall call(info, "globalAvgPool");
   const auto x = call.input("x");
+  const Shape shape = globalAvgPoolShape(*x);
   Pool2dAttributes a;
   a.kind = PoolKind::AverageIncludingPadding;
-  if (x->shape.size() == 4) {
-    a.kernel = {x->shape[2], x->shape[3]};
-  }
-  return call.output(pool2dShape(a, *x), x->dtype,
-                     [=](Engine& engine, Tensor& y) { engine.pool2d(a, *x, y); });
+  a.kernel = {x->shape[2], x->shape[3]};
+  return call.output(shape, x->dtype, [=](Engine& engine, Tensor& y) { engine.pool2d(a, *x, y); });
 }
 
 Napi::Value softmax(const Napi::CallbackInfo& info) {

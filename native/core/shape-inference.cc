@@ -114,6 +114,13 @@ Shape pool2dShape(const Pool2dAttributes& attributes, const Tensor& x) {
   return y;
 }
 
+Shape globalAvgPoolShape(const Tensor& x) {
+  constexpr auto op = "globalAvgPool";
+  checkRank(op, "x", x, 4, "[N, C, H, W]");
+  checkFloat(op, "x", x);
+  return {x.shape[0], x.shape[1], 1, 1};
+}
+
 Shape linearShape(const Tensor& x, const Tensor& weight, const Tensor* bias) {
   constexpr auto op = "linear";
   checkRank(op, "x", x, 2, "[N, in]");

@@ -11,6 +11,7 @@ namespace cudnn_resnet {
 [[nodiscard]] Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& weight,
                                 const Tensor* bias, const Tensor* add);
 [[nodiscard]] Shape pool2dShape(const Pool2dAttributes& attributes, const Tensor& x);
+[[nodiscard]] Shape globalAvgPoolShape(const Tensor& x);
 [[nodiscard]] Shape linearShape(const Tensor& x, const Tensor& weight, const Tensor* bias);
 [[nodiscard]] Shape normalizeImageShape(const Tensor& pixels);
 // `wanted` with its -1, if there is one, replaced by what is left of `size` elements.

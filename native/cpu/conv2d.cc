@@ -19,10 +19,39 @@ dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, cons
   return after;
 }
 
+// Whether there are rows, or columns, of the output for which every tap of the kernel lies in the padding.
+bool hasWindowInPadding(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight, const Tensor& y) {
+  const auto touchesImage = [&](size_t i, int64_t out) {
+    for (int64_t tap = 0; tap < weight.shape[2 + i]; ++tap) {
+      const int64_t at = out * a.stride[i] - a.padding[i] + tap * a.dilation[i];
+      if (at >= 0 && at < x.shape[2 + i]) {
+        return true;
+      }
+    }
+    return false;
+  };
+  for (size_t i = 0; i < 2; ++i) {
+    for (int64_t out = 0; out < y.shape[2 + i]; ++out) {
+      if (!touchesImage(i, out)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
 }  // namespace
 
 void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
                        Tensor& y) {
+  if (add != nullptr && hasWindowInPadding(a, x, weight, y)) {
+    // oneDNN's brgconv:avx512_core crashes where such a window meets a fused sum (seen with 2.6.3).
+    Conv2dAttributes unfused = a;
+    unfused.activation = Activation::None;
+    conv2d(unfused, x, weight, bias, nullptr, y);
+    this->add(a.activation, y, *add, y);
+    return;
+  }
   const DType type = computeType(x.dtype);
   const auto any = [](const Shape& shape, DType dtype) {
     return Layout(shape, onednnType(dtype), dnnl::memory::format_tag::any);
