@@ -28,6 +28,16 @@ export interface WeightEntry {
     | BigInt64Array;
 }
 
+const tagOfTypedArray = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)!.get!;
+
+/** `'Float32Array'` and so on, also for arrays of a `vm` context, which are instances of other classes. */
+export function typedArrayName(value: unknown): string | undefined {
+  return tagOfTypedArray.call(value);
+}
+
 /** Bytes of one element. */
 export const bytesPerElement: Readonly<Record<StoredDType, number>> = {
   float64: 8,

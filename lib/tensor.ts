@@ -1,6 +1,6 @@
 import type { NativeTensor } from '../binding.js';
 import { type Device, type DeviceId, device } from './device.js';
-import { bytesPerElement, type DType, type TypedArrayOf } from './dtype.js';
+import { bytesPerElement, type DType, type TypedArrayOf, typedArrayName } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
@@ -225,16 +225,23 @@ export function hostData(
     const check = dtype === 'int64' || dtype === 'uint8' ? checkedInteger : checkedNumber;
     return { data: Float64Array.from(data as number[], check), dataType: 'float64' };
   }
-  if (data instanceof Float32Array) return { data, dataType: 'float32' };
-  if (data instanceof Float64Array) return { data, dataType: 'float64' };
-  if (data instanceof Uint8Array || data instanceof Uint8ClampedArray) return { data, dataType: 'uint8' };
-  if (data instanceof BigInt64Array) return { data, dataType: 'int64' };
-  if (data instanceof Uint16Array) {
-    if (dtype === 'float16' || dtype === 'bfloat16') return { data, dataType: dtype };
-    throw new CudnnResnetError(
-      'ERR_DTYPE',
-      "a Uint16Array holds the bit patterns of 'float16' or 'bfloat16': say which with the option dtype",
-    );
+  const elements = data as NodeJS.TypedArray;
+  switch (typedArrayName(data)) {
+    case 'Float32Array':
+      return { data: elements, dataType: 'float32' };
+    case 'Float64Array':
+      return { data: elements, dataType: 'float64' };
+    case 'Uint8Array':
+    case 'Uint8ClampedArray':
+      return { data: elements, dataType: 'uint8' };
+    case 'BigInt64Array':
+      return { data: elements, dataType: 'int64' };
+    case 'Uint16Array':
+      if (dtype === 'float16' || dtype === 'bfloat16') return { data: elements, dataType: dtype };
+      throw new CudnnResnetError(
+        'ERR_DTYPE',
+        "a Uint16Array holds the bit patterns of 'float16' or 'bfloat16': say which with the option dtype",
+      );
   }
   throw new CudnnResnetError(
     'ERR_DTYPE',

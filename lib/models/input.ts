@@ -1,5 +1,5 @@
 import type { Device } from '../device.js';
-import type { DType } from '../dtype.js';
+import { type DType, typedArrayName } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import * as ops from '../ops.js';
 import { Tensor } from '../tensor.js';
@@ -28,11 +28,12 @@ export function imageTensor(input: ImageInput, device: Device, dtype: DType): Te
   if (input instanceof Tensor) {
     return fromTensor(input, device, dtype);
   }
-  if (input instanceof Float32Array) {
+  const array = typedArrayName(input);
+  if (array === 'Float32Array') {
     const images = imageCount(input, 'values');
     return Tensor.from(input, [images, 3, side, side], { device, dtype });
   }
-  if (input instanceof Uint8Array) {
+  if (array === 'Uint8Array') {
     const images = imageCount(input, 'bytes');
     const pixels = Tensor.from(input, [images, side, side, 3], { device });
     return ops.normalizeImage(pixels, { ...imagenetNormalization, dtype });

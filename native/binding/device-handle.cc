@@ -9,7 +9,7 @@
 namespace cudnn_resnet {
 namespace {
 
-constexpr napi_type_tag tag{0x2f0c9e7d41b84a53, 0xb6e85d1c07a2f394};
+const napi_type_tag tag{0x2f0c9e7d41b84a53, reinterpret_cast<uintptr_t>(&tag)};  // as TensorHandle's
 
 }  // namespace
 

@@ -11,8 +11,9 @@
 namespace cudnn_resnet {
 namespace {
 
-// Tells our handles from any other object, whatever its prototype says.
-constexpr napi_type_tag tag{0x6b1f0d6c5a3e4f81, 0x9d2c7b48e1f05a36};
+// Tells our handles from any other object, whatever its prototype says, and from those of another copy of
+// this library.
+const napi_type_tag tag{0x6b1f0d6c5a3e4f81, reinterpret_cast<uintptr_t>(&tag)};
 
 }  // namespace
 

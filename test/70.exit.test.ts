@@ -1,0 +1,129 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { device, ResNet18, saveWeights } from '../lib/index.js';
+import { expectEnd, lastLine, program, type Surroundings } from './standalone/process.js';
+import { deviceIds } from './support/devices.js';
+
+let folder: string;
+let weights: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
+  weights = join(folder, 'weights.safetensors');
+  const model = new ResNet18({ device: deviceIds[0]! });
+  await saveWeights(weights, model.stateDict());
+  model.dispose();
+  await device(deviceIds[0]!).synchronize();
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Moments at which a race may go another way: nothing has begun, the first operations run, all is under way. */
+const moments = [0, 1, 5, 20, 80];
+
+describe.each(deviceIds)('a process that used %s', (id) => {
+  const run = (name: string, args: (string | number)[] = [], surroundings?: Surroundings) =>
+    program('exit.mjs', [name, id, ...args.map(String)], surroundings);
+
+  test('ends by itself with tensors alive and work queued', async () => {
+    expectEnd(await run('return'), 0);
+  });
+
+  test.each(['process.exit during a forward', 'process.exit during a read'])('%s', async (name) => {
+    for (const moment of moments) {
+      expectEnd(await run(name, [moment]), 3);
+    }
+  });
+
+  test('process.exit with 1,000 forwards queued drops them', async () => {
+    expectEnd(await run('process.exit with 1,000 forwards queued'), 4);
+  });
+
+  test('process.exit during weight loading', async () => {
+    for (const moment of [0, 10, 40, 120]) {
+      expectEnd(await run('process.exit during weight loading', [weights, moment]), 5);
+    }
+  });
+
+  test('process.exit while workers work', async () => {
+    for (const moment of [1, 60, 250]) {
+      expectEnd(await run('process.exit while workers work', [moment]), 6);
+    }
+  });
+
+  test('process.exitCode is kept', async () => {
+    expectEnd(await run('exit code of its own'), 7);
+  });
+
+  test.each(['throw', 'throw later'])('an uncaught error: %s', async (name) => {
+    const { code, signal, stderr } = await run(name);
+    expect({ code, signal }).toEqual({ code: 1, signal: null });
+    expect(stderr).toMatch(/Error: thrown on purpose\n\s+at .*exit\.mjs/);
+    expectOnlyNode(stderr);
+  });
+
+  test('an unhandled rejection of ours says its code', async () => {
+    const { code, signal, stderr } = await run('unhandled rejection');
+    expect({ code, signal }).toEqual({ code: 1, signal: null });
+    expect(stderr).toContain("code: 'ERR_OUT_OF_MEMORY'");
+    expectOnlyNode(stderr);
+  });
+
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s during work', async (name) => {
+    for (const after of [0, 7, 30]) {
+      const { code, signal, stderr } = await run('signal', [], { signal: { name, after } });
+      expect({ code, signal, stderr }).toEqual({ code: null, signal: name, stderr: '' });
+    }
+  });
+
+  test('a pending read keeps the process alive until it resolves', async () => {
+    const ended = await run('a pending read');
+    expectEnd(ended, 0);
+    expect(ended.stdout).toContain('resolved');
+  });
+
+  // 300 forwards take at least two seconds on any CPU; what is waited for is the operation that runs.
+  test('work that nobody waits for does not keep it alive', async () => {
+    const ended = await run('work that nobody waits for', [300]);
+    expectEnd(ended, 0);
+    expect(ended.afterMain).toBeLessThan(1500);
+  });
+
+  test('tensors can be read and disposed of in the exit handler', async () => {
+    const ended = await run('reading in the exit handler');
+    expectEnd(ended, 0);
+    expect(ended.stdout).toBe('20\n');
+    expectEnd(await run('disposing in the exit handler'), 0);
+  });
+
+  test('the addon loaded from two paths beside the package', async () => {
+    expect(lastLine(await run('the addon from two paths'))).toEqual([2, 4, 6, 2, 4, 6]);
+  });
+
+  test("another copy's handles are refused", async () => {
+    const ended = await run('the handles of another copy');
+    expectEnd(ended, 0);
+    expect(ended.stdout).toBe('ERR_ARGUMENT\n');
+  });
+
+  test('a vm context', async () => {
+    expect(lastLine(await run('a vm context'))).toEqual([[2, 0, 4], 'ERR_SHAPE', true]);
+  });
+
+  test('a collection between every two operations changes nothing', async () => {
+    const ended = await run('collection between every two operations', [], { node: ['--expose-gc'] });
+    expect(lastLine(ended)).toBe(true);
+  });
+
+  test('fork, spawn and a shell after use', async () => {
+    expect(lastLine(await run('fork after use'))).toEqual([0, 1, 'from a shell']);
+  });
+});
+
+/** What Node prints of an error, and nothing by us or of a crash. */
+function expectOnlyNode(stderr: string): void {
+  expect(stderr).not.toMatch(/terminate called|FATAL|core dumped|Segmentation|Assertion|free\(\)|corrupt/i);
+  expect(stderr.trimEnd()).toMatch(/Node\.js v\d+\.\d+\.\d+$/);
+}

@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const here = fileURLToPath(new URL('.', import.meta.url));
+
+/** The programs are plain JavaScript on what is published, so that nothing but Node and the package is in them. */
+function assertBuilt(): void {
+  const entry = `${root}dist/index.js`;
+  if (!existsSync(entry)) {
+    throw new Error('dist/ is missing, and the programs of this test import it: run "npm run build:lib"');
+  }
+  const newest = readdirSync(`${root}lib`, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .find((name) => statSync(`${root}lib/${name}`).mtimeMs > statSync(entry).mtimeMs);
+  if (newest) {
+    throw new Error(`lib/${newest} is newer than dist/, which this test runs: run "npm run build:lib"`);
+  }
+}
+
+export interface Ended {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+  /** From the line "end of main" on stdout to the end of the process, in milliseconds. */
+  afterMain: number;
+}
+
+export interface Surroundings {
+  /** Options of Node, such as --expose-gc. */
+  node?: string[];
+  /** Sent so many milliseconds after the line "ready" on stdout. */
+  signal?: { name: NodeJS.Signals; after: number };
+  /** The address space that the process may have, in KiB. */
+  addressSpace?: number;
+}
+
+/** No case needs more than a few seconds; one that takes this long hangs, and is killed. */
+const patience = 45_000;
+
+/** Runs a program of this folder in a process of its own. */
+export function program(name: string, args: string[] = [], surroundings: Surroundings = {}): Promise<Ended> {
+  assertBuilt();
+  const { node = [], signal, addressSpace } = surroundings;
+  const command = [process.execPath, ...node, here + name, ...args];
+  const child = addressSpace
+    ? spawn('bash', ['-c', `ulimit -c 0 -v ${addressSpace}; exec "$@"`, 'bash', ...command])
+    : spawn(command[0]!, command.slice(1));
+  let [stdout, stderr, mainEnded] = ['', '', Number.NaN];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    if (signal && text.includes('ready\n')) {
+      setTimeout(() => child.kill(signal.name), signal.after);
+    }
+    if (text.includes('end of main\n')) {
+      mainEnded = performance.now();
+    }
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const watchdog = setTimeout(() => child.kill('SIGKILL'), patience);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signalName) => {
+      clearTimeout(watchdog);
+      resolve({ code, signal: signalName, stdout, stderr, afterMain: performance.now() - mainEnded });
+    });
+  });
+}
+
+/** Expects an end by exit code, with nothing on stderr. */
+export function expectEnd(ended: Ended, code: number): void {
+  const { stderr, signal } = ended;
+  expect({ code: ended.code, signal, stderr }).toEqual({ code, signal: null, stderr: '' });
+}
+
+/** The JSON on the last line of stdout. */
+export function lastLine(ended: Ended): unknown {
+  expectEnd(ended, 0);
+  return JSON.parse(ended.stdout.trimEnd().split('\n').at(-1)!);
+}
