@@ -45,3 +45,16 @@ target_compile_definitions(core PUBLIC CUDNN_RESNET_CUDA)
 list(APPEND engines cuda_engine)
 message(STATUS "cudnn-resnet: the CUDA engine uses CUDA ${CMAKE_CUDA_COMPILER_VERSION}, cuDNN ${CUDNN_VERSION}, "
                "cudnn-frontend ${CudnnFrontend_VERSION}, architectures ${cuda_architectures}")
+
+# Plans for GPUs that are not there: see the program's head.
+if(CUDNN_RESNET_NATIVE_TESTS)
+  enable_language(C)
+  add_library(stub_driver SHARED test/support/stub-cuda/libcuda.c)
+  set_target_properties(stub_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1 C_VISIBILITY_PRESET default
+                                               LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/stub-driver)
+  add_executable(cuda-planning native/test/cuda-planning.cc)
+  target_compile_definitions(cuda-planning PRIVATE
+    CUDNN_RESNET_STUB_DRIVER="${CMAKE_BINARY_DIR}/stub-driver/libcuda.so.1")
+  target_link_libraries(cuda-planning PRIVATE project_options core cuda_engine)
+  add_dependencies(cuda-planning stub_driver)
+endif()

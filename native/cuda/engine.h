@@ -70,7 +70,7 @@ class CudaEngine : public Engine {
     const void* add;
     void* y;
   };
-  void runConv(ConvGraph graph, DType dtype, const ConvPointers& pointers);
+  void runConv(const ConvGraph& graph, DType dtype, const ConvPointers& pointers);
   void execute(const Plan& plan, std::span<const Binding> bindings);
 
   struct StreamEnd {

@@ -59,6 +59,25 @@ std::string textOf(const BatchNormGraph& graph) {
 
 }  // namespace
 
+int64_t channelsPerAccess(Math math) { return math == Math::Float32 || math == Math::TF32 ? 4 : 8; }
+
+ConvGraph convGraph(Math math, const Conv2dAttributes& attributes, const Shape& x, const Shape& weight,
+                    bool bias, bool add) {
+  ConvGraph graph{math, x, weight, attributes, bias, add};
+  const int64_t few = channelsPerAccess(math);
+  if (attributes.groups == 1 && x[1] > 1 && x[1] < few) {
+    graph.x[1] = few;
+    graph.weight[1] = few;
+  }
+  return graph;
+}
+
+ConvGraph linearGraph(Math math, Activation activation, const Shape& x, const Shape& weight, bool bias) {
+  Conv2dAttributes attributes;
+  attributes.activation = activation;
+  return {math, {x[0], x[1], 1, 1}, {weight[0], weight[1], 1, 1}, attributes, bias, false};
+}
+
 std::string text(const GraphDescription& description) {
   return std::visit([](const auto& graph) { return textOf(graph); }, description);
 }

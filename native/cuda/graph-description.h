@@ -40,6 +40,17 @@ struct BatchNormGraph {
   Shape x;
 };
 
+// The graphs of the primitives, from the tensors' own shapes.
+//
+// cuDNN's engines for Tensor Cores read 16 bytes at a time. The few channels of an image are padded to that,
+// which costs less than reading them one by one; larger numbers that do not divide are left to the engines
+// that can.
+[[nodiscard]] int64_t channelsPerAccess(Math math);
+[[nodiscard]] ConvGraph convGraph(Math math, const Conv2dAttributes& attributes, const Shape& x,
+                                  const Shape& weight, bool bias, bool add);
+[[nodiscard]] ConvGraph linearGraph(Math math, Activation activation, const Shape& x, const Shape& weight,
+                                    bool bias);
+
 using GraphDescription = std::variant<ConvGraph, PoolGraph, BatchNormGraph>;
 
 // Readable, and different for different graphs: "conv f16 x[32, 64, 56, 56] w[64, 64, 3, 3] s1,1 p1,1 d1,1 g1
