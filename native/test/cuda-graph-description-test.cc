@@ -1,0 +1,61 @@
+#ifdef CUDNN_RESNET_CUDA
+
+#include <gtest/gtest.h>
+
+#include "cuda/graph-description.h"
+#include "cuda/layout.h"
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+TEST(GraphDescription, PadsTheFewChannelsOfAnImage) {
+  const Conv2dAttributes attributes;
+  EXPECT_EQ(convGraph(Math::Float16, attributes, {1, 3, 9, 9}, {5, 3, 3, 3}, false, false).x[1], 8);
+  EXPECT_EQ(convGraph(Math::Float16, attributes, {1, 3, 9, 9}, {5, 3, 3, 3}, false, false).weight[1], 8);
+  EXPECT_EQ(convGraph(Math::Float32, attributes, {1, 3, 9, 9}, {5, 3, 3, 3}, false, false).x[1], 4);
+  EXPECT_EQ(convGraph(Math::BFloat16, attributes, {1, 9, 9, 9}, {5, 9, 3, 3}, false, false).x[1], 9);
+  Conv2dAttributes grouped;
+  grouped.groups = 3;
+  EXPECT_EQ(convGraph(Math::Float16, grouped, {1, 3, 9, 9}, {6, 1, 3, 3}, false, false).x[1], 3);
+}
+
+TEST(GraphDescription, TellsGraphsApart) {
+  ConvGraph graph;
+  graph.x = {1, 64, 56, 56};
+  graph.weight = {64, 64, 3, 3};
+  EXPECT_EQ(text(graph), "conv f32 x[1, 64, 56, 56] w[64, 64, 3, 3] s1,1 p0,0 d1,1 g1");
+  ConvGraph other = graph;
+  other.bias = true;
+  EXPECT_NE(text(graph), text(other));
+  other = graph;
+  other.attributes.activation = Activation::Relu6;
+  EXPECT_NE(text(graph), text(other));
+  other = graph;
+  other.math = Math::TF32;
+  EXPECT_NE(text(graph), text(other));
+}
+
+TEST(GraphDescription, GivesTheShapesOfResults) {
+  Conv2dAttributes attributes;
+  attributes.stride = {2, 1};
+  attributes.padding = {1, 2};
+  attributes.dilation = {2, 1};
+  const ConvGraph conv = convGraph(Math::Float32, attributes, {2, 4, 13, 11}, {5, 4, 3, 3}, false, false);
+  EXPECT_EQ(outputShape(conv), (Shape{2, 5, 6, 13}));
+  const PoolGraph pool{Math::Float32, {2, 4, 13, 11}, {PoolKind::Max, {3, 3}, {2, 2}, {1, 1}}};
+  EXPECT_EQ(outputShape(pool), (Shape{2, 4, 7, 6}));
+}
+
+TEST(Layout, IsCOrderWhereThatIsTheSame) {
+  EXPECT_EQ(channelsLast({2, 8, 1, 1}), plain);
+  EXPECT_EQ(channelsLast({2, 1, 5, 5}), plain);
+  EXPECT_NE(channelsLast({2, 8, 5, 5}), plain);
+  EXPECT_NE(channelsLast({2, 3, 1, 1}, 8), plain);
+  EXPECT_EQ(elementsIn(channelsLast({2, 3, 5, 5}, 8), {2, 3, 5, 5}), 2 * 8 * 25);
+  EXPECT_EQ(elementsIn(plain, {2, 3, 5, 5}), 2 * 3 * 25);
+}
+
+}  // namespace
+}  // namespace cudnn_resnet::cuda
+
+#endif

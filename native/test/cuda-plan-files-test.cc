@@ -1,0 +1,138 @@
+#ifdef CUDNN_RESNET_CUDA
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <fstream>
+#include <thread>
+#include <vector>
+
+#include "cuda/plan-files.h"
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+namespace fs = std::filesystem;
+
+class PlanFilesTest : public testing::Test {
+ protected:
+  PlanFilesTest()
+      : folder_(fs::temp_directory_path() / ("cudnn-resnet-plans-" + std::to_string(getpid()) + "-" +
+                                             testing::UnitTest::GetInstance()->current_test_info()->name())) {
+  }
+  ~PlanFilesTest() override { fs::remove_all(folder_); }
+
+  PlanFiles files(const std::string& identity = "cudnn 9.24.0 sm_90", uint64_t mostBytes = 1 << 20) {
+    return {folder_, identity, [this](const std::string& message) { warnings_.push_back(message); },
+            mostBytes};
+  }
+  std::vector<fs::path> written() const {
+    std::vector<fs::path> paths;
+    for (const auto& entry : fs::directory_iterator(folder_)) {
+      paths.push_back(entry.path());
+    }
+    return paths;
+  }
+
+  fs::path folder_;
+  std::vector<std::string> warnings_;
+};
+
+TEST_F(PlanFilesTest, GivesBackWhatWasWritten) {
+  auto first = files();
+  EXPECT_EQ(first.read("conv a"), std::nullopt);
+  const std::string plan("plan of a\nwith lines and \0", 25);
+  first.write("conv a", plan);
+  first.write("conv b", "plan of b");
+  auto second = files();
+  EXPECT_EQ(second.read("conv a"), plan);
+  EXPECT_EQ(second.read("conv b"), "plan of b");
+  EXPECT_EQ(second.read("conv c"), std::nullopt);
+  EXPECT_TRUE(warnings_.empty());
+}
+
+TEST_F(PlanFilesTest, KeepsLibrariesAndDevicesApart) {
+  files("cudnn 9.24.0 sm_90").write("conv a", "for 9.0");
+  EXPECT_EQ(files("cudnn 9.24.0 sm_80").read("conv a"), std::nullopt);
+  EXPECT_EQ(files("cudnn 9.23.0 sm_90").read("conv a"), std::nullopt);
+  EXPECT_TRUE(warnings_.empty());
+}
+
+TEST_F(PlanFilesTest, IgnoresDamageWithOneWarning) {
+  const std::string plan(1000, 'p');
+  for (const auto& damage : std::vector<std::function<void(const fs::path&)>>{
+           [](const fs::path& path) { fs::resize_file(path, 500); },
+           [](const fs::path& path) { fs::resize_file(path, 0); },
+           [](const fs::path& path) { fs::resize_file(path, 10); },
+           [](const fs::path& path) {
+             std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+             file.seekp(900);
+             file.put('x');
+           },
+           [](const fs::path& path) {
+             std::ofstream(path) << "cudnn-resnet-plan-0\nof another version\n";
+           }}) {
+    warnings_.clear();
+    auto cache = files();
+    cache.write("conv a", plan);
+    ASSERT_EQ(written().size(), 1U);
+    damage(written()[0]);
+    EXPECT_EQ(cache.read("conv a"), std::nullopt);
+    EXPECT_EQ(cache.read("conv a"), std::nullopt);
+    EXPECT_EQ(warnings_.size(), 1U);
+    cache.write("conv a", plan);
+    EXPECT_EQ(cache.read("conv a"), plan);
+  }
+}
+
+TEST_F(PlanFilesTest, GoesOnWithoutAFolderItCanWriteToAfterOneWarning) {
+  std::ofstream(folder_) << "a file stands where the folder should be";
+  auto cache = files();
+  cache.write("conv a", "plan");
+  cache.write("conv b", "plan");
+  EXPECT_EQ(cache.read("conv a"), std::nullopt);
+  EXPECT_EQ(warnings_.size(), 1U);
+}
+
+TEST_F(PlanFilesTest, DropsTheLongestUnusedWhereThereIsTooMuch) {
+  auto cache = files("cudnn", 4000);
+  const std::string plan(1000, 'p');
+  for (const std::string name : {"a", "b", "c"}) {
+    cache.write(name, plan);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  EXPECT_EQ(cache.read("a"), plan);  // used now: b is the longest unused
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  cache.write("d", plan);
+  EXPECT_EQ(cache.read("b"), std::nullopt);
+  for (const std::string name : {"a", "c", "d"}) {
+    EXPECT_EQ(cache.read(name), plan) << name;
+  }
+  EXPECT_TRUE(warnings_.empty());
+}
+
+TEST_F(PlanFilesTest, ServesSeveralWritersAtOnce) {
+  const std::string plan(100000, 'p');
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&] {
+      auto cache = files();
+      for (int round = 0; round < 20; ++round) {
+        cache.write("conv a", plan);
+        const auto read = cache.read("conv a");
+        EXPECT_TRUE(!read || *read == plan);
+      }
+    });
+  }
+  for (auto& thread : threads) {
+    thread.join();
+  }
+  EXPECT_EQ(files().read("conv a"), plan);
+  EXPECT_EQ(written().size(), 1U);  // nothing unfinished is left
+}
+
+}  // namespace
+}  // namespace cudnn_resnet::cuda
+
+#endif
