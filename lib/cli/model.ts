@@ -116,11 +116,7 @@ export async function openModel(choice: ModelChoice): Promise<ReadyModel> {
     resnet152: api.ResNet152,
   }[choice.model];
   const options = { device: choice.device, ...(choice.dtype && { dtype: choice.dtype }) };
-  const model = source.file
-    ? await Model.load(source.file, options).catch((error) => {
-        throw misfit(error, source.name, choice.model);
-      })
-    : new Model({ ...options, seed: 0 });
+  const model = source.file ? await Model.load(source.file, options) : new Model({ ...options, seed: 0 });
   // the weights are still on their way: waiting here keeps them out of the time that images are said to take
   await model.device.synchronize();
   return {
@@ -130,19 +126,6 @@ export async function openModel(choice: ModelChoice): Promise<ReadyModel> {
     resize: choice.resize ?? Math.floor((choice.size * source.resize) / 224),
     seconds: (performance.now() - begin) / 1000,
   };
-}
-
-/** Names the file and the option that may be wrong where weights could be read but belong to another model. */
-function misfit(error: unknown, weights: string, model: string): unknown {
-  if (
-    !(error instanceof CudnnResnetError) ||
-    error.code !== 'ERR_WEIGHTS' ||
-    error.message.includes(weights)
-  ) {
-    return error;
-  }
-  const message = `${weights} are no weights of ${model} (--model names another): ${error.message}`;
-  return new CudnnResnetError('ERR_WEIGHTS', message, { cause: error });
 }
 
 /** The lines that say what runs where. */

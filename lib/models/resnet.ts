@@ -203,6 +203,11 @@ export class ResNet extends Module {
       return model;
     } catch (error) {
       model.dispose();
+      if (error instanceof CudnnResnetError && error.code === 'ERR_WEIGHTS') {
+        throw new CudnnResnetError('ERR_WEIGHTS', `'${path}' does not fit ${this.name}: ${error.message}`, {
+          cause: error,
+        });
+      }
       throw error;
     }
   }
