@@ -23,6 +23,8 @@ class Graph : public fe::graph::Graph {
   [[nodiscard]] const std::shared_ptr<fe::ExecutionPlan>& plan() const {
     return plans.execution_plans.at(static_cast<size_t>(plans.candidate));
   }
+  // What must be bound before the graph can run.
+  [[nodiscard]] const std::unordered_set<int64_t>& unbound() const { return variant_pack_uids; }
 };
 
 void check(fe::error_t status) {
@@ -223,6 +225,12 @@ CompiledGraph compiled(const Target& target, const GraphDescription& description
   graph->deselect_numeric_notes(unwanted(mathOf(description)));
   // Not check_support(), which asks CUDA for a device; building finds out as well.
   check(graph->build_plans(fe::BuildPlanPolicy_t::HEURISTICS_CHOICE));
+
+  for (const int64_t uid : graph->unbound()) {
+    if (uid > static_cast<int64_t>(Uid::InverseDeviation)) {
+      throw Error(ErrorCode::Native, "the graph has a tensor that nothing is bound to");
+    }
+  }
 
   CompiledGraph result;
   result.plan = graph->plan()->get_raw_desc();
