@@ -121,7 +121,10 @@ void fill(RandomSequence sequence, std::span<float> out, Transform&& transform) 
 }  // namespace
 
 void fillUniform(RandomSequence sequence, double low, double high, std::span<float> out) {
-  fill(sequence, out, [=](double u) { return low + (high - low) * u; });
+  // Rounding to float32 may not reach the end that is excluded.
+  const auto nearest = static_cast<float>(high);
+  const double largest = nearest < high ? nearest : std::nextafter(nearest, static_cast<float>(low));
+  fill(sequence, out, [=](double u) { return std::min(low + (high - low) * u, largest); });
 }
 
 void fillNormal(RandomSequence sequence, double mean, double deviation, std::span<float> out) {

@@ -63,6 +63,18 @@ TEST(Random, UniformStaysWithinItsBoundsAndIsEven) {
   }
 }
 
+TEST(Random, UniformNeverReachesItsUpperEnd) {
+  // The sixth draw of this seed is within 2^-25 of 1, which float32 rounds to 1.
+  EXPECT_EQ(uniform({1142540, 0}, 6)[5], std::nextafter(1.0F, 0.0F));
+  EXPECT_LT(uniform({1142540, 0}, 6, -0.1, 0.1)[5], 0.1);
+}
+
+TEST(Random, ThreadsDoNotShowInTheValues) {
+  const auto whole = normal({7, 3}, 400001);
+  EXPECT_EQ(normal({7, 3}, 70000), std::vector<float>(whole.begin(), whole.begin() + 70000));
+  EXPECT_EQ(normal({7, 3}, 300002), std::vector<float>(whole.begin(), whole.begin() + 300002));
+}
+
 TEST(Random, NormalHasItsMoments) {
   constexpr size_t count = 200000;
   const auto values = normal({11, 0}, count);

@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 /** The programs are plain JavaScript on what is published, so that nothing but Node and the package is in them. */
-function assertBuilt(): void {
+export function assertBuilt(): void {
   const entry = `${root}dist/index.js`;
   if (!existsSync(entry)) {
     throw new Error('dist/ is missing, and the programs of this test import it: run "npm run build:lib"');

@@ -1,0 +1,83 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ops, ResNet18, saveWeights, Tensor } from '../lib/index.js';
+import { lastLine, program } from './standalone/process.js';
+import { deviceIds } from './support/devices.js';
+import { expectThrows } from './support/errors.js';
+import { check, onEveryDevice } from './support/suite.js';
+
+let folder: string;
+let weights: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
+  weights = join(folder, 'weights.safetensors');
+  using model = new ResNet18({ device: deviceIds[0]!, numClasses: 10 });
+  await saveWeights(weights, model.stateDict());
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+// Each in a process of its own: a crash is then that test's failure and not the end of the run.
+describe.each(deviceIds)('worker threads on %s', (id) => {
+  test('load, run and end, and come to what the main thread comes to', async () => {
+    expect(lastLine(await program('workers.mjs', ['load, run and end', id]))).toBe(true);
+  });
+
+  test('may be terminated at any moment of any work', async () => {
+    expect(lastLine(await program('workers.mjs', ['terminate mid-run', id, weights]))).toBe(true);
+  });
+
+  test('sixteen at once that end, exit, throw and are terminated in any order', async () => {
+    expect(lastLine(await program('workers.mjs', ['sixteen at once', id]))).toBe(true);
+  });
+
+  test('have memory of their own', async () => {
+    expect(lastLine(await program('workers.mjs', ['memory of its own', id]))).toBe(true);
+  });
+
+  // What a worker's engine, queue and tensors leave behind would show 30 times over: an engine alone is over 1 MB.
+  test('leave nothing behind', async () => {
+    const resident = lastLine(
+      await program('workers.mjs', ['resident memory of fifty lifetimes', id]),
+    ) as number[];
+    const [warm, last] = [Math.max(...resident.slice(15, 20)), Math.min(...resident.slice(-5))];
+    expect(last - warm, `MB resident: ${resident}`).toBeLessThan(20);
+  });
+});
+
+onEveryDevice('tensors sent to another thread', (id) => {
+  // A handle has no meaning elsewhere: what arrives is a plain object, and it is refused where it is used.
+  check('arrive as objects that no operation takes', async () => {
+    const x = Tensor.from([1, -2], [2], { device: id });
+    const { port1, port2 } = new MessageChannel();
+    const arrived = new Promise((resolve) => port2.once('message', resolve));
+    port1.postMessage(x);
+    for (const copy of [structuredClone(x), await arrived] as Tensor[]) {
+      expect(copy).not.toBeInstanceOf(Tensor);
+      expectThrows('ERR_ARGUMENT', () => ops.activation(copy, 'relu'), /must be a Tensor/);
+      expectThrows('ERR_ARGUMENT', () => ops.add(x, copy), /b must be a Tensor, got object/);
+    }
+    port1.close();
+    expect(await ops.activation(x, 'relu').data()).toEqual(Float32Array.of(1, 0));
+  });
+
+  check('cannot be transferred', () => {
+    const x = Tensor.zeros([2], { device: id });
+    expect(() => structuredClone(x, { transfer: [x as unknown as ArrayBuffer] })).toThrow(/transfer/i);
+    expect(x.disposed).toBe(false);
+  });
+
+  check('go as their elements', async () => {
+    const x = Tensor.from([1, 2, 3, 4], [2, 2], { device: id });
+    const data = await x.data();
+    const sent = structuredClone({ shape: x.shape, data }, { transfer: [data.buffer as ArrayBuffer] });
+    expect(data.length).toBe(0);
+    expect(await Tensor.from(sent.data, sent.shape, { device: id }).data()).toEqual(
+      Float32Array.of(1, 2, 3, 4),
+    );
+  });
+});
