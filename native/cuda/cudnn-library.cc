@@ -196,6 +196,14 @@ CudnnSearch search() {
     found.problem = "cuDNN " + library.versionText + " (" + library.path + ") is older than 9.8; " + install;
     return found;
   }
+  // cudnn-frontend asks the library for what its headers promised.
+  if (library.version < CUDNN_VERSION) {
+    found.problem = "cuDNN " + library.versionText + " (" + library.path + ") is older than " +
+                    versionText(CUDNN_VERSION) +
+                    ", with which this engine was built; npm rebuild cudnn-resnet builds it with " +
+                    library.versionText + ", or update cuDNN";
+    return found;
+  }
   if (library.cudaVersion / 1000 != std::stoul(CUDNN_RESNET_CUDA_MAJOR)) {
     found.problem = "cuDNN " + library.versionText + " (" + library.path + ") was built for CUDA " +
                     std::to_string(library.cudaVersion / 1000) +

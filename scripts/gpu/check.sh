@@ -1,0 +1,167 @@
+#!/usr/bin/env bash
+# Builds the package on a machine with an NVIDIA GPU and runs every check that needs one. Needs bash, tar, CUDA with
+# nvcc, CMake, Python, and the archive of scripts/gpu/pack.sh; no network, no root.
+#
+#   scripts/gpu/check.sh --out DIR [--archive FILE] [--minutes N]
+#
+# Prints one table of what passed, last; details go to DIR/gpu-check.json and DIR/<step>.log. A step that does not end
+# in its time is stopped and has failed. Exits 0 where all passed; what could not be run is shown as such, and is no pass.
+set -euo pipefail
+repository=$(cd "$(dirname "$0")/../.." && pwd)
+
+out=
+archive=$repository/build/gpu-pack.tar.xz
+minutes=9
+while (($# > 0)); do
+  case $1 in
+    --out) out=$2 && shift 2 ;;
+    --archive) archive=$2 && shift 2 ;;
+    --minutes) minutes=$2 && shift 2 ;;
+    *) printf 'check: unknown option %s\n' "$1" >&2 && exit 2 ;;
+  esac
+done
+[[ -n $out ]] || { printf 'usage: check.sh --out DIR [--archive FILE] [--minutes N]\n' >&2 && exit 2; }
+[[ -f $archive ]] || { printf 'check: %s is missing: run scripts/gpu/pack.sh where there is a network\n' "$archive" >&2 && exit 2; }
+mkdir -p "$out"
+out=$(cd "$out" && pwd)
+archive=$(cd "$(dirname "$archive")" && pwd)/$(basename "$archive")
+deadline=$((SECONDS + minutes * 60))
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/cudnn-resnet-check.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+export CUDNN_RESNET_CACHE=$work/cache
+
+names=() states=() seconds=() notes=()
+
+# The last line of a log that says something, for the table.
+last_words() {
+  { grep -v '^[[:space:]]*$' "$1" 2>/dev/null || true; } | tail -1 | tr -d '\r' | cut -c1-110
+}
+
+record() { # record NAME STATE SECONDS NOTE
+  names+=("$1") states+=("$2") seconds+=("$3") notes+=("$4")
+  printf '%-28s %-8s %4d s  %s\n' "$1" "$2" "$3" "$4"
+}
+
+# step NAME SECONDS COMMAND...: runs in the work tree, for at most SECONDS and to the deadline.
+step() {
+  local name=$1 limit=$2 begin=$SECONDS status=0
+  shift 2
+  local left=$((deadline - SECONDS))
+  ((limit <= left)) || limit=$left
+  if ((limit < 5)); then
+    record "$name" 'not run' 0 'no time was left'
+    return 1
+  fi
+  (cd "$work/tree" && timeout --kill-after=5 "$limit" "$@") >"$out/$name.log" 2>&1 || status=$?
+  case $status in
+    0) record "$name" passed $((SECONDS - begin)) "$(last_words "$out/$name.log")" ;;
+    77) record "$name" 'not run' $((SECONDS - begin)) "$(last_words "$out/$name.log")" ;;
+    124 | 137) record "$name" failed $((SECONDS - begin)) "stopped after $limit s" ;;
+    *) record "$name" failed $((SECONDS - begin)) "$(last_words "$out/$name.log")" ;;
+  esac
+  ((status == 0))
+}
+
+unpack() {
+  mkdir -p "$work/pack" "$work/tree"
+  if command -v xz >/dev/null; then
+    tar -C "$work/pack" -xJf "$archive"
+  else
+    python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$archive" "$work/pack"
+  fi
+  tar -C "$repository" --exclude=./node_modules --exclude=./build --exclude='./build-*' --exclude=./.cuda \
+    --exclude=./dist --exclude=./.git -cf - . | tar -C "$work/tree" -xf -
+  mv "$work/pack/node_modules" "$work/tree/node_modules"
+}
+unpack
+
+export PATH=$work/pack/node/bin:$PATH
+export CUDNN_FRONTEND_PATH=$work/pack/cudnn-frontend
+[[ -d $work/pack/onednn ]] && export ONEDNN_PATH=$work/pack/onednn
+export LD_LIBRARY_PATH=$work/pack/onednn/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+# Machine code for the GPU that is here, and for no other: a quarter of the time.
+export CUDAARCHS=${CUDAARCHS:-native}
+if ! command -v nvcc >/dev/null && [[ -z ${CUDACXX:-} && -x /usr/local/cuda/bin/nvcc ]]; then
+  export PATH=$PATH:/usr/local/cuda/bin
+fi
+
+jobs=$(nproc)
+native_tests() {
+  cmake -S . -B build-native -DCUDNN_RESNET_NATIVE_TESTS=ON -DCMAKE_PREFIX_PATH="$1/gtest" &&
+    cmake --build build-native --parallel "$2" --target native-tests cuda-planning
+}
+addon() {
+  CMAKE_BUILD_PARALLEL_LEVEL=$1 node_modules/.bin/cmake-js compile && node_modules/.bin/tsc -p tsconfig.build.json
+}
+devices() {
+  # shellcheck disable=SC2016  # the dollars are JavaScript's
+  node --input-type=module -e '
+    import { devices, diagnose } from "./dist/index.js";
+    console.log(diagnose());
+    const gpu = devices().find((device) => device.id === "cuda:0");
+    if (!gpu) { console.log("no GPU can be used: see devices.log"); process.exit(1); }
+    console.log(`${gpu.name}, ${gpu.engine}`);'
+}
+sanitize() { # sanitize TOOL
+  command -v compute-sanitizer >/dev/null || { echo 'compute-sanitizer is not installed' && exit 77; }
+  # The kernels of this package; those of cuDNN are not ours to check, and checked would take minutes.
+  compute-sanitizer --tool "$1" --error-exitcode 1 --launch-timeout 60 --kernel-name regex:cudnn_resnet \
+    build-native/native-tests --gtest_brief=1 \
+    --gtest_filter='*CudaEngineTest.*-*Convolves*:*BatchNorm*:*StatisticsOfTheBatch*'
+}
+parity() {
+  python3 -c 'import torch, torchvision' 2>/dev/null || { echo 'this Python has no torch and torchvision' && exit 77; }
+  python3 scripts/gpu/parity.py "$1"
+}
+export -f native_tests addon devices sanitize parity
+
+run_all() {
+  step build-addon 300 bash -c "addon $jobs" || return 0
+  step devices 60 bash -c devices || return 0
+  step build-native-tests 240 bash -c "native_tests '$work/pack' $jobs" &&
+    {
+      step native-tests 120 build-native/native-tests --gtest_brief=1 --gtest_filter='-DType*' || true
+      step memcheck 120 bash -c 'sanitize memcheck' || true
+      step racecheck 120 bash -c 'sanitize racecheck' || true
+    }
+  step parity-with-pytorch 240 bash -c "parity '$out/parity.json'" || true
+  step suite 300 node_modules/.bin/vitest run --reporter=dot || true
+}
+run_all
+
+version() { "$@" 2>/dev/null | head -1 || true; }
+gpu=$(version nvidia-smi --query-gpu=name --format=csv,noheader)
+driver=$(version nvidia-smi --query-gpu=driver_version --format=csv,noheader)
+cuda=$(nvcc --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\).*/\1/p')
+cudnn=$({ grep -o 'cuDNN [0-9.]*:' "$out/devices.log" 2>/dev/null || true; } | head -1 | tr -dc '0-9.')
+commit=${CUDNN_RESNET_COMMIT:-$(git -C "$repository" rev-parse HEAD 2>/dev/null || echo unknown)}
+
+# Names and numbers go through Python, which quotes them.
+{
+  for i in "${!names[@]}"; do
+    printf '%s\t%s\t%s\t%s\n' "${names[i]}" "${states[i]}" "${seconds[i]}" "${notes[i]}"
+  done
+} | python3 -c '
+import json, os, sys, time
+gpu, driver, cuda, cudnn, commit, out = sys.argv[1:]
+steps = []
+for line in sys.stdin:
+    name, state, seconds, note = line.rstrip("\n").split("\t", 3)
+    steps.append({"name": name, "state": state, "seconds": int(seconds), "note": note})
+parity = os.path.join(out, "parity.json")
+result = {"date": time.strftime("%Y-%m-%d"), "commit": commit, "gpu": gpu, "driver": driver, "cuda": cuda,
+          "cudnn": cudnn, "steps": steps, "parity": json.load(open(parity)) if os.path.exists(parity) else None}
+with open(os.path.join(out, "gpu-check.json"), "w") as file:
+    json.dump(result, file, indent=2)
+    file.write("\n")
+' "$gpu" "$driver" "$cuda" "$cudnn" "$commit" "$out"
+
+printf '\n%s, driver %s, CUDA %s, cuDNN %s\n' "${gpu:-no GPU}" "${driver:-none}" "${cuda:-none}" "${cudnn:-none}"
+failures=0
+for i in "${!names[@]}"; do
+  printf '%-28s %-8s %4d s  %s\n' "${names[i]}" "${states[i]}" "${seconds[i]}" "${notes[i]}"
+  [[ ${states[i]} == passed ]] || failures=$((failures + 1))
+done
+printf '%d of %d passed\n' $((${#names[@]} - failures)) "${#names[@]}"
+((failures == 0))

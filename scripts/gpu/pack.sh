@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Packs what a bare GPU machine without a network lacks for scripts/gpu/check.sh: Node and the packages of the project,
+# cudnn-frontend's headers, GoogleTest and oneDNN. Needs `npm install` and `npm run setup:cuda` to have run here.
+#
+#   scripts/gpu/pack.sh [-o ARCHIVE]        default: build/gpu-pack.tar.xz
+#
+# The machine must have the processor architecture of this one and a C library at least as new.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+archive=build/gpu-pack.tar.xz
+while getopts 'o:' option; do
+  case $option in
+    o) archive=$OPTARG ;;
+    *) exit 2 ;;
+  esac
+done
+
+fail() {
+  printf 'pack: %s\n' "$1" >&2
+  exit 1
+}
+
+[[ -x node_modules/.bin/cmake-js && -x node_modules/.bin/vitest ]] || fail 'node_modules is not complete: npm install'
+frontend=$(find .cuda/lib/python3*/site-packages/include -maxdepth 1 -name cudnn_frontend.h -print -quit 2>/dev/null || true)
+[[ -n $frontend ]] || fail "cudnn-frontend's headers are missing: npm run setup:cuda"
+
+stage=$(mktemp -d)
+trap 'rm -rf "$stage"' EXIT
+mkdir -p "$stage/node/bin" "$stage/cudnn-frontend/include"
+
+cp -L "$(node -p process.execPath)" "$stage/node/bin/node"
+! command -v strip >/dev/null || strip "$stage/node/bin/node"
+cp -r "$(dirname "$frontend")/cudnn_frontend" "$(dirname "$frontend")"/cudnn_frontend*.h \
+  "$(dirname "$frontend")"/cudnn_backend_base.h "$stage/cudnn-frontend/include/"
+
+# Everything but what only formats, documents or draws.
+mkdir "$stage/node_modules"
+tar -C node_modules --exclude=./@biomejs --exclude=./typedoc --exclude=./@shikijs --exclude=./@gerrit0 \
+  --exclude=./lunr --exclude=./markdown-it --exclude='./.cache' --exclude='./.vite*' --exclude='*.map' -cf - . |
+  tar -C "$stage/node_modules" -xf -
+
+# oneDNN and GoogleTest as Debian installs them; without them the checks that need them say so.
+pick() { # pick LIBRARY-PATTERN HEADER-FOLDER TARGET
+  local library
+  library=$(find /usr/lib /usr/lib64 -maxdepth 2 -name "$1" -print -quit 2>/dev/null || true)
+  if [[ -z $library || ! -d $2 ]]; then
+    printf 'pack: %s is not installed here and is left out\n' "$1" >&2
+    return
+  fi
+  mkdir -p "$stage/$3/lib" "$stage/$3/include"
+  cp -P "${library%%.*}".* "$stage/$3/lib/"
+  cp -r "$2" "$stage/$3/include/"
+}
+pick libdnnl.so /usr/include/oneapi onednn
+pick libgtest.a /usr/include/gtest gtest
+pick libgtest_main.a /usr/include/gtest gtest
+
+mkdir -p "$(dirname "$archive")"
+tar -C "$stage" -cf - . | xz -9 >"$archive"
+bytes=$(stat -c %s "$archive")
+printf 'pack: %s, %d MB\n' "$archive" $((bytes / 1000000))
+((bytes < 60000000)) || fail 'the archive is larger than 60 MB'
