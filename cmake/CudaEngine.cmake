@@ -55,6 +55,6 @@ if(CUDNN_RESNET_NATIVE_TESTS)
   add_executable(cuda-planning native/test/cuda-planning.cc)
   target_compile_definitions(cuda-planning PRIVATE
     CUDNN_RESNET_STUB_DRIVER="${CMAKE_BINARY_DIR}/stub-driver/libcuda.so.1")
-  target_link_libraries(cuda-planning PRIVATE project_options core cuda_engine)
+  target_link_libraries(cuda-planning PRIVATE project_options core ${engines})
   add_dependencies(cuda-planning stub_driver)
 endif()
