@@ -37,6 +37,7 @@ void CudaEngine::batchNorm(const BatchNormInputs& inputs, Activation activation,
 void CudaEngine::batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) {
   // cuDNN's engines take the channels eight at a time: others are computed with zeros behind them.
   const int64_t channels = x.shape[1];
+  const int64_t valuesPerChannel = x.size() / channels;
   const int64_t padded = (channels + 7) / 8 * 8;
   const Layout layout = channelsLast(x.shape);
   const Layout paddedLayout = channelsLast(x.shape, padded);
@@ -73,11 +74,11 @@ void CudaEngine::batchNormTraining(const BatchNormInputs& inputs, double momentu
                                          {Uid::InverseDeviation, inverseDeviation.get()}}};
   execute(plans_->require(graph), bindings);
   if (padded != channels) {
-    kernels::copyRows({x.size() / channels, channels, padded, channels}, to, storageOf(y).data(),
+    kernels::copyRows({valuesPerChannel, channels, padded, channels}, to, storageOf(y).data(),
                       bytesPerElement(x.dtype), stream());
   }
 
-  const auto perChannel = static_cast<double>(x.size() / channels);
+  const auto perChannel = static_cast<double>(valuesPerChannel);
   kernels::moveRunningStatistics(
       {static_cast<float*>(storageOf(inputs.mean).data()),
        static_cast<float*>(storageOf(inputs.variance).data()), floatsOf(mean), floatsOf(inverseDeviation),

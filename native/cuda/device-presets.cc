@@ -38,12 +38,12 @@ constexpr std::array<Preset, 7> presets{{
 std::string json(const Preset& p) {
   std::ostringstream out;
   const auto number = [&](const char* key, int64_t value) { out << ",\"" << key << "\":" << value; };
-  out << "{\"deviceName\":\"" << p.deviceName << "\"";
+  out << R"({"deviceName":")" << p.deviceName << '"';
   number("cudaDeviceId", 0);
   number("deviceVer", p.capability);
   number("multiProcessorCount", p.multiprocessors);
   number("driverVer", 13000);
-  out << ",\"maxGridSize\":[2147483647,65535,65535],\"maxBlockSize\":[1024,1024,64]";
+  out << R"(,"maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64])";
   number("regsPerBlock", 65536);
   number("smClockRateKHz", p.clockKHz);
   number("memClockRateKHz", p.memoryClockKHz);
@@ -77,6 +77,7 @@ std::optional<std::string> devicePreset(std::string_view name) {
 
 std::vector<std::string_view> devicePresetNames() {
   std::vector<std::string_view> names;
+  names.reserve(presets.size());
   for (const Preset& preset : presets) {
     names.push_back(preset.name);
   }
