@@ -34,6 +34,7 @@ export interface Surroundings {
   node?: string[];
   /** Sent so many milliseconds after the line "ready" on stdout. */
   signal?: { name: NodeJS.Signals; after: number };
+  env?: Record<string, string>;
   /** The address space that the process may have, in KiB. */
   addressSpace?: number;
 }
@@ -45,10 +46,11 @@ const patience = 45_000;
 export function program(name: string, args: string[] = [], surroundings: Surroundings = {}): Promise<Ended> {
   assertBuilt();
   const { node = [], signal, addressSpace } = surroundings;
+  const env = { ...process.env, ...surroundings.env };
   const command = [process.execPath, ...node, here + name, ...args];
   const child = addressSpace
-    ? spawn('bash', ['-c', `ulimit -c 0 -v ${addressSpace}; exec "$@"`, 'bash', ...command])
-    : spawn(command[0]!, command.slice(1));
+    ? spawn('bash', ['-c', `ulimit -c 0 -v ${addressSpace}; exec "$@"`, 'bash', ...command], { env })
+    : spawn(command[0]!, command.slice(1), { env });
   let [stdout, stderr, mainEnded] = ['', '', Number.NaN];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;

@@ -1,0 +1,64 @@
+import { execFile } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { assertBuilt } from './standalone/process.js';
+
+const run = promisify(execFile);
+const root = fileURLToPath(new URL('..', import.meta.url));
+const manifest = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+
+describe('the package', () => {
+  let files: string[];
+
+  beforeAll(async () => {
+    assertBuilt();
+    const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root });
+    files = JSON.parse(stdout)[0].files.map(({ path }: { path: string }) => path);
+  });
+
+  test('holds what is needed to build the addon', () => {
+    const tracked = ['native', 'cmake'].flatMap((folder) =>
+      readdirSync(`${root}${folder}`, { recursive: true, encoding: 'utf8' })
+        .map((name) => `${folder}/${name}`)
+        .filter((path) => /\.(cc|h|cu|cuh|cmake)$/.test(path) && !/^native\/(test|bench)\//.test(path)),
+    );
+    expect(tracked.length).toBeGreaterThan(40);
+    expect(files).toEqual(expect.arrayContaining(['CMakeLists.txt', 'binding.d.ts', ...tracked]));
+  });
+
+  test('holds what is needed to run, and the entry points that the manifest names', () => {
+    const modules = readdirSync(`${root}lib`, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .flatMap((name) => [`dist/${name.replace(/ts$/, 'js')}`, `dist/${name.replace(/ts$/, 'd.ts')}`]);
+    expect(files).toEqual(expect.arrayContaining(modules));
+    const entries = [manifest.main, manifest.types, ...Object.values(manifest.bin as Record<string, string>)];
+    for (const entry of entries) expect(files).toContain(entry.replace('./', ''));
+    expect(files).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE']));
+  });
+
+  test('holds nothing else', () => {
+    const allowed =
+      /^(dist\/.*\.(js|d\.ts)|native\/(?!test\/|bench\/).*\.(cc|h|cu|cuh)|cmake\/[\w-]+\.cmake|binding\.d\.ts|CMakeLists\.txt|package\.json|README\.md|LICENSE|CHANGELOG\.md|scripts\/setup-cuda\.sh)$/;
+    expect(files.filter((path) => !allowed.test(path))).toEqual([]);
+  });
+
+  test('loads by import under its own name', async () => {
+    const program = `import { devices, Tensor } from 'cudnn-resnet'; console.log(devices().length > 0, typeof Tensor)`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { cwd: root });
+    expect(stdout).toBe('true function\n');
+  });
+
+  // Node 20.17 and 20.18 have it behind an option only.
+  const requires = (process.features as { require_module?: unknown }).require_module === true;
+  test(`${requires ? 'loads' : 'explains itself'} by require under its own name`, async () => {
+    const program = `console.log(typeof require('cudnn-resnet').Tensor)`;
+    const attempt = run(process.execPath, ['--no-warnings', '-e', program], { cwd: root });
+    if (requires) {
+      expect((await attempt).stdout).toBe('function\n');
+    } else {
+      await expect(attempt).rejects.toThrow(/ERR_REQUIRE_ESM/);
+    }
+  });
+});
