@@ -61,10 +61,11 @@ void addDevice(Backend& backend, int index, const CudnnSearch& search) {
   if (search.library == nullptr) {
     return;
   }
+  const EngineOptions options{tf32OfEnvironment(), properties.major >= 8};
   backend.devices.push_back(
       {id, properties.name, "cuDNN " + search.library->versionText, properties.totalGlobalMem,
-       [index, identity = planIdentity(*search.library, properties)](EngineMemory& memory) {
-         return std::make_unique<CudaEngine>(index, identity, optionsOfEnvironment(), memory);
+       [index, options, identity = planIdentity(*search.library, properties)](EngineMemory& memory) {
+         return std::make_unique<CudaEngine>(index, identity, options, memory);
        }});
 }
 

@@ -35,6 +35,12 @@ void CudaEngine::batchNorm(const BatchNormInputs& inputs, Activation activation,
 }
 
 void CudaEngine::batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) {
+  if (!computes(x.dtype)) {
+    Tensor wide(y.shape, DType::Float32);
+    batchNormTraining(inputs, momentum, *widened(&x), wide);
+    cast(wide, y);
+    return;
+  }
   // cuDNN's engines take the channels eight at a time: others are computed with zeros behind them.
   const int64_t channels = x.shape[1];
   const int64_t valuesPerChannel = x.size() / channels;

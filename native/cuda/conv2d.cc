@@ -20,6 +20,12 @@ void CudaEngine::conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& w
 }
 
 void CudaEngine::linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) {
+  if (!computes(x.dtype)) {
+    Tensor wide(y.shape, DType::Float32);
+    linear(activation, *widened(&x), *widened(&weight), bias, wide);
+    cast(wide, y);
+    return;
+  }
   const ConvGraph graph = linearGraph(math(x.dtype), activation, x.shape, weight.shape, bias != nullptr);
   ConvPointers pointers{};
   pointers.x = in(plain, x);

@@ -22,9 +22,9 @@ std::optional<PlanFiles> planFiles(const std::string& identity) {
 
 }  // namespace
 
-EngineOptions optionsOfEnvironment() {
+bool tf32OfEnvironment() {
   const char* value = std::getenv("CUDNN_RESNET_TF32");
-  return {value != nullptr && std::string_view(value) == "1"};
+  return value != nullptr && std::string_view(value) == "1";
 }
 
 CudaEngine::CudaEngine(int device, const std::string& planIdentity, EngineOptions options,
@@ -60,6 +60,15 @@ Math CudaEngine::math(DType dtype) const {
     default:
       throw Error(ErrorCode::DType, "cuDNN computes with no " + std::string(name(dtype)));
   }
+}
+
+std::unique_ptr<Tensor> CudaEngine::widened(Tensor* x) {
+  if (x == nullptr) {
+    return nullptr;
+  }
+  auto wide = std::make_unique<Tensor>(x->shape, DType::Float32);
+  cast(*x, *wide);
+  return wide;
 }
 
 Block CudaEngine::allocate(int64_t elements, DType dtype) {

@@ -20,10 +20,13 @@ namespace cudnn_resnet::cuda {
 struct EngineOptions {
   // float32 tensors are multiplied with TF32: eight times the rate, and errors of about one in a thousand.
   bool tf32 = false;
+  // The GPU has arithmetic for bfloat16 (Ampere and later); else cuDNN's part of such work is done in
+  // float32.
+  bool bfloat16 = true;
 };
 
 // Whether CUDNN_RESNET_TF32 asks for TF32.
-[[nodiscard]] EngineOptions optionsOfEnvironment();
+[[nodiscard]] bool tf32OfEnvironment();
 
 class CudaEngine : public Engine {
  public:
@@ -50,6 +53,13 @@ class CudaEngine : public Engine {
 
  private:
   [[nodiscard]] Math math(DType dtype) const;
+  // Whether cuDNN computes with tensors of this dtype here. Where it does not, a primitive casts its inputs
+  // to float32, calls itself, and casts the result.
+  [[nodiscard]] bool computes(DType dtype) const noexcept {
+    return dtype != DType::BFloat16 || options_.bfloat16;
+  }
+  // x in float32; none for none.
+  [[nodiscard]] std::unique_ptr<Tensor> widened(Tensor* x);
 
   [[nodiscard]] Block allocate(int64_t elements, DType dtype);
   // Gives y a storage in `layout` and returns where its values are to be written.

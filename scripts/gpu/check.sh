@@ -86,13 +86,17 @@ if ! command -v nvcc >/dev/null && [[ -z ${CUDACXX:-} && -x /usr/local/cuda/bin/
   export PATH=$PATH:/usr/local/cuda/bin
 fi
 
-jobs=$(nproc)
-native_tests() {
-  cmake -S . -B build-native -DCUDNN_RESNET_NATIVE_TESTS=ON -DCMAKE_PREFIX_PATH="$1/gtest" &&
-    cmake --build build-native --parallel "$2" --target native-tests cuda-planning
+export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
+# The addon and the native tests in one tree: the engine is compiled once.
+build() { # build PACK
+  local tests=OFF
+  [[ ! -d $1/gtest ]] || tests=ON
+  node_modules/.bin/cmake-js compile --CDCUDNN_RESNET_NATIVE_TESTS=$tests --CDCMAKE_PREFIX_PATH="$1/gtest" &&
+    node_modules/.bin/tsc -p tsconfig.build.json
 }
-addon() {
-  CMAKE_BUILD_PARALLEL_LEVEL=$1 node_modules/.bin/cmake-js compile && node_modules/.bin/tsc -p tsconfig.build.json
+native_tests() {
+  [[ -x build/native-tests ]] || { echo 'the archive held no GoogleTest' && exit 77; }
+  build/native-tests --gtest_brief=1
 }
 devices() {
   # shellcheck disable=SC2016  # the dollars are JavaScript's
@@ -104,36 +108,36 @@ devices() {
     console.log(`${gpu.name}, ${gpu.engine}`);'
 }
 sanitize() { # sanitize TOOL
+  [[ -x build/native-tests ]] || { echo 'the archive held no GoogleTest' && exit 77; }
   command -v compute-sanitizer >/dev/null || { echo 'compute-sanitizer is not installed' && exit 77; }
   # The kernels of this package; those of cuDNN are not ours to check, and checked would take minutes.
   compute-sanitizer --tool "$1" --error-exitcode 1 --launch-timeout 60 --kernel-name regex:cudnn_resnet \
-    build-native/native-tests --gtest_brief=1 \
+    build/native-tests --gtest_brief=1 \
     --gtest_filter='*CudaEngineTest.*-*Convolves*:*BatchNorm*:*StatisticsOfTheBatch*'
 }
 parity() {
   python3 -c 'import torch, torchvision' 2>/dev/null || { echo 'this Python has no torch and torchvision' && exit 77; }
   python3 scripts/gpu/parity.py "$1"
 }
-export -f native_tests addon devices sanitize parity
+export -f build native_tests devices sanitize parity
 
-run_all() {
-  step build-addon 300 bash -c "addon $jobs" || return 0
-  step devices 60 bash -c devices || return 0
-  step build-native-tests 240 bash -c "native_tests '$work/pack' $jobs" &&
-    {
-      step native-tests 120 build-native/native-tests --gtest_brief=1 --gtest_filter='-DType*' || true
-      step memcheck 120 bash -c 'sanitize memcheck' || true
-      step racecheck 120 bash -c 'sanitize racecheck' || true
-    }
+later=(native-tests memcheck racecheck parity-with-pytorch suite)
+if step build 300 bash -c "build '$work/pack'" && step devices 60 bash -c devices; then
+  step native-tests 120 bash -c native_tests || true
+  step memcheck 120 bash -c 'sanitize memcheck' || true
+  step racecheck 120 bash -c 'sanitize racecheck' || true
   step parity-with-pytorch 240 bash -c "parity '$out/parity.json'" || true
   step suite 300 node_modules/.bin/vitest run --reporter=dot || true
-}
-run_all
+else
+  for name in "${later[@]}"; do
+    record "$name" 'not run' 0 'needs the steps before it'
+  done
+fi
 
 version() { "$@" 2>/dev/null | head -1 || true; }
 gpu=$(version nvidia-smi --query-gpu=name --format=csv,noheader)
 driver=$(version nvidia-smi --query-gpu=driver_version --format=csv,noheader)
-cuda=$(nvcc --version 2>/dev/null | sed -n 's/.*release \([0-9.]*\).*/\1/p')
+cuda=$({ "${CUDACXX:-nvcc}" --version 2>/dev/null || true; } | sed -n 's/.*release \([0-9.]*\).*/\1/p')
 cudnn=$({ grep -o 'cuDNN [0-9.]*:' "$out/devices.log" 2>/dev/null || true; } | head -1 | tr -dc '0-9.')
 commit=${CUDNN_RESNET_COMMIT:-$(git -C "$repository" rev-parse HEAD 2>/dev/null || echo unknown)}
 
