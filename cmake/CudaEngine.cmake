@@ -58,3 +58,37 @@ if(CUDNN_RESNET_NATIVE_TESTS)
   target_link_libraries(cuda-planning PRIVATE project_options core ${engines})
   add_dependencies(cuda-planning stub_driver)
 endif()
+
+# The engine and its kernels on the host, where there is no GPU: loops take the place of cuDNN's plans.
+if(CUDNN_RESNET_NATIVE_TESTS AND CUDNN_RESNET_PYTHON3)
+  set(host_cuda test/support/host-cuda)
+  set(emulated_sources "")
+  file(GLOB kernel_sources CONFIGURE_DEPENDS native/kernels/*.cu)
+  foreach(source IN LISTS kernel_sources)
+    get_filename_component(name ${source} NAME_WE)
+    set(translated ${CMAKE_BINARY_DIR}/host-cuda/${name}.cc)
+    add_custom_command(OUTPUT ${translated}
+                       COMMAND ${CUDNN_RESNET_PYTHON3} ${CMAKE_SOURCE_DIR}/${host_cuda}/launches.py ${source} ${translated}
+                       DEPENDS ${source} ${host_cuda}/launches.py VERBATIM)
+    list(APPEND emulated_sources ${translated})
+  endforeach()
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/host-cuda)
+  file(GLOB host_sources CONFIGURE_DEPENDS native/cuda/*.cc native/kernels/*.cc)
+  # What talks to cuDNN or to the driver is what the emulation takes the place of.
+  list(FILTER host_sources EXCLUDE REGEX "/(backend|compile|cudnn-library|device-presets|plan|plan-cache)\\.cc$")
+  find_package(GTest REQUIRED)
+  add_executable(cuda-on-host-tests native/test/cuda-engine-test.cc ${host_sources} ${emulated_sources}
+                                    ${host_cuda}/emulation.cc ${host_cuda}/runtime.cc ${host_cuda}/plans.cc)
+  set(other_engines ${engines})
+  list(REMOVE_ITEM other_engines cuda_engine)
+  target_compile_options(cuda-on-host-tests PRIVATE -Wno-unknown-pragmas)  # those for nvcc
+  target_include_directories(cuda-on-host-tests PRIVATE ${host_cuda})
+  target_include_directories(cuda-on-host-tests SYSTEM PRIVATE ${CUDNN_INCLUDE_DIR} ${CUDNN_RESNET_CUDA_INCLUDE_DIR})
+  target_link_libraries(cuda-on-host-tests PRIVATE project_options core ${other_engines} GTest::gtest_main)
+  enable_testing()
+  add_test(NAME cuda-on-host COMMAND cuda-on-host-tests)
+  add_test(NAME cuda-on-host-unfused COMMAND cuda-on-host-tests --gtest_filter=*onvol*:*Pool*:*Linear*)
+  set_tests_properties(cuda-on-host-unfused PROPERTIES ENVIRONMENT CUDNN_RESNET_REFUSE_FUSED=1)
+  add_test(NAME cuda-on-host-without-bfloat16 COMMAND cuda-on-host-tests --gtest_filter=*bfloat16)
+  set_tests_properties(cuda-on-host-without-bfloat16 PROPERTIES ENVIRONMENT CUDNN_RESNET_NO_BFLOAT16=1)
+endif()

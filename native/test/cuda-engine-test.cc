@@ -1,4 +1,5 @@
-// Every primitive on a GPU, against loops in float64, on odd sizes. Skipped where there is no GPU.
+// Every primitive on a GPU, against loops in float64, on odd sizes. Skipped where there is no GPU; built a second time with
+// the GPU emulated on the host (test/support/host-cuda), where loops take the place of cuDNN.
 #ifdef CUDNN_RESNET_CUDA
 
 #include <gtest/gtest.h>

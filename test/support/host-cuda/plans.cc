@@ -1,0 +1,249 @@
+// In place of cuDNN: loops that compute what a graph describes, from the same bindings and memory as cuDNN's
+// plans. With CUDNN_RESNET_REFUSE_FUSED=1 no fused convolution and no pooling has a plan, as on a GPU that
+// cuDNN knows less of.
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <limits>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "cuda/backend.h"
+#include "cuda/engine.h"
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+class Memory {
+ public:
+  Memory(const void* pointer, DType dtype) : pointer_(pointer), dtype_(dtype) {}
+  [[nodiscard]] double operator[](int64_t i) const {
+    double value = 0;
+    convertElements(at(i), dtype_, &value, DType::Float64, 1);
+    return value;
+  }
+  void set(int64_t i, double value) const {
+    const auto rounded = static_cast<float>(value);  // cuDNN accumulates in float32
+    convertElements(&rounded, DType::Float32, at(i), dtype_, 1);
+  }
+
+ private:
+  [[nodiscard]] void* at(int64_t i) const {
+    return static_cast<std::byte*>(const_cast<void*>(pointer_)) +
+           i * static_cast<int64_t>(bytesPerElement(dtype_));
+  }
+  const void* pointer_;
+  DType dtype_;
+};
+
+class Bound {
+ public:
+  explicit Bound(std::span<const Binding> bindings) {
+    for (const Binding& binding : bindings) {
+      pointers_[binding.uid] = binding.pointer;
+    }
+  }
+  [[nodiscard]] Memory memory(Uid uid, DType dtype) const { return {pointers_.at(uid), dtype}; }
+
+ private:
+  std::map<Uid, const void*> pointers_;
+};
+
+DType dtypeOf(Math math) {
+  return math == Math::Float16 ? DType::Float16 : math == Math::BFloat16 ? DType::BFloat16 : DType::Float32;
+}
+
+int64_t offset(const Shape& shape, int64_t n, int64_t c, int64_t h, int64_t w) {
+  return ((n * shape[2] + h) * shape[3] + w) * shape[1] + c;
+}
+
+double activated(Activation activation, double x) {
+  switch (activation) {
+    case Activation::None:
+      return x;
+    case Activation::Relu:
+      return std::max(x, 0.0);
+    case Activation::Relu6:
+      return std::clamp(x, 0.0, 6.0);
+    case Activation::Sigmoid:
+      return 1 / (1 + std::exp(-x));
+    case Activation::Tanh:
+      return std::tanh(x);
+    case Activation::Gelu:
+      return x * 0.5 * (1 + std::erf(x / std::sqrt(2.0)));
+    case Activation::Swish:
+      return x / (1 + std::exp(-x));
+  }
+  return x;
+}
+
+template <typename Visit>
+void everywhere(const Shape& y, Visit visit) {
+  for (int64_t n = 0; n < y[0]; ++n) {
+    for (int64_t c = 0; c < y[1]; ++c) {
+      for (int64_t h = 0; h < y[2]; ++h) {
+        for (int64_t w = 0; w < y[3]; ++w) {
+          visit(n, c, h, w);
+        }
+      }
+    }
+  }
+}
+
+void run(const ConvGraph& g, const Bound& bound) {
+  const DType dtype = dtypeOf(g.math);
+  const Shape y = outputShape(g);
+  const auto& a = g.attributes;
+  const Memory x = bound.memory(Uid::X, dtype);
+  const Memory weight = bound.memory(Uid::Weight, dtype);
+  everywhere(y, [&](int64_t n, int64_t k, int64_t p, int64_t q) {
+    double sum = g.bias ? bound.memory(Uid::Bias, DType::Float32)[k] : 0;
+    const int64_t group = k / (g.weight[0] / a.groups);
+    for (int64_t c = 0; c < g.weight[1]; ++c) {
+      for (int64_t r = 0; r < g.weight[2]; ++r) {
+        for (int64_t s = 0; s < g.weight[3]; ++s) {
+          const int64_t h = p * a.stride[0] - a.padding[0] + r * a.dilation[0];
+          const int64_t w = q * a.stride[1] - a.padding[1] + s * a.dilation[1];
+          if (h >= 0 && h < g.x[2] && w >= 0 && w < g.x[3]) {
+            sum += x[offset(g.x, n, group * g.weight[1] + c, h, w)] * weight[offset(g.weight, k, c, r, s)];
+          }
+        }
+      }
+    }
+    sum += g.add ? bound.memory(Uid::Add, dtype)[offset(y, n, k, p, q)] : 0;
+    bound.memory(Uid::Y, dtype).set(offset(y, n, k, p, q), activated(a.activation, sum));
+  });
+}
+
+void run(const PoolGraph& g, const Bound& bound) {
+  const DType dtype = dtypeOf(g.math);
+  const Shape y = outputShape(g);
+  const auto& a = g.attributes;
+  const Memory x = bound.memory(Uid::X, dtype);
+  everywhere(y, [&](int64_t n, int64_t c, int64_t p, int64_t q) {
+    double greatest = -std::numeric_limits<double>::infinity();
+    double sum = 0;
+    double count = 0;
+    for (int64_t r = 0; r < a.kernel[0]; ++r) {
+      for (int64_t s = 0; s < a.kernel[1]; ++s) {
+        const int64_t h = p * a.stride[0] - a.padding[0] + r;
+        const int64_t w = q * a.stride[1] - a.padding[1] + s;
+        if (h >= 0 && h < g.x[2] && w >= 0 && w < g.x[3]) {
+          const double value = x[offset(g.x, n, c, h, w)];
+          greatest = std::max(greatest, value);
+          sum += value;
+          ++count;
+        }
+      }
+    }
+    const double all = static_cast<double>(a.kernel[0] * a.kernel[1]);
+    const double average = sum / (a.kind == PoolKind::AverageIncludingPadding ? all : count);
+    bound.memory(Uid::Y, dtype).set(offset(y, n, c, p, q), a.kind == PoolKind::Max ? greatest : average);
+  });
+}
+
+void run(const BatchNormGraph& g, const Bound& bound) {
+  const DType dtype = dtypeOf(g.math);
+  const Memory x = bound.memory(Uid::X, dtype);
+  const double epsilon = bound.memory(Uid::Epsilon, DType::Float32)[0];
+  const double count = static_cast<double>(g.x[0] * g.x[2] * g.x[3]);
+  for (int64_t c = 0; c < g.x[1]; ++c) {
+    const Shape plane{g.x[0], 1, g.x[2], g.x[3]};
+    const auto at = [&](int64_t n, int64_t h, int64_t w) { return offset(g.x, n, c, h, w); };
+    double mean = 0;
+    everywhere(plane, [&](int64_t n, int64_t, int64_t h, int64_t w) { mean += x[at(n, h, w)] / count; });
+    double variance = 0;
+    everywhere(plane, [&](int64_t n, int64_t, int64_t h, int64_t w) {
+      variance += (x[at(n, h, w)] - mean) * (x[at(n, h, w)] - mean) / count;
+    });
+    const double inverse = 1 / std::sqrt(variance + epsilon);
+    const double scale = bound.memory(Uid::Scale, DType::Float32)[c];
+    const double bias = bound.memory(Uid::Bias, DType::Float32)[c];
+    everywhere(plane, [&](int64_t n, int64_t, int64_t h, int64_t w) {
+      bound.memory(Uid::Y, dtype).set(at(n, h, w), (x[at(n, h, w)] - mean) * inverse * scale + bias);
+    });
+    bound.memory(Uid::Mean, DType::Float32).set(c, mean);
+    bound.memory(Uid::InverseDeviation, DType::Float32).set(c, inverse);
+  }
+}
+
+bool refused(const GraphDescription& graph) {
+  const char* variable = std::getenv("CUDNN_RESNET_REFUSE_FUSED");
+  if (variable == nullptr || std::string_view(variable) != "1") {
+    return false;
+  }
+  const auto* conv = std::get_if<ConvGraph>(&graph);
+  const bool fused =
+      conv != nullptr && (conv->bias || conv->add || conv->attributes.activation != Activation::None);
+  return fused || std::holds_alternative<PoolGraph>(graph);
+}
+
+}  // namespace
+
+Plan::Plan(CompiledGraph compiled) noexcept : owner_(std::move(compiled.owner)) {}
+
+void Plan::execute(cudnnHandle_t, std::span<const Binding> bindings, void*) const {
+  const Bound bound(bindings);
+  std::visit([&](const auto& graph) { run(graph, bound); },
+             *static_cast<const GraphDescription*>(owner_.get()));
+}
+
+PlanCache::PlanCache(cudnnHandle_t handle, std::optional<PlanFiles> files)
+    : handle_(handle), files_(std::move(files)) {}
+
+const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph) {
+  Entry& entry = entries_[text(graph)];
+  if (!entry.plan && !refused(graph)) {
+    CompiledGraph compiled;
+    compiled.owner = std::make_shared<GraphDescription>(graph);
+    entry.plan.emplace(std::move(compiled));
+  }
+  return entry;
+}
+
+const Plan* PlanCache::find(const GraphDescription& graph) {
+  const Entry& found = entry(graph);
+  return found.plan ? &*found.plan : nullptr;
+}
+
+const Plan& PlanCache::require(const GraphDescription& graph) {
+  if (const Plan* plan = find(graph)) {
+    return *plan;
+  }
+  throw Error(ErrorCode::Backend, "refused: " + text(graph));
+}
+
+const CudnnLibrary& requireCudnn() {
+  static const CudnnLibrary library = [] {
+    CudnnLibrary emulated;
+    emulated.create = [](cudnnHandle_t* handle) {
+      *handle = nullptr;
+      return CUDNN_STATUS_SUCCESS;
+    };
+    emulated.destroy = [](cudnnHandle_t) { return CUDNN_STATUS_SUCCESS; };
+    emulated.setStream = [](cudnnHandle_t, cudaStream_t) { return CUDNN_STATUS_SUCCESS; };
+    return emulated;
+  }();
+  return library;
+}
+
+void check(cudnnStatus_t status, const char* what) {
+  if (status != CUDNN_STATUS_SUCCESS) {
+    throw Error(ErrorCode::Backend, what);
+  }
+}
+
+Backend backend() noexcept {
+  Backend found;
+  const auto open = [](EngineMemory& memory) {
+    const EngineOptions options{false, std::getenv("CUDNN_RESNET_NO_BFLOAT16") == nullptr};
+    return std::make_unique<CudaEngine>(0, "emulated", options, memory);
+  };
+  found.devices.push_back({"cuda:0", "the host", "cuDNN 9.0.0", uint64_t{1} << 30U, open});
+  found.report = "built with CUDA, emulated on the host; not used: cuDNN";
+  return found;
+}
+
+}  // namespace cudnn_resnet::cuda
