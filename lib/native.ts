@@ -16,12 +16,29 @@ export function native(): typeof Binding {
 function load(): typeof Binding {
   let addon: typeof Binding;
   try {
-    addon = loadBinding({ bindings: 'cudnn_resnet', module_root: packageFolder });
+    addon = withShortSpins(() => loadBinding({ bindings: 'cudnn_resnet', module_root: packageFolder }));
   } catch (cause) {
     throw new CudnnResnetError('ERR_NATIVE', explanation(cause), { cause });
   }
   addon.setup(CudnnResnetError);
   return addon;
+}
+
+/**
+ * Runs `load` with GNU's OpenMP told to spin for microseconds, not milliseconds, before a thread of it sleeps. It reads
+ * that when it is loaded. Threads that spin starve each other, and the event loop, as soon as the machine has other work.
+ */
+function withShortSpins<T>(load: () => T): T {
+  const { env } = process;
+  if (env.GOMP_SPINCOUNT !== undefined || env.OMP_WAIT_POLICY !== undefined) {
+    return load();
+  }
+  env.GOMP_SPINCOUNT = '1000';
+  try {
+    return load();
+  } finally {
+    delete env.GOMP_SPINCOUNT;
+  }
 }
 
 /** Possible reasons, picked from what the loader said. */
