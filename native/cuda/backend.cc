@@ -35,13 +35,6 @@ std::string driverProblem(int driver, int runtime) {
   return {};
 }
 
-// Plans are for a version of cuDNN and a kind of GPU.
-std::string planIdentity(const CudnnLibrary& library, const cudaDeviceProp& properties) {
-  return "cudnn " + library.versionText + " cuda " + std::to_string(library.cudaVersion) + " sm_" +
-         std::to_string(properties.major) + std::to_string(properties.minor) + " multiprocessors " +
-         std::to_string(properties.multiProcessorCount);
-}
-
 void addDevice(Backend& backend, int index, const CudnnSearch& search) {
   cudaDeviceProp properties{};
   if (const cudaError_t status = cudaGetDeviceProperties(&properties, index); status != cudaSuccess) {
@@ -61,12 +54,14 @@ void addDevice(Backend& backend, int index, const CudnnSearch& search) {
   if (search.library == nullptr) {
     return;
   }
+  const std::string identity =
+      planIdentity(search.library->versionText, search.library->cudaVersion,
+                   properties.major * 10 + properties.minor, properties.multiProcessorCount);
   const EngineOptions options{tf32OfEnvironment(), properties.major >= 8};
-  backend.devices.push_back(
-      {id, properties.name, "cuDNN " + search.library->versionText, properties.totalGlobalMem,
-       [index, options, identity = planIdentity(*search.library, properties)](EngineMemory& memory) {
-         return std::make_unique<CudaEngine>(index, identity, options, memory);
-       }});
+  backend.devices.push_back({id, properties.name, "cuDNN " + search.library->versionText,
+                             properties.totalGlobalMem, [index, options, identity](EngineMemory& memory) {
+                               return std::make_unique<CudaEngine>(index, identity, options, memory);
+                             }});
 }
 
 void look(Backend& backend) {

@@ -147,6 +147,12 @@ void PlanFiles::makeRoom() {
   }
 }
 
+std::string planIdentity(const std::string& cudnnVersion, size_t cudaVersion, int capability,
+                         int multiprocessors) {
+  return "cudnn " + cudnnVersion + " cuda " + std::to_string(cudaVersion) + " sm_" +
+         std::to_string(capability) + " multiprocessors " + std::to_string(multiprocessors);
+}
+
 fs::path defaultPlanFolder() {
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);

@@ -35,6 +35,11 @@ class PlanFiles {
   bool warned_ = false;
 };
 
+// Plans are for a version of cuDNN, of the CUDA it was built with, and a kind of GPU. `capability` is 90
+// for 9.0.
+[[nodiscard]] std::string planIdentity(const std::string& cudnnVersion, size_t cudaVersion, int capability,
+                                       int multiprocessors);
+
 // `plans` in the package's cache folder: CUDNN_RESNET_CACHE, else cudnn-resnet in XDG_CACHE_HOME or ~/.cache.
 // Empty where there is none of these.
 [[nodiscard]] std::filesystem::path defaultPlanFolder();

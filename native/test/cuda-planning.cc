@@ -3,10 +3,12 @@
 // it.
 //
 //   cuda-planning [--gpu NAME|FILE.json]... [--math f32,tf32,f16,bf16] [--batch N,...] [--depth N,...]
-//                 [--layers FILE] [--training] [--shard I/N] [--verbose]
+//                 [--layers FILE] [--training] [--shard I/N] [--output DIR] [--verbose]
 //
 // Without --gpu: a100 and h200. --layers takes the place of the ResNets: a line per convolution, such as
 //   64x56x56 128x3x3 s2 p1 d1 g1 bias add relu     (input C×H×W, weight K×R×S; what is absent is s1 p0 d1 g1)
+//
+// --output keeps the plans: with CUDNN_RESNET_CACHE set to DIR, a process on that GPU starts with them.
 #include <dlfcn.h>
 
 #include <chrono>
@@ -14,6 +16,8 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <optional>
+#include <regex>
 #include <set>
 #include <sstream>
 #include <stdexcept>
@@ -24,6 +28,7 @@
 #include "cuda/compile.h"
 #include "cuda/cudnn-library.h"
 #include "cuda/device-presets.h"
+#include "cuda/plan-files.h"
 
 using namespace cudnn_resnet;
 using namespace cudnn_resnet::cuda;
@@ -36,6 +41,7 @@ struct Arguments {
   std::vector<int64_t> batches{1, 32};
   std::vector<int> depths{18, 34, 50, 101, 152};
   std::string layers;
+  std::string output;
   bool training = false;
   bool verbose = false;
   size_t shard = 0;
@@ -85,6 +91,8 @@ Arguments parse(int count, char** values) {
       arguments.depths = numbers<int>(value());
     } else if (name == "--layers") {
       arguments.layers = value();
+    } else if (name == "--output") {
+      arguments.output = value();
     } else if (name == "--shard") {
       const auto parts = numbers<size_t>(value(), '/');
       arguments.shard = parts.at(0);
@@ -260,6 +268,27 @@ std::string propertiesOf(const std::string& gpu) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
+// The number that the JSON of a device's properties has under `key`.
+int numberIn(const std::string& json, const std::string& key) {
+  std::smatch match;
+  if (!std::regex_search(json, match, std::regex("\"" + key + "\"\\s*:\\s*(\\d+)"))) {
+    throw std::runtime_error("the properties of the GPU lack " + key);
+  }
+  return std::stoi(match[1]);
+}
+
+std::optional<PlanFiles> filesFor(const Arguments& arguments, const std::string& properties) {
+  if (arguments.output.empty()) {
+    return std::nullopt;
+  }
+  const CudnnLibrary& library = requireCudnn();
+  const auto identity =
+      planIdentity(library.versionText, library.cudaVersion, numberIn(properties, "deviceVer") / 10,
+                   numberIn(properties, "multiProcessorCount"));
+  return PlanFiles(std::filesystem::path(arguments.output) / "plans", identity,
+                   [](const std::string& message) { throw std::runtime_error(message); });
+}
+
 // cuDNN wants a driver to be there, though it asks it for nothing when it plans for a device that is
 // described to it.
 void openDriver() {
@@ -278,12 +307,18 @@ int run(const Arguments& arguments) {
   const auto graphs = graphsOf(arguments);
   const auto begin = std::chrono::steady_clock::now();
   for (const std::string& gpu : arguments.gpus) {
-    const Target target(propertiesOf(gpu));
+    const std::string properties = propertiesOf(gpu);
+    const Target target(properties);
+    auto files = filesFor(arguments, properties);
     for (size_t i = arguments.shard; i < graphs.size(); i += arguments.shards) {
       try {
         const CompiledGraph compiled = compile(target, graphs[i]);
         ++planned;
-        notSerialized += compiled.serialize() ? 0 : 1;
+        const auto serialized = compiled.serialize();
+        notSerialized += serialized ? 0 : 1;
+        if (files && serialized) {
+          files->write(text(graphs[i]), *serialized);
+        }
         if (arguments.verbose) {
           std::printf("%s: %s: %s, workspace %lld\n", gpu.c_str(), text(graphs[i]).c_str(),
                       compiled.engine.c_str(), static_cast<long long>(compiled.workspaceBytes));
