@@ -21,7 +21,8 @@ __global__ void runningStatisticsKernel(RunningStatistics p) {
   const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
   for (int64_t c = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; c < p.channels; c += stride) {
     const double inverse = p.batchInverseDeviation[c];
-    const double variance = fmax(1 / (inverse * inverse) - p.epsilon, 0.0);
+    const double rounded = 1 / (inverse * inverse) - p.epsilon;
+    const double variance = rounded < 0 ? 0 : rounded;  // NaN stays NaN
     p.mean[c] = static_cast<float>((1 - p.momentum) * p.mean[c] + p.momentum * p.batchMean[c]);
     p.variance[c] = static_cast<float>((1 - p.momentum) * p.variance[c] + p.momentum * p.unbiased * variance);
   }
