@@ -29,38 +29,50 @@ deadline=$((SECONDS + minutes * 60))
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/cudnn-resnet-check.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-export CUDNN_RESNET_CACHE=$work/cache
+export CUDNN_RESNET_CACHE=$work/cache NO_COLOR=1
 
 names=() states=() seconds=() notes=()
 
-# The last line of a log that says something, for the table.
-last_words() {
-  { grep -v '^[[:space:]]*$' "$1" 2>/dev/null || true; } | tail -1 | tr -d '\r' | cut -c1-110
+# What a log says of its outcome: the line of totals of the test runner, else its last line.
+outcome() {
+  local line
+  line=$({ grep -E '^ *Tests ' "$1" || grep -v '^[[:space:]]*$' "$1" || true; } 2>/dev/null | tail -1)
+  tr -s ' \t\r' ' ' <<<"$line" | cut -c1-110
 }
 
-record() { # record NAME STATE SECONDS NOTE
-  names+=("$1") states+=("$2") seconds+=("$3") notes+=("$4")
-  printf '%-28s %-8s %4d s  %s\n' "$1" "$2" "$3" "$4"
-}
-
-# step NAME SECONDS COMMAND...: runs in the work tree, for at most SECONDS and to the deadline.
-step() {
-  local name=$1 limit=$2 begin=$SECONDS status=0
+# perform NAME SECONDS COMMAND...: runs in the work tree, for at most SECONDS and to the deadline; leaves the outcome in a
+# file, so that it can be done in the background.
+perform() {
+  local name=$1 limit=$2 begin=$SECONDS status=0 state note
   shift 2
   local left=$((deadline - SECONDS))
   ((limit <= left)) || limit=$left
   if ((limit < 5)); then
-    record "$name" 'not run' 0 'no time was left'
-    return 1
+    printf 'not run\t0\tno time was left\n' >"$work/$name.state"
+    return
   fi
   (cd "$work/tree" && timeout --kill-after=5 "$limit" "$@") >"$out/$name.log" 2>&1 || status=$?
+  note=$(outcome "$out/$name.log")
   case $status in
-    0) record "$name" passed $((SECONDS - begin)) "$(last_words "$out/$name.log")" ;;
-    77) record "$name" 'not run' $((SECONDS - begin)) "$(last_words "$out/$name.log")" ;;
-    124 | 137) record "$name" failed $((SECONDS - begin)) "stopped after $limit s" ;;
-    *) record "$name" failed $((SECONDS - begin)) "$(last_words "$out/$name.log")" ;;
+    0) state=passed ;;
+    77) state='not run' ;;
+    124 | 137) state=failed note="stopped after $limit s" ;;
+    *) state=failed ;;
   esac
-  ((status == 0))
+  printf '%s\t%d\t%s\n' "$state" $((SECONDS - begin)) "$note" >"$work/$name.state"
+}
+
+collect() { # collect NAME: into the table
+  local state time note
+  IFS=$'\t' read -r state time note <"$work/$1.state"
+  names+=("$1") states+=("$state") seconds+=("$time") notes+=("$note")
+  printf '%-28s %-8s %4d s  %s\n' "$1" "$state" "$time" "$note"
+  [[ $state == passed ]]
+}
+
+step() { # step NAME SECONDS COMMAND...
+  perform "$@"
+  collect "$1"
 }
 
 unpack() {
@@ -121,16 +133,24 @@ parity() {
 }
 export -f build native_tests devices sanitize parity
 
-later=(native-tests memcheck racecheck parity-with-pytorch suite)
+# How long the event loop waits is measured alone; everything else runs side by side.
+timed=(test/61.event-loop.test.ts test/40.weights-event-loop.test.ts)
+later=(native-tests memcheck racecheck parity-with-pytorch suite event-loop)
 if step build 300 bash -c "build '$work/pack'" && step devices 60 bash -c devices; then
-  step native-tests 120 bash -c native_tests || true
+  perform suite 420 node_modules/.bin/vitest run --reporter=dot --fileParallelism --maxWorkers=6 \
+    "${timed[@]/#/--exclude=}" &
+  suite=$!
+  step native-tests 150 bash -c native_tests || true
+  step parity-with-pytorch 240 bash -c "parity '$out/parity.json'" || true
   step memcheck 120 bash -c 'sanitize memcheck' || true
   step racecheck 120 bash -c 'sanitize racecheck' || true
-  step parity-with-pytorch 240 bash -c "parity '$out/parity.json'" || true
-  step suite 300 node_modules/.bin/vitest run --reporter=dot || true
+  wait "$suite"
+  collect suite || true
+  step event-loop 120 node_modules/.bin/vitest run --reporter=dot "${timed[@]}" || true
 else
   for name in "${later[@]}"; do
-    record "$name" 'not run' 0 'needs the steps before it'
+    printf 'not run\t0\tneeds the steps before it\n' >"$work/$name.state"
+    collect "$name" || true
   done
 fi
 
