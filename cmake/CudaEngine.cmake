@@ -29,14 +29,21 @@ string(REGEX MATCH "^[0-9]+" cuda_major ${CMAKE_CUDA_COMPILER_VERSION})
 file(GLOB cuda_sources CONFIGURE_DEPENDS native/cuda/*.cc native/kernels/*.cc native/kernels/*.cu)
 add_library(cuda_engine OBJECT ${cuda_sources})
 target_link_libraries(cuda_engine PUBLIC project_options ${CUDNN_RESNET_CUDART_STATIC} ${CMAKE_DL_LIBS} rt Threads::Threads)
-target_include_directories(cuda_engine SYSTEM PUBLIC ${CUDNN_INCLUDE_DIR} ${CudnnFrontend_INCLUDE_DIR} ${CUDNN_RESNET_CUDA_INCLUDE_DIR})
+target_include_directories(cuda_engine SYSTEM PUBLIC ${CUDNN_INCLUDE_DIR} ${CudnnFrontend_INCLUDE_DIR}
+                                                     ${CUDNN_RESNET_CUDA_INCLUDE_DIR} ${CUDNN_RESNET_NVRTC_INCLUDE_DIR})
+# Where the libraries may stand that cuDNN opens: with CUDA, or in the wheels beside cuDNN's.
+set(cuda_library_dirs ${CUDNN_RESNET_CUDA_LIBRARY_DIR})
+foreach(wheel cu${cuda_major} cublas cuda_nvrtc)
+  list(APPEND cuda_library_dirs ${CUDNN_LIBRARY_DIR}/../../${wheel}/lib)
+endforeach()
+list(JOIN cuda_library_dirs ":" cuda_library_dirs)
 list(JOIN CMAKE_CUDA_ARCHITECTURES " " cuda_architectures)
 target_compile_definitions(cuda_engine PRIVATE
   NV_CUDNN_FRONTEND_USE_DYNAMIC_LOADING
   CUDNN_RESNET_CUDA_MAJOR="${cuda_major}"
   CUDNN_RESNET_CUDA_ARCHITECTURES="${cuda_architectures}"
   CUDNN_RESNET_CUDNN_LIBRARY_DIRS="${CUDNN_LIBRARY_DIR}"
-  CUDNN_RESNET_CUDA_LIBRARY_DIRS="${CUDNN_RESNET_CUDA_LIBRARY_DIR}")
+  CUDNN_RESNET_CUDA_LIBRARY_DIRS="${cuda_library_dirs}")
 target_compile_options(cuda_engine PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-Wall,-Wextra,-Wno-unused-parameter>)
 if(CUDNN_RESNET_STRICT)
   target_compile_options(cuda_engine PRIVATE $<$<COMPILE_LANGUAGE:CUDA>:-Werror=all-warnings;-Xcompiler=-Werror>)

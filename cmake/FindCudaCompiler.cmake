@@ -2,7 +2,7 @@
 #
 # nvcc is looked for in CUDACXX, CUDAToolkit_ROOT, CUDA_PATH, PATH, /usr/local/cuda and the wheels of NVIDIA. Sets
 # CMAKE_CUDA_COMPILER, CMAKE_CUDA_ARCHITECTURES (from CUDAARCHS where that is set), CUDNN_RESNET_CUDA_INCLUDE_DIR,
-# CUDNN_RESNET_CUDA_LIBRARY_DIR and CUDNN_RESNET_CUDART_STATIC.
+# CUDNN_RESNET_NVRTC_INCLUDE_DIR, CUDNN_RESNET_CUDA_LIBRARY_DIR and CUDNN_RESNET_CUDART_STATIC.
 include(NvidiaWheels)
 include(CheckLanguage)
 
@@ -14,7 +14,7 @@ macro(find_cuda_compiler problem)
   nvidia_wheels(nvidia_site_packages)
   set(cuda_wheels "")
   foreach(site IN LISTS nvidia_site_packages)
-    list(APPEND cuda_wheels ${site}/nvidia/cu13 ${site}/nvidia/cuda_nvcc)
+    list(APPEND cuda_wheels ${site}/nvidia/cu13 ${site}/nvidia/cuda_nvcc ${site}/nvidia/cuda_nvrtc)
   endforeach()
   if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
     find_program(CUDNN_RESNET_NVCC nvcc
@@ -74,10 +74,13 @@ macro(find_cuda_runtime problem)
             HINTS ${cuda_root} ${cuda_root}/${cuda_target} PATH_SUFFIXES include)
   find_library(CUDNN_RESNET_CUDART_STATIC cudart_static
                HINTS ${cuda_root} ${cuda_root}/${cuda_target} PATH_SUFFIXES lib64 lib)
-  mark_as_advanced(CUDNN_RESNET_CUDA_INCLUDE_DIR CUDNN_RESNET_CUDART_STATIC)
+  # A toolkit may be installed without NVRTC's header, and PyTorch bring it in a wheel.
+  find_path(CUDNN_RESNET_NVRTC_INCLUDE_DIR nvrtc.h
+            HINTS ${CUDNN_RESNET_CUDA_INCLUDE_DIR} PATHS ${cuda_wheels} PATH_SUFFIXES include)
+  mark_as_advanced(CUDNN_RESNET_CUDA_INCLUDE_DIR CUDNN_RESNET_NVRTC_INCLUDE_DIR CUDNN_RESNET_CUDART_STATIC)
   if(NOT CUDNN_RESNET_CUDA_INCLUDE_DIR OR NOT CUDNN_RESNET_CUDART_STATIC)
     set(${problem} "${CMAKE_CUDA_COMPILER} comes without the headers or the static library of CUDA's runtime")
-  elseif(NOT EXISTS ${CUDNN_RESNET_CUDA_INCLUDE_DIR}/nvrtc.h)
+  elseif(NOT CUDNN_RESNET_NVRTC_INCLUDE_DIR)
     set(${problem} "${CUDNN_RESNET_CUDA_INCLUDE_DIR} lacks nvrtc.h, which cudnn-frontend includes (the package cuda-nvrtc-dev, or the wheel nvidia-cuda-nvrtc)")
   endif()
   get_filename_component(CUDNN_RESNET_CUDA_LIBRARY_DIR "${CUDNN_RESNET_CUDART_STATIC}" DIRECTORY)
