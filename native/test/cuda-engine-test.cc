@@ -1,5 +1,6 @@
-// Every primitive on a GPU, against loops in float64, on odd sizes. Skipped where there is no GPU; built a second time with
-// the GPU emulated on the host (test/support/host-cuda), where loops take the place of cuDNN.
+// Every primitive on a GPU, against loops in float64, on odd sizes. Skipped where there is no GPU; built a
+// second time with the GPU emulated on the host (test/support/host-cuda), where loops take the place of
+// cuDNN.
 #ifdef CUDNN_RESNET_CUDA
 
 #include <gtest/gtest.h>
