@@ -1,4 +1,5 @@
 import { describe, expect } from 'vitest';
+import { Bottleneck as TutorialBottleneck } from '../examples/tutorial-bottleneck.js';
 import {
   BasicBlock,
   Bottleneck,
@@ -21,7 +22,6 @@ import { random } from './support/random.js';
 import * as reference from './support/reference.js';
 import { check, onEveryDevice } from './support/suite.js';
 import { download, upload } from './support/tensors.js';
-import { Bottleneck as TutorialBottleneck } from './support/tutorial.js';
 import { rounded, type Values } from './support/values.js';
 
 interface Description {

@@ -1,11 +1,11 @@
 import { expect } from 'vitest';
+import { Bottleneck as TutorialBottleneck } from '../examples/tutorial-bottleneck.js';
 import { Bottleneck, type nn, Tensor } from '../lib/index.js';
 import type { DeviceId } from './support/devices.js';
 import { goldenTensors } from './support/golden.js';
 import { loadGenerated, withModule } from './support/modules.js';
 import { check, onEveryDevice } from './support/suite.js';
 import { expectGoldenTraining } from './support/training.js';
-import { Bottleneck as TutorialBottleneck } from './support/tutorial.js';
 
 const golden = goldenTensors('blocks.safetensors');
 
