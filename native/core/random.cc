@@ -107,8 +107,9 @@ void fillBlocks(RandomSequence sequence, size_t firstBlock, std::span<float> out
 template <typename Transform>
 void fill(RandomSequence sequence, std::span<float> out, Transform&& transform) {
   constexpr size_t worthAThread = 1U << 16U;
-  const size_t threads =
-      std::clamp<size_t>(out.size() / worthAThread, 1, std::thread::hardware_concurrency() + 1);
+  // one core is left to the thread of JavaScript
+  const size_t mostThreads = std::max(std::thread::hardware_concurrency(), 2U) - 1;
+  const size_t threads = std::clamp<size_t>(out.size() / worthAThread, 1, mostThreads);
   const size_t part = (out.size() / threads + 4) / 4 * 4;
   std::vector<std::jthread> helpers;
   for (size_t first = part; first < out.size(); first += part) {
