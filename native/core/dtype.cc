@@ -143,6 +143,9 @@ bool isFloat(DType dtype) noexcept {
 }
 
 void convertElements(const void* from, DType fromType, void* to, DType toType, size_t count) {
+  if (count == 0) {
+    return;  // where there is nothing there may be no address either, which memcpy does not take
+  }
   if (fromType == toType) {
     std::memcpy(to, from, count * bytesPerElement(toType));
     return;

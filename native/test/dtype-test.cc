@@ -139,7 +139,10 @@ TEST(DType, OneTypeIsCopiedBitForBit) {
   EXPECT_EQ(converted<uint32_t>(patterns, DType::Float32, DType::Float32), patterns);
 }
 
-TEST(DType, NoElementsAreNoWork) { convertElements(nullptr, DType::Float32, nullptr, DType::Float16, 0); }
+TEST(DType, NoElementsAreNoWork) {
+  convertElements(nullptr, DType::Float32, nullptr, DType::Float16, 0);
+  convertElements(nullptr, DType::Int64, nullptr, DType::Int64, 0);
+}
 
 TEST(DType, NamesAndSizes) {
   for (const DType dtype :

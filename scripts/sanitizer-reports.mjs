@@ -1,0 +1,26 @@
+// Reads the reports of sanitizers in a folder. A leak counts where a frame of its stack is in our addon; whatever is no
+// leak (an access out of bounds, undefined behaviour) counts wherever it is. Prints what counts and exits with 1.
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const folder = process.argv[2];
+let [ours, others] = [0, 0];
+for (const name of readdirSync(folder)) {
+  const text = readFileSync(join(folder, name), 'utf8');
+  const leaks = /^(Direct|Indirect) leak of /m.test(text);
+  if (!leaks) {
+    ours++;
+    console.error(`${name}:\n${text}`);
+    continue;
+  }
+  for (const leak of text.split(/\n(?=(?:Direct|Indirect) leak of )/).slice(1)) {
+    if (leak.includes('cudnn_resnet')) {
+      ours++;
+      console.error(`${name}:\n${leak}`);
+    } else {
+      others++;
+    }
+  }
+}
+console.log(`sanitizer reports: ${ours} of ours, ${others} leaks without a frame of ours (Node, V8, oneDNN)`);
+process.exitCode = ours > 0 ? 1 : 0;

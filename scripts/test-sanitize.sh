@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# The native unit tests and the tests of the addon under AddressSanitizer with LeakSanitizer and UndefinedBehaviorSanitizer;
+# the queue and the device under ThreadSanitizer. Needs g++ and libgtest-dev. Builds in copies of this checkout, so that its
+# own build stays. Reports go to build-sanitize/*/reports, and one of them that has a frame of ours fails.
+#
+#   scripts/test-sanitize.sh [native|addon|threads]...
+set -euo pipefail
+cd "$(dirname "$0")/.."
+checkout=$PWD
+parts=("$@")
+((${#parts[@]} > 0)) || parts=(native threads addon)
+
+# What V8, oneDNN and OpenMP keep to the end of the process is not ours; any leak with a frame of ours in its stack fails.
+export UBSAN_OPTIONS=print_stacktrace=1
+cpu_only=(-DCUDNN_RESNET_CUDA=OFF)
+
+# The working tree, with the times of its files, so that only what changed is built again.
+copy() {
+  mkdir -p "build-sanitize/$1"
+  git ls-files -z --cached --others --exclude-standard |
+    xargs -0 cp --parents --update --preserve=timestamps --no-dereference --target-directory="build-sanitize/$1"
+  ln -sfn "$checkout/node_modules" "build-sanitize/$1/node_modules"
+}
+
+native() {
+  copy native
+  (
+    cd build-sanitize/native
+    ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
+      bash scripts/test-native.sh "${cpu_only[@]}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCUDNN_RESNET_SANITIZE=address,undefined
+  )
+}
+
+threads() {
+  copy threads
+  (
+    cd build-sanitize/threads
+    cmake -S . -B build-native "${cpu_only[@]}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCUDNN_RESNET_STRICT=ON \
+      -DCUDNN_RESNET_NATIVE_TESTS=ON -DCUDNN_RESNET_SANITIZE=thread >configure.log || { cat configure.log && exit 1; }
+    cmake --build build-native --parallel "$(nproc)"
+    # Without the randomness of addresses that newer kernels have more of than this sanitizer bears.
+    TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch "$(uname -m)" -R \
+      build-native/native-tests --gtest_brief=1 --gtest_filter='Queue*:Device*:Transfer*:CachingAllocator*'
+  )
+}
+
+addon() {
+  copy addon
+  cd build-sanitize/addon
+  npx cmake-js configure --CDCUDNN_RESNET_CUDA=OFF --CDCUDNN_RESNET_SANITIZE=address,undefined >configure.log 2>&1 ||
+    { cat configure.log && exit 1; }
+  npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log && exit 1; }
+  npx tsc -p tsconfig.build.json
+  rm -rf reports && mkdir reports
+
+  # Node is not built with the sanitizer, so its runtime must be there before Node is.
+  local preload
+  preload=$(g++ -print-file-name=libasan.so)
+  local options=log_path=$PWD/reports/report:exitcode=99:handle_abort=1:allocator_may_return_null=1:malloc_context_size=60
+  printf 'test-sanitize: the addon under vitest\n'
+  LD_PRELOAD=$preload ASAN_OPTIONS=$options:detect_leaks=0 \
+    npx vitest run --testTimeout=600000 test/10 test/11 test/12 test/20 test/21 test/3 test/48 test/62 test/65
+  printf 'test-sanitize: leaks at the end of a process\n'
+  # Node's own exit code is kept: what it and its libraries leave is in the reports as well, and is not ours.
+  local name
+  for name in return 'reading in the exit handler' 'disposing in the exit handler' 'collection between every two operations' \
+    'a vm context'; do
+    LD_PRELOAD=$preload ASAN_OPTIONS=${options/exitcode=99/exitcode=0}:detect_leaks=1:fast_unwind_on_malloc=0 \
+      node --expose-gc test/standalone/exit.mjs "$name" cpu
+  done
+  for name in 'load, run and end' 'sixteen at once'; do
+    LD_PRELOAD=$preload ASAN_OPTIONS=${options/exitcode=99/exitcode=0}:detect_leaks=1:fast_unwind_on_malloc=0 \
+      node test/standalone/workers.mjs "$name" cpu
+  done
+  node scripts/sanitizer-reports.mjs reports
+}
+
+for part in "${parts[@]}"; do
+  case $part in
+    native | threads | addon)
+      printf '\ntest-sanitize: %s\n' "$part"
+      ("$part")
+      ;;
+    *)
+      printf 'test-sanitize: unknown part %s: native, threads or addon\n' "$part" >&2
+      exit 2
+      ;;
+  esac
+done
+printf '\ntest-sanitize: nothing was found (%s)\n' "${parts[*]}"
