@@ -17,6 +17,8 @@ export interface NativeTensor {
   data(): Promise<ArrayBuffer>;
   dataSync(): ArrayBuffer;
   topK(k: number): Promise<{ indices: number[]; values: number[] }[]>;
+  /** What is queued for this tensor alone, and for one reading of it, is not computed; it then has the error ERR_ABORTED. */
+  cancel(): void;
   dispose(): void;
   disposed(): boolean;
 }
@@ -26,6 +28,11 @@ export interface NativeDevice {
   synchronize(): Promise<void>;
   trim(): void;
   setMemoryLimit(bytes: number): void;
+  /** Operations and readings that wait or run. */
+  pending(): number;
+  /** Resolves when no more than half of the limit waits. */
+  ready(): Promise<void>;
+  setQueueLimit(limit: { operations?: number | undefined; bytes?: number | undefined }): void;
 }
 
 export function setup(errorClass: new (code: never, message: string) => Error): void;

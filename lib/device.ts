@@ -1,6 +1,7 @@
 import type { NativeDevice } from '../binding.js';
 import { CudnnResnetError } from './errors.js';
 import { native } from './native.js';
+import { checkOptions } from './options.js';
 
 /** A device that this machine has. */
 export interface DeviceInfo {
@@ -103,6 +104,30 @@ export class Device {
   /** From now on an operation that would take the device beyond `bytes` fails with `ERR_OUT_OF_MEMORY`. */
   setMemoryLimit(bytes: number): void {
     this.handle.setMemoryLimit(bytes);
+  }
+
+  /** Operations and readings that were asked for and are not done. */
+  get pending(): number {
+    return this.handle.pending();
+  }
+
+  /**
+   * Resolves when no more than half of what {@link Device.setQueueLimit} allows is waiting. A loop that awaits this before
+   * each call keeps the device at work, its memory bounded, and never meets `ERR_BUSY`.
+   */
+  ready(): Promise<void> {
+    return this.handle.ready();
+  }
+
+  /**
+   * How much may wait for the device; an operation beyond it throws `ERR_BUSY`. Reading is never refused.
+   *
+   * @param limit - `operations`: 100,000 unless told, about 100 MB. `bytes` of the host's memory, which data on its way
+   *   to and from the device takes: a quarter of the device's memory unless told.
+   */
+  setQueueLimit(limit: { operations?: number | undefined; bytes?: number | undefined }): void {
+    checkOptions('setQueueLimit', limit, ['operations', 'bytes']);
+    this.handle.setQueueLimit(limit);
   }
 
   toString(): string {

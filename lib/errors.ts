@@ -11,6 +11,8 @@ export type ErrorCode =
   | 'ERR_OUT_OF_MEMORY'
   | 'ERR_WEIGHTS'
   | 'ERR_IMAGE'
+  | 'ERR_BUSY'
+  | 'ERR_ABORTED'
   | 'ERR_DEVICE_LOST'
   | 'ERR_BACKEND'
   | 'ERR_NATIVE';

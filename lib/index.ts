@@ -1,3 +1,4 @@
+export type { AbortOptions } from './abort.js';
 export {
   type Device,
   type DeviceId,
@@ -17,6 +18,9 @@ export { type ImageInput, imagenetNormalization } from './models/input.js';
 export {
   type Classification,
   type ClassifyOptions,
+  type EmbedOptions,
+  type EncodedImage,
+  type LoadOptions,
   ResNet,
   ResNet18,
   ResNet34,

@@ -1,4 +1,5 @@
 import type { NativeTensor } from '../binding.js';
+import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from './abort.js';
 import { type Device, type DeviceId, device } from './device.js';
 import { bytesPerElement, type DType, type TypedArrayOf, typedArrayName } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
@@ -118,9 +119,12 @@ export class Tensor<D extends DType = DType> {
    * A copy of the elements in C order (NCHW), once they have been computed. float16 and bfloat16 come as bit patterns
    * in a `Uint16Array`; convert with `.to({dtype: 'float32'})` first where numbers are wanted.
    * Rejects with the error of the operation that failed, if one did.
+   *
+   * On an abort what is queued for this tensor alone is no longer computed, and where the tensor is not there yet it
+   * never will be: reading it again rejects with `ERR_ABORTED`.
    */
-  async data(): Promise<TypedArrayOf[D]> {
-    return typedArray(await this.handle.data(), this.dtype);
+  async data(options: AbortOptions = {}): Promise<TypedArrayOf[D]> {
+    return typedArray(await this.read('Tensor.data', options, () => this.handle.data()), this.dtype);
   }
 
   /** As {@link Tensor.data}, but blocks the thread of JavaScript until then: for scripts. */
@@ -168,10 +172,18 @@ export class Tensor<D extends DType = DType> {
 
   /**
    * The `k` largest values of each row of a tensor [N, C], largest first, with their columns; of equal values the one
-   * with the lower column comes first. Throws `ERR_SHAPE` where a row has fewer than `k`.
+   * with the lower column comes first. Throws `ERR_SHAPE` where a row has fewer than `k`. Aborts as {@link Tensor.data}.
    */
-  topK(k: number): Promise<{ indices: number[]; values: number[] }[]> {
-    return this.handle.topK(k);
+  topK(k: number, options: AbortOptions = {}): Promise<{ indices: number[]; values: number[] }[]> {
+    return this.read('Tensor.topK', options, () => this.handle.topK(k));
+  }
+
+  private read<T>(where: string, options: AbortOptions, start: () => Promise<T>): Promise<T> {
+    checkOptions(where, options, abortOptionNames);
+    if (options.signal === undefined && options.deadline === undefined) {
+      return start();
+    }
+    return abortable(where, options, (signal) => unlessAborted(signal, start(), () => this.handle.cancel()));
   }
 
   /** Frees the memory on the device, after the work that still uses it. Disposing again does nothing. */

@@ -1,12 +1,17 @@
 // Reads the reports of sanitizers in a folder. A leak counts where a frame of its stack is in our addon; whatever is no
-// leak (an access out of bounds, undefined behaviour) counts wherever it is. Prints what counts and exits with 1.
+// leak (an access out of bounds, undefined behaviour) counts wherever it is. That memory was refused is no error: tests
+// ask for more than there is. Prints what counts and exits with 1.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const folder = process.argv[2];
 let [ours, others] = [0, 0];
 for (const name of readdirSync(folder)) {
-  const text = readFileSync(join(folder, name), 'utf8');
+  const text = readFileSync(join(folder, name), 'utf8').replace(
+    /^==\d+==WARNING: AddressSanitizer failed to allocate 0x[0-9a-f]+ bytes\n/gm,
+    '',
+  );
+  if (text.trim() === '') continue;
   const leaks = /^(Direct|Indirect) leak of /m.test(text);
   if (!leaks) {
     ours++;

@@ -101,6 +101,35 @@ const provoked: Record<Exclude<ErrorCode, NativeOnly>, { by: () => unknown; says
       says: /40 bytes/,
     },
   ],
+  ERR_BUSY: [
+    {
+      by: () => {
+        const on = device(id);
+        const x = Tensor.randn([64, 64, 64, 64], at);
+        on.setQueueLimit({ operations: 1 });
+        try {
+          ops.activation(x, 'tanh');
+        } finally {
+          on.setQueueLimit({ operations: 100_000 });
+        }
+      },
+      says: /1 operations waiting.*limit is 1 .*await device\.ready\(\)/,
+    },
+  ],
+  ERR_ABORTED: [
+    {
+      by: async () => {
+        const x = Tensor.randn([64, 64, 64, 64], at);
+        const y = ops.activation(x, 'tanh');
+        const controller = new AbortController();
+        const reading = y.data({ signal: controller.signal });
+        controller.abort();
+        await reading.catch(() => undefined);
+        await y.data();
+      },
+      says: /aborted/,
+    },
+  ],
   ERR_WEIGHTS: [
     { by: () => ResNet18.load('/nowhere/at-all.safetensors', at), says: /at-all\.safetensors/ },
     {

@@ -1,3 +1,4 @@
+import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from '../abort.js';
 import type { Device } from '../device.js';
 import type { DType } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
@@ -44,14 +45,22 @@ export interface ResNetStructure {
   layers: readonly [number, number, number, number];
 }
 
-export interface ClassifyOptions {
-  /** How many classes to give for each image; default 5. */
-  top?: number | undefined;
+/** A file's path, or the bytes of an encoded image. */
+export type EncodedImage = string | Uint8Array;
+
+export interface EmbedOptions extends AbortOptions {
   /** How many images are computed at once; default 8. */
   batch?: number | undefined;
   /** What an image's shorter side is scaled to before the centre is cut out; default 256, 232 for V2 weights. */
   resize?: number | undefined;
 }
+
+export interface ClassifyOptions extends EmbedOptions {
+  /** How many classes to give for each image; default 5. */
+  top?: number | undefined;
+}
+
+export interface LoadOptions extends Omit<ResNetOptions, 'numClasses' | 'seed'>, AbortOptions {}
 
 export interface Classification {
   /** ImageNet's name of the class; `class 17` where the model does not have ImageNet's 1000. */
@@ -143,34 +152,63 @@ export class ResNet extends Module {
   /**
    * The most probable classes of images, best first, from their files or encoded bytes (JPEG, PNG, WebP, AVIF, TIFF,
    * GIF, SVG). Needs the package `sharp`. Rejects with `ERR_IMAGE`, which names the image, where one cannot be read.
+   * An abort ends the work between two operations.
    */
   async classify(
-    images: string | Uint8Array | readonly (string | Uint8Array)[],
+    images: EncodedImage | readonly EncodedImage[],
     options: ClassifyOptions = {},
   ): Promise<Classification[][]> {
-    checkOptions('classify', options, ['top', 'batch', 'resize']);
-    const { top = 5, batch = 8, resize } = options;
+    checkOptions('classify', options, ['top', 'batch', 'resize', ...abortOptionNames]);
+    const { top = 5 } = options;
     const classes = this.fc.outFeatures;
-    checkExtent('classify: batch', batch);
     if (checkExtent('classify: top', top) > classes) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
         `classify: top is ${top}, but the model has ${classes} classes`,
       );
     }
-    const list = typeof images === 'string' || images instanceof Uint8Array ? [images] : images;
-    const results: Classification[][] = [];
-    for (let first = 0; first < list.length; first += batch) {
-      const part = list.slice(first, first + batch);
-      const pixels = Buffer.concat(await Promise.all(part.map((image) => preprocess(image, { resize }))));
+    return this.inBatches('classify', images, options, async (pixels, signal) => {
       using scores = this.predict(pixels);
-      for (const { indices, values } of await scores.topK(top)) {
-        results.push(
-          indices.map((index, rank) => ({ label: labelOf(index, classes), index, score: values[rank]! })),
-        );
+      return (await scores.topK(top, { signal })).map(({ indices, values }) =>
+        indices.map((index, rank) => ({ label: labelOf(index, classes), index, score: values[rank]! })),
+      );
+    });
+  }
+
+  /** The pooled embedding of each image, 2048 numbers or 512; images, errors and aborts as with {@link ResNet.classify}. */
+  async embed(
+    images: EncodedImage | readonly EncodedImage[],
+    options: EmbedOptions = {},
+  ): Promise<Float32Array[]> {
+    checkOptions('embed', options, ['batch', 'resize', ...abortOptionNames]);
+    return this.inBatches('embed', images, options, async (pixels, signal) => {
+      using vectors = scope(() => this.features(pixels).to({ dtype: 'float32' }));
+      const data = await vectors.data({ signal });
+      const width = vectors.shape[1]!;
+      return Array.from({ length: vectors.shape[0]! }, (_, i) => data.slice(i * width, (i + 1) * width));
+    });
+  }
+
+  private inBatches<T>(
+    where: string,
+    images: EncodedImage | readonly EncodedImage[],
+    { batch = 8, resize, signal: given, deadline }: EmbedOptions,
+    work: (pixels: Uint8Array, signal: AbortSignal | undefined) => Promise<T[]>,
+  ): Promise<T[]> {
+    checkExtent(`${where}: batch`, batch);
+    const list = typeof images === 'string' || images instanceof Uint8Array ? [images] : images;
+    return abortable(where, { signal: given, deadline }, async (signal) => {
+      const results: T[] = [];
+      for (let first = 0; first < list.length; first += batch) {
+        const part = list.slice(first, first + batch);
+        const decoding = Promise.all(part.map((image) => preprocess(image, { resize })));
+        const pixels = Buffer.concat(await unlessAborted(signal, decoding, () => undefined));
+        await this.device.ready();
+        signal?.throwIfAborted();
+        results.push(...(await work(pixels, signal)));
       }
-    }
-    return results;
+      return results;
+    });
   }
 
   /** Where the model computes. */
@@ -185,31 +223,35 @@ export class ResNet extends Module {
 
   /**
    * Builds the model with weights from a file: safetensors, an index of sharded safetensors, or a PyTorch checkpoint.
-   * The number of classes is the file's. Rejects with `ERR_WEIGHTS` where the file cannot be read or does not fit.
+   * The number of classes is the file's. Rejects with `ERR_WEIGHTS` where the file cannot be read or does not fit. An
+   * abort ends the reading, and nothing of the model is left.
    */
   static async load<M extends ResNet>(
     this: new (
       options: ResNetOptions,
     ) => M,
     path: string,
-    options: Omit<ResNetOptions, 'numClasses' | 'seed'> = {},
+    options: LoadOptions = {},
   ): Promise<M> {
-    checkOptions('load', options, ['device', 'dtype']);
-    const entries = await readWeights(path);
-    const numClasses = entries.get('fc.weight')?.shape[0];
-    const model = withoutValues(() => new this({ ...options, numClasses }));
-    try {
-      await model.loadStateDictAsync(entries);
-      return model;
-    } catch (error) {
-      model.dispose();
-      if (error instanceof CudnnResnetError && error.code === 'ERR_WEIGHTS') {
-        throw new CudnnResnetError('ERR_WEIGHTS', `'${path}' does not fit ${this.name}: ${error.message}`, {
-          cause: error,
-        });
+    checkOptions('load', options, ['device', 'dtype', ...abortOptionNames]);
+    const { device, dtype } = options;
+    return abortable('load', options, async (signal) => {
+      const entries = await readWeights(path, { signal });
+      const numClasses = entries.get('fc.weight')?.shape[0];
+      const model = withoutValues(() => new this({ device, dtype, numClasses }));
+      try {
+        await model.loadStateDictAsync(entries, { signal });
+        return model;
+      } catch (error) {
+        model.dispose();
+        if (error instanceof CudnnResnetError && error.code === 'ERR_WEIGHTS') {
+          throw new CudnnResnetError('ERR_WEIGHTS', `'${path}' does not fit ${this.name}: ${error.message}`, {
+            cause: error,
+          });
+        }
+        throw error;
       }
-      throw error;
-    }
+    });
   }
 
   protected override typeName(): string {

@@ -80,11 +80,16 @@ export abstract class Module {
     return { missing: plan.missing, unexpected: plan.unexpected };
   }
 
-  /** As {@link Module.loadStateDict}, and lets the event loop run between the tensors. */
-  async loadStateDictAsync(dict: Map<string, WeightEntry>): Promise<void> {
+  /** As {@link Module.loadStateDict}, lets the event loop run between the tensors, and waits for a busy device. */
+  async loadStateDictAsync(
+    dict: Map<string, WeightEntry>,
+    options: { signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
     for (const [tensor, entry] of stateDictPlan(this.stateDict(), dict, true).writes) {
-      writeEntry(tensor, entry);
+      await tensor.device.ready();
       await setImmediate();
+      options.signal?.throwIfAborted();
+      writeEntry(tensor, entry);
     }
   }
 

@@ -10,7 +10,7 @@ const slice = 4;
 export class Pacer {
   private sliceEnd = performance.now() + slice;
 
-  constructor(readonly signal?: AbortSignal) {}
+  constructor(readonly signal?: AbortSignal | undefined) {}
 
   /** Runs `work` to its end in slices. Rejects with the signal's reason once it is aborted. */
   async run<T>(work: Generator<void, T, void>): Promise<T> {

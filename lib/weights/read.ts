@@ -10,7 +10,7 @@ import { WeightsFile } from './weights-file.js';
 /** Options of {@link readWeights}. */
 export interface ReadWeightsOptions {
   /** Ends the reading; the promise rejects with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**

@@ -30,9 +30,11 @@ Target target(const Options& options) {
   return {device, std::make_shared<Tensor>(shape(options.get("shape"), options.what("shape")), type)};
 }
 
-Napi::Value submitted(Napi::Env env, const Target& made, std::function<void(Engine&)> write) {
+Napi::Value submitted(Napi::Env env, const Target& made, std::function<void(Engine&)> write,
+                      size_t hostBytes = 0) {
+  made.device->backlog().requireRoom(hostBytes);
   const Napi::Object handle = TensorHandle::wrap(env, made.device, made.tensor);
-  made.device->submit({{}, {made.tensor}, std::move(write)});
+  made.device->submit({{}, {made.tensor}, std::move(write), false, hostBytes});
   return handle;
 }
 
@@ -86,14 +88,17 @@ HostData copyOf(const Options& options, const Tensor& y) {
 Napi::Value upload(const Napi::CallbackInfo& info) {
   const Options options(info[0], "Tensor.from");
   const Target made = target(options);
-  return submitted(info.Env(), made, copyOf(options, *made.tensor).writerTo(made.tensor));
+  const HostData data = copyOf(options, *made.tensor);
+  return submitted(info.Env(), made, data.writerTo(made.tensor), data.bytes->size());
 }
 
 Napi::Value write(const Napi::CallbackInfo& info) {
   const Options options(info[0], "write");
   const TensorHandle& to = TensorHandle::from(options.get("to"), options.what("to"));
   const Target target{to.device(), to.tensor()};  // reading the other options may dispose of it
-  target.device->submit({{}, {target.tensor}, copyOf(options, *target.tensor).writerTo(target.tensor)});
+  const HostData data = copyOf(options, *target.tensor);
+  target.device->backlog().requireRoom(data.bytes->size());
+  target.device->submit({{}, {target.tensor}, data.writerTo(target.tensor), false, data.bytes->size()});
   return info.Env().Undefined();
 }
 
@@ -159,6 +164,7 @@ Napi::Value assign(const Napi::CallbackInfo& info) {
   if (handle.device() != call.device()) {
     throw Error(ErrorCode::Device, "assign: the tensors are on two devices");
   }
+  call.device()->backlog().requireRoom(0);
   call.submit({to}, [=](Engine& engine) {
     from->dtype == to->dtype ? engine.reshape(*from, *to) : engine.cast(*from, *to);
   });
@@ -170,6 +176,7 @@ Napi::Value copyTo(const Napi::CallbackInfo& info) {
   const TensorHandle& x = TensorHandle::from(options.get("x"), options.what("x"));
   const Target source{x.device(), x.tensor()};  // reading the other option may dispose of it
   const auto device = DeviceHandle::from(options.get("device"), options.what("device")).device();
+  device->backlog().requireRoom(0);
   const auto y = std::make_shared<Tensor>(source.tensor->shape, source.tensor->dtype);
   const Napi::Object handle = TensorHandle::wrap(info.Env(), device, y);
   transfer(*source.device, source.tensor, *device, y);

@@ -20,6 +20,9 @@ Napi::Function DeviceHandle::defineClass(Napi::Env env) {
                          InstanceMethod<&DeviceHandle::synchronize>("synchronize"),
                          InstanceMethod<&DeviceHandle::trim>("trim"),
                          InstanceMethod<&DeviceHandle::setMemoryLimit>("setMemoryLimit"),
+                         InstanceMethod<&DeviceHandle::pending>("pending"),
+                         InstanceMethod<&DeviceHandle::ready>("ready"),
+                         InstanceMethod<&DeviceHandle::setQueueLimit>("setQueueLimit"),
                      });
 }
 
@@ -61,11 +64,11 @@ Napi::Value DeviceHandle::synchronize(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
     device_->call([](Engine& engine) { engine.synchronize(); },
                   [settle](const std::shared_ptr<const Error>& error) {
-                    settle([error](Napi::Env env, Environment::Promised& promised) {
+                    settle([error](Napi::Env env, Environment::Promised&) {
                       if (error) {
                         throw Environment::of(env).toJavaScript(*error);
                       }
-                      promised.deferred.Resolve(env.Undefined());
+                      return env.Undefined();
                     });
                   });
   });
@@ -74,6 +77,32 @@ Napi::Value DeviceHandle::synchronize(const Napi::CallbackInfo& info) {
 Napi::Value DeviceHandle::trim(const Napi::CallbackInfo& info) {
   device_->trim();
   return info.Env().Undefined();
+}
+
+Napi::Value DeviceHandle::pending(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(device_->backlog().pending().operations));
+}
+
+Napi::Value DeviceHandle::ready(const Napi::CallbackInfo& info) {
+  return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+    device_->backlog().whenHalfEmpty(
+        [settle] { settle([](Napi::Env env, Environment::Promised&) { return env.Undefined(); }); });
+  });
+}
+
+Napi::Value DeviceHandle::setQueueLimit(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    const Options options(info[0], "setQueueLimit");
+    Backlog::Amount limit = device_->backlog().limit();
+    const auto read = [&](const char* name, size_t& to) {
+      const Napi::Value value = options.get(name);
+      to = isAbsent(value) ? to : static_cast<size_t>(integer(value, options.what(name), 1));
+    };
+    read("operations", limit.operations);
+    read("bytes", limit.bytes);
+    device_->backlog().setLimit(limit);
+    return info.Env().Undefined();
+  });
 }
 
 Napi::Value DeviceHandle::setMemoryLimit(const Napi::CallbackInfo& info) {

@@ -9,6 +9,8 @@ void Environment::create(Napi::Env env) { env.SetInstanceData(new Environment(en
 Environment::Environment(Napi::Env env) : env_(env) {
   completions_ = Completions::New(env, "cudnn-resnet", 0, 1, this);
   arrayBufferClass_ = Napi::Persistent(env.Global().Get("ArrayBuffer").As<Napi::Function>());
+  promiseClass_ = Napi::Persistent(env.Global().Get("Promise").As<Napi::Function>());
+  takeSettlers_ = Napi::Persistent(Napi::Function::New<takeSettlers>(env));
   completions_.Unref(env);  // only a promise under way keeps the process alive
   // Hooks run in reverse order: ours comes before the one by which Node closes `completions_`.
   env.AddCleanupHook([](Environment* self) { self->close(); }, this);
@@ -19,7 +21,8 @@ void Environment::close() {
     device->close();
   }
   promised_.clear();
-  for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &errorClass, &arrayBufferClass_}) {
+  for (Napi::FunctionReference* reference :
+       {&tensorClass, &deviceClass, &errorClass, &arrayBufferClass_, &promiseClass_, &takeSettlers_}) {
     reference->Reset();
   }
 }
@@ -62,22 +65,33 @@ Napi::ArrayBuffer Environment::arrayBuffer(size_t bytes) const {
   }
 }
 
+// What JavaScript's constructor of promises calls with the two functions that settle the new one.
+Napi::Value Environment::takeSettlers(const Napi::CallbackInfo& info) {
+  Promised& starting = of(info.Env()).starting_;
+  starting.resolve = Napi::Persistent(info[0].As<Napi::Function>());
+  starting.reject = Napi::Persistent(info[1].As<Napi::Function>());
+  return info.Env().Undefined();
+}
+
+// With JavaScript's own constructor: a promise of Node-API's that is not settled when a worker is terminated
+// can not be freed.
 Napi::Promise Environment::promise(const std::function<void(std::function<void(Finish)>)>& start,
                                    Napi::ArrayBuffer buffer) {
+  const Napi::Object promise = promiseClass_.New({takeSettlers_.Value()});
+  if (!buffer.IsEmpty()) {
+    starting_.buffer = Napi::Persistent(buffer);
+  }
   if (promised_.empty()) {
     completions_.Ref(env_);
   }
-  const auto deferred = Napi::Promise::Deferred::New(env_);
-  const auto promised = promised_.insert(
-      promised_.end(),
-      {deferred, buffer.IsEmpty() ? Napi::Reference<Napi::ArrayBuffer>() : Napi::Persistent(buffer)});
+  const auto promised = promised_.insert(promised_.end(), std::exchange(starting_, {}));
   start([completions = completions_, promised](Finish finish) {
     auto completion = std::make_unique<Completion>(Completion{promised, std::move(finish)});
     if (completions.NonBlockingCall(completion.get()) == napi_ok) {
       (void)completion.release();  // complete() owns it now
     }
   });
-  return deferred.Promise();
+  return promise.As<Napi::Promise>();
 }
 
 void Environment::complete(Napi::Env env, Napi::Function /*unused*/, Environment* self,
@@ -88,9 +102,9 @@ void Environment::complete(Napi::Env env, Napi::Function /*unused*/, Environment
   }
   const Napi::HandleScope scope(env);
   try {
-    owned->finish(env, *owned->promised);
+    owned->promised->resolve.Call({owned->finish(env, *owned->promised)});
   } catch (const Napi::Error& error) {
-    owned->promised->deferred.Reject(error.Value());
+    owned->promised->reject.Call({error.Value()});
   }
   self->promised_.erase(owned->promised);
   if (self->promised_.empty()) {

@@ -43,10 +43,12 @@ class Environment {
 
   // A promise for something that a queue works on, and the buffer that it writes to, if there is one.
   struct Promised {
-    Napi::Promise::Deferred deferred;
+    Napi::FunctionReference resolve;
+    Napi::FunctionReference reject;
     Napi::Reference<Napi::ArrayBuffer> buffer;
   };
-  using Finish = std::function<void(Napi::Env, Promised&)>;
+  // Gives what the promise resolves with, or throws what it rejects with.
+  using Finish = std::function<Napi::Value(Napi::Env, Promised&)>;
 
   // Starts a promise. `start` is given a function to call once, on any thread, with what settles the promise
   // on the thread of JavaScript. The process stays alive until then.
@@ -58,6 +60,7 @@ class Environment {
     std::list<Promised>::iterator promised;
     Finish finish;
   };
+  static Napi::Value takeSettlers(const Napi::CallbackInfo& info);
   static void complete(Napi::Env env, Napi::Function unused, Environment* self, Completion* completion);
   using Completions = Napi::TypedThreadSafeFunction<Environment, Completion, complete>;
 
@@ -66,6 +69,9 @@ class Environment {
 
   Napi::Env env_;
   Napi::FunctionReference arrayBufferClass_;
+  Napi::FunctionReference promiseClass_;
+  Napi::FunctionReference takeSettlers_;
+  Promised starting_;  // what takeSettlers() has got
   std::unordered_map<std::string, std::shared_ptr<Device>> devices_;
   std::list<Promised> promised_;
   Completions completions_;

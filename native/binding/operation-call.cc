@@ -29,11 +29,14 @@ TensorPtr OperationCall::optionalInput(const char* name) {
   return isAbsent(value) ? nullptr : input(name, value);
 }
 
-Napi::Value OperationCall::output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run) {
+Napi::Value OperationCall::output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run,
+                                  bool pure) {
   checkAddressable(shape, operation_ + ": the result's shape");
+  device_->backlog().requireRoom(0);
   const auto y = std::make_shared<Tensor>(std::move(shape), dtype);
   const Napi::Object handle = TensorHandle::wrap(env_, device_, y);
-  submit({y}, [y, run = std::move(run)](Engine& engine) { run(engine, *y); });
+  device_->submit(
+      {std::move(inputs_), {y}, [y, run = std::move(run)](Engine& engine) { run(engine, *y); }, pure});
   return handle;
 }
 

@@ -21,8 +21,8 @@ class OperationCall : public Options {
 
   [[nodiscard]] const std::shared_ptr<Device>& device() const noexcept { return device_; }
 
-  // Queues `run` and returns the handle of the tensor that it will write.
-  Napi::Value output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run);
+  // Queues `run` and returns the handle of the tensor that it will write; `pure` as in Operation.
+  Napi::Value output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run, bool pure = true);
 
   // Queues `run`, which writes several tensors; returns nothing.
   void submit(std::vector<TensorPtr> outputs, std::function<void(Engine&)> run);

@@ -93,20 +93,23 @@ Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
   if (batches && (batches->dtype != DType::Int64 || batches->size() != 1)) {
     throw Error(ErrorCode::DType, call.what("batchesTracked") + " must be one int64");
   }
-  return call.output(x->shape, x->dtype, [=](Engine& engine, Tensor& y) {
-    // The count is made first and put in its place last, so that all three statistics move or none does.
-    Tensor counted({}, DType::Int64);
-    if (batches) {
-      int64_t count = 0;
-      engine.download(*batches, &count);
-      ++count;
-      engine.upload(&count, counted);
-    }
-    engine.batchNormTraining(tensors.inputs(), momentum, *x, y);
-    if (batches) {
-      batches->storage = std::move(counted.storage);
-    }
-  });
+  return call.output(
+      x->shape, x->dtype,
+      [=](Engine& engine, Tensor& y) {
+        // The count is made first and put in its place last, so that all three statistics move or none does.
+        Tensor counted({}, DType::Int64);
+        if (batches) {
+          int64_t count = 0;
+          engine.download(*batches, &count);
+          ++count;
+          engine.upload(&count, counted);
+        }
+        engine.batchNormTraining(tensors.inputs(), momentum, *x, y);
+        if (batches) {
+          batches->storage = std::move(counted.storage);
+        }
+      },
+      false);
 }
 
 Napi::Value foldBatchNorm(const Napi::CallbackInfo& info) {
@@ -119,6 +122,7 @@ Napi::Value foldBatchNorm(const Napi::CallbackInfo& info) {
   checkFoldBatchNorm(*weight, bias.get(), *tensors.mean, *tensors.variance, tensors.weight.get(),
                      tensors.bias.get());
 
+  call.device()->backlog().requireRoom(0);
   const auto foldedWeight = std::make_shared<Tensor>(weight->shape, weight->dtype);
   const auto foldedBias = std::make_shared<Tensor>(Shape{weight->shape[0]}, DType::Float32);
   Napi::Object result = Napi::Object::New(info.Env());

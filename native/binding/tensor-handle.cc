@@ -23,6 +23,7 @@ Napi::Function TensorHandle::defineClass(Napi::Env env) {
                          InstanceMethod<&TensorHandle::data>("data"),
                          InstanceMethod<&TensorHandle::dataSync>("dataSync"),
                          InstanceMethod<&TensorHandle::topK>("topK"),
+                         InstanceMethod<&TensorHandle::cancel>("cancel"),
                          InstanceMethod<&TensorHandle::dispose>("dispose"),
                          InstanceMethod<&TensorHandle::disposed>("disposed"),
                      });
@@ -102,7 +103,7 @@ Napi::Value TensorHandle::data(const Napi::CallbackInfo& info) {
                       if (error) {
                         throw Environment::of(env).toJavaScript(*error);
                       }
-                      promised.deferred.Resolve(promised.buffer.Value());
+                      return promised.buffer.Value();
                     });
                   });
             },
@@ -136,7 +137,7 @@ Napi::Value TensorHandle::topK(const Napi::CallbackInfo& info) {
       device_->read(
           tensor, [tensor, k, best](Engine& engine) { *best = engine.topK(*tensor, k); },
           [settle, k, best](const std::shared_ptr<const Error>& error) {
-            settle([error, k, best](Napi::Env env, Environment::Promised& promised) {
+            settle([error, k, best](Napi::Env env, Environment::Promised&) {
               if (error) {
                 throw Environment::of(env).toJavaScript(*error);
               }
@@ -154,11 +155,18 @@ Napi::Value TensorHandle::topK(const Napi::CallbackInfo& info) {
                 entry.Set("values", values);
                 rows.Set(static_cast<uint32_t>(row), entry);
               }
-              promised.deferred.Resolve(rows);
+              return rows;
             });
           });
     });
   });
+}
+
+Napi::Value TensorHandle::cancel(const Napi::CallbackInfo& info) {
+  if (tensor_ != nullptr) {
+    device_->cancel(tensor_);
+  }
+  return info.Env().Undefined();
 }
 
 Napi::Value TensorHandle::dispose(const Napi::CallbackInfo& info) {

@@ -37,6 +37,7 @@ class TensorHandle : public Napi::ObjectWrap<TensorHandle> {
   Napi::Value data(const Napi::CallbackInfo& info);
   Napi::Value dataSync(const Napi::CallbackInfo& info);
   Napi::Value topK(const Napi::CallbackInfo& info);
+  Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
   Napi::Value disposed(const Napi::CallbackInfo& info);
 

@@ -1,10 +1,21 @@
 #include "core/device.h"
 
+#include <unordered_map>
 #include <utility>
 
 namespace cudnn_resnet {
 
-Device::Device(const DeviceDescription& description) : id_(description.id) {
+namespace {
+
+// Of operations: more than any program queues that waits for a result now and then, and about 100 MB of
+// memory. Of the host's memory, whose size the CPU's description has: what leaves the rest room to work.
+constexpr size_t mostOperations = 100'000;
+constexpr size_t memoryShare = 4;
+
+}  // namespace
+
+Device::Device(const DeviceDescription& description)
+    : id_(description.id), backlog_({mostOperations, description.memory / memoryShare}) {
   memory_.use = std::make_shared<MemoryUse>();
   memory_.use->limit = description.memory;
   queue_.post([this, open = description.open] {
@@ -53,12 +64,23 @@ void Device::checkFits(const Tensor& y) const {
   }
 }
 
-void Device::submit(Operation operation) {
-  for (const auto& input : operation.inputs) {
+void Device::submit(Operation submitted) {
+  const auto queued = std::make_shared<QueuedOperation>(std::move(submitted));
+  for (const auto& input : queued->operation.inputs) {
     ++input->pendingReads;
   }
-  queue_.post([this, operation = std::move(operation)] {
+  if (queued->operation.pure) {
+    for (const auto& output : queued->operation.outputs) {
+      output->producer = queued;
+    }
+  }
+  backlog_.enter(queued->operation.hostBytes);
+  queue_.post([this, queued] {
+    const Operation& operation = queued->operation;
     const auto error = attempt(operation.inputs, [&](Engine& engine) {
+      if (queued->cancelled) {
+        throw Error(ErrorCode::Aborted, "the reading that this tensor was computed for was aborted");
+      }
       for (const auto& output : operation.outputs) {
         checkFits(*output);
       }
@@ -73,15 +95,37 @@ void Device::submit(Operation operation) {
         output->storage.reset();
       }
     }
+    backlog_.leave(operation.hostBytes);
   });
+}
+
+void Device::cancel(const TensorPtr& x) {
+  // How many of the operations that wait to read a tensor are cancelled; once all are, nothing needs it.
+  std::unordered_map<Tensor*, int> readers{{x.get(), 1}};
+  for (std::vector<Tensor*> unneeded{x.get()}; !unneeded.empty();) {
+    Tensor* const y = unneeded.back();
+    unneeded.pop_back();
+    const auto queued = y->producer.lock();
+    if (!queued || y->pendingReads > readers[y] || queued->cancelled.exchange(true)) {
+      continue;
+    }
+    for (const auto& input : queued->operation.inputs) {
+      ++readers[input.get()];
+      if (input->abandoned) {
+        unneeded.push_back(input.get());
+      }
+    }
+  }
 }
 
 void Device::read(const TensorPtr& x, std::function<void(Engine&)> run,
                   std::function<void(std::shared_ptr<const Error>)> done) {
   ++x->pendingReads;
+  backlog_.enter(x->bytes());
   queue_.post([this, inputs = std::vector{x}, run = std::move(run), done = std::move(done)] {
     const auto error = attempt(inputs, run);
     --inputs.front()->pendingReads;
+    backlog_.leave(inputs.front()->bytes());
     done(error);
   });
 }

@@ -1,12 +1,14 @@
 // A device as one Node environment sees it: an engine, the queue whose thread owns it, and what is in use.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/backend.h"
+#include "core/backlog.h"
 #include "core/queue.h"
 
 namespace cudnn_resnet {
@@ -16,6 +18,14 @@ struct Operation {
   std::vector<TensorPtr> inputs;   // the first error among these is passed on to the outputs
   std::vector<TensorPtr> outputs;  // given a storage by `run`, or an error
   std::function<void(Engine&)> run;
+  bool pure = false;     // it gives new tensors their values and does nothing else
+  size_t hostBytes = 0;  // of the host's memory, that it holds while it waits
+};
+
+// An operation on its way through the queue.
+struct QueuedOperation {
+  Operation operation;
+  std::atomic<bool> cancelled{false};
 };
 
 class Device {
@@ -27,6 +37,8 @@ class Device {
 
   [[nodiscard]] const std::string& id() const noexcept { return id_; }
   [[nodiscard]] MemoryUse& memory() noexcept { return *memory_.use; }
+  // What waits for the queue's thread. Ask it for room before a tensor is made for a new operation.
+  [[nodiscard]] Backlog& backlog() noexcept { return backlog_; }
 
   // The tensors that JavaScript holds; only its thread touches these.
   struct Held {
@@ -43,6 +55,10 @@ class Device {
 
   // As `read`, of no tensor.
   void call(std::function<void(Engine&)> run, std::function<void(std::shared_ptr<const Error>)> done);
+
+  // Has what is queued for x alone, and for one reading of x that waits, not be computed; x gets
+  // Error(Aborted). Does nothing where something else needs x, or x has its values.
+  void cancel(const TensorPtr& x);
 
   // Drops a reference to a tensor where storage may be freed: on the queue's thread, after what still uses
   // it.
@@ -63,6 +79,7 @@ class Device {
 
   std::string id_;
   EngineMemory memory_;
+  Backlog backlog_;
 
   // Only the queue's thread touches these.
   std::unique_ptr<Engine> engine_;

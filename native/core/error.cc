@@ -22,6 +22,10 @@ const char* name(ErrorCode code) noexcept {
       return "ERR_WEIGHTS";
     case ErrorCode::DeviceLost:
       return "ERR_DEVICE_LOST";
+    case ErrorCode::Busy:
+      return "ERR_BUSY";
+    case ErrorCode::Aborted:
+      return "ERR_ABORTED";
     case ErrorCode::Backend:
       return "ERR_BACKEND";
     case ErrorCode::Native:

@@ -15,6 +15,8 @@ enum class ErrorCode {
   OutOfMemory,
   Weights,
   DeviceLost,
+  Busy,
+  Aborted,
   Backend,
   Native
 };

@@ -19,6 +19,8 @@ class Storage {
   virtual ~Storage() = default;
 };
 
+struct QueuedOperation;
+
 struct Tensor {
   Tensor(Shape shapeOfTensor, DType dtypeOfTensor) : shape(std::move(shapeOfTensor)), dtype(dtypeOfTensor) {}
 
@@ -31,6 +33,10 @@ struct Tensor {
   std::atomic<bool> abandoned{false};
   std::atomic<int> pendingReads{0};
   [[nodiscard]] bool lastRead() const noexcept { return abandoned && pendingReads == 1; }
+
+  // The queued operation that gives this tensor its values, where that does nothing else. Only the thread of
+  // JavaScript touches it.
+  std::weak_ptr<QueuedOperation> producer;
 
   // Only the thread of the device's queue touches what follows.
   std::unique_ptr<Storage> storage;    // none until an operation has written it

@@ -1,0 +1,76 @@
+import { setMaxListeners } from 'node:events';
+import { CudnnResnetError } from './errors.js';
+
+/** Two ways to give up waiting. */
+export interface AbortOptions {
+  /** The promise rejects with the signal's reason as soon as it is aborted. */
+  signal?: AbortSignal | undefined;
+  /** Milliseconds from the call after which the promise rejects with a `TimeoutError`, as `AbortSignal.timeout` has it. */
+  deadline?: number | undefined;
+}
+
+/** The names of {@link AbortOptions}, for `checkOptions`. */
+export const abortOptionNames = ['signal', 'deadline'] as const;
+
+/** The longest that a timer of Node's waits, in milliseconds. */
+const longestTimer = 2 ** 31 - 1;
+
+/**
+ * Runs `work` with one signal for both options. `work` has to heed it: it stops where it can and frees what it made.
+ *
+ * @throws `ERR_ARGUMENT` where an option is not what it should be, and the signal's reason where it is aborted already.
+ */
+export async function abortable<T>(
+  where: string,
+  { signal, deadline }: AbortOptions,
+  work: (signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `${where}: signal must be an AbortSignal, got ${typeof signal}`,
+    );
+  }
+  if (deadline !== undefined && !(typeof deadline === 'number' && deadline > 0 && deadline <= longestTimer)) {
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `${where}: deadline must be milliseconds above 0 and at most ${longestTimer}, got ${String(deadline)}`,
+    );
+  }
+  signal?.throwIfAborted();
+  if (deadline === undefined) {
+    return work(signal);
+  }
+  const either = new AbortController();
+  const follow = () => either.abort(signal!.reason);
+  const timer = setTimeout(() => {
+    either.abort(new DOMException(`${where}: not done within ${deadline} ms`, 'TimeoutError'));
+  }, deadline);
+  signal?.addEventListener('abort', follow);
+  try {
+    return await work(either.signal);
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', follow);
+  }
+}
+
+/** What `work` comes to; rejects with the signal's reason as soon as it is aborted, and calls `cancel` then. */
+export function unlessAborted<T>(
+  signal: AbortSignal | undefined,
+  work: Promise<T>,
+  cancel: () => void,
+): Promise<T> {
+  if (signal === undefined) {
+    return work;
+  }
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      cancel();
+      reject(signal.reason);
+    };
+    setMaxListeners(0, signal); // many readings may wait for one signal
+    signal.addEventListener('abort', abort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

@@ -1,0 +1,135 @@
+// What Device::cancel keeps from being computed, and what it must not.
+#include <gtest/gtest.h>
+
+#include <future>
+#include <memory>
+#include <vector>
+
+#include "fake-engine.h"
+
+namespace cudnn_resnet {
+namespace {
+
+using test::fakeDevice;
+using test::Outcome;
+using test::readOutcome;
+using test::tensor;
+
+// A device whose queue waits until the test has queued all it wants.
+class Cancel : public ::testing::Test {
+ protected:
+  Cancel() {
+    device.call([this](Engine&) { mayGo.get_future().wait(); }, [](const Outcome&) {});
+    device.submit({{}, {x}, [this](Engine& engine) { engine.zeros(*x); }});
+  }
+
+  // A tensor computed from `inputs`; what was computed is noted.
+  TensorPtr made(const std::vector<TensorPtr>& inputs, bool pure = true) {
+    const auto y = tensor({4});
+    device.submit({inputs,
+                   {y},
+                   [this, y](Engine& engine) {
+                     engine.zeros(*y);
+                     computed.push_back(y.get());
+                   },
+                   pure});
+    return y;
+  }
+
+  // JavaScript reads y and aborts that.
+  void aborted(const TensorPtr& y) {
+    device.read(
+        y, [](Engine&) {}, [this](const Outcome& error) { aborts.push_back(error); });
+    device.cancel(y);
+  }
+
+  void abandon(const std::vector<TensorPtr>& tensors) {
+    for (TensorPtr y : tensors) {
+      device.release(std::move(y));
+    }
+  }
+
+  void go() {
+    mayGo.set_value();
+    test::drained(device);
+  }
+
+  std::promise<void> mayGo;
+  std::vector<Tensor*> computed;
+  std::vector<Outcome> aborts;
+  TensorPtr x = tensor({4});
+  Device device{fakeDevice()};
+};
+
+TEST_F(Cancel, AChainThatNobodyElseSees) {
+  const auto a = made({x});
+  const auto b = made({a});
+  const auto c = made({b});
+  abandon({a, b});
+  aborted(c);
+  go();
+  EXPECT_TRUE(computed.empty());
+  ASSERT_EQ(aborts.size(), 1U);
+  EXPECT_EQ(aborts[0]->code(), ErrorCode::Aborted);
+  EXPECT_EQ(readOutcome(device, x), nullptr);
+  EXPECT_EQ(readOutcome(device, c)->code(), ErrorCode::Aborted);
+}
+
+TEST_F(Cancel, BothWaysAroundAShortcut) {
+  const auto a = made({x});
+  const auto b = made({a});
+  const auto sum = made({a, b});
+  const auto twice = made({sum, sum});
+  abandon({a, b, sum});
+  aborted(twice);
+  go();
+  EXPECT_TRUE(computed.empty());
+}
+
+TEST_F(Cancel, WhatAnotherOperationReadsIsComputed) {
+  const auto a = made({x});
+  const auto b = made({a});
+  const auto other = made({a});
+  abandon({a});
+  aborted(b);
+  go();
+  EXPECT_EQ(computed, (std::vector{a.get(), other.get()}));
+}
+
+TEST_F(Cancel, WhatJavaScriptStillHoldsIsComputed) {
+  const auto a = made({x});
+  aborted(made({a}));
+  go();
+  EXPECT_EQ(computed, std::vector{a.get()});
+}
+
+TEST_F(Cancel, WhatIsReadTwiceIsComputed) {
+  const auto a = made({x});
+  Outcome other = std::make_shared<Error>(ErrorCode::Native, "not read");
+  device.read(
+      a, [](Engine&) {}, [&](Outcome error) { other = std::move(error); });
+  aborted(a);
+  go();
+  EXPECT_EQ(computed, std::vector{a.get()});
+  EXPECT_EQ(other, nullptr);
+}
+
+TEST_F(Cancel, AnOperationWithEffectsRuns) {
+  const auto a = made({x}, false);
+  const auto b = made({a});
+  abandon({a});
+  aborted(b);
+  go();
+  EXPECT_EQ(computed, std::vector{a.get()});
+}
+
+TEST_F(Cancel, WhatHasItsValuesKeepsThem) {
+  const auto a = made({x});
+  go();
+  aborted(a);
+  EXPECT_EQ(readOutcome(device, a), nullptr);
+  EXPECT_EQ(aborts, std::vector<Outcome>{nullptr});
+}
+
+}  // namespace
+}  // namespace cudnn_resnet

@@ -1,0 +1,296 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { device, ops, ResNet18, readWeights, saveWeights, scope, Tensor } from '../lib/index.js';
+import { lastLine, program } from './standalone/process.js';
+import { deviceIds } from './support/devices.js';
+import { expectRejects, expectThrows } from './support/errors.js';
+import { inUse } from './support/memory.js';
+import { check, onEveryDevice } from './support/suite.js';
+
+let folder: string;
+let weights: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
+  weights = join(folder, 'weights.safetensors');
+  using model = new ResNet18({ device: deviceIds[0]!, numClasses: 10 });
+  await saveWeights(weights, model.stateDict());
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+const picture = 'examples/traffic-light.svg';
+
+onEveryDevice('the queue', (id) => {
+  const on = device(id);
+  const everything = { operations: 100_000, bytes: on.info.memory / 4 };
+
+  /** Work that takes long enough for the next lines to be run while it waits. */
+  const slow = () => ops.activation(Tensor.randn([64, 64, 64, 64], { device: id }), 'tanh');
+
+  async function limited(limit: { operations?: number; bytes?: number }, body: () => Promise<void>) {
+    await on.synchronize();
+    on.setQueueLimit(limit);
+    try {
+      await body();
+    } finally {
+      on.setQueueLimit(everything);
+    }
+  }
+
+  check('counts what is pending, readings included', async () => {
+    await on.synchronize();
+    expect(on.pending).toBe(0);
+    const x = slow();
+    const before = on.pending;
+    expect(before).toBeGreaterThan(0);
+    const reading = ops.activation(x, 'relu').data();
+    expect(on.pending).toBe(before + 2);
+    await reading;
+    await on.synchronize();
+    expect(on.pending).toBe(0);
+  });
+
+  check(
+    'refuses operations beyond its limit, leaves nothing of them, and takes them once it is ready',
+    async () => {
+      await limited({ operations: 20 }, async () => {
+        const x = slow();
+        const results: Tensor[] = [];
+        const before = on.memory().tensors;
+        expectThrows(
+          'ERR_BUSY',
+          () => {
+            for (;;) results.push(ops.activation(x, 'relu'));
+          },
+          /limit is 20 .*ready\(\)/,
+        );
+        expect(on.memory().tensors).toBe(before + results.length);
+        expect(on.pending).toBeLessThanOrEqual(20);
+        const [first] = await results[0]!.data(); // reading is not refused
+        expect(first).toBeGreaterThanOrEqual(0);
+        await on.ready();
+        expect(on.pending).toBeLessThanOrEqual(10);
+        await ops.activation(x, 'relu').data();
+      });
+    },
+  );
+
+  check('bounds the bytes that wait to be uploaded', async () => {
+    await limited({ bytes: 1_000_000 }, async () => {
+      const large = new Float32Array(1_000_000);
+      slow();
+      Tensor.from(large, [large.length], { device: id }); // more than the limit, but alone
+      expectThrows('ERR_BUSY', () => Tensor.from([1], [1], { device: id }), /4000000 bytes/);
+      await on.ready();
+      expect(await Tensor.from([1], [1], { device: id }).data()).toEqual(Float32Array.of(1));
+    });
+  });
+
+  check('refuses limits that are none', () => {
+    for (const operations of [0, -1, 1.5, Number.NaN, '1']) {
+      expectThrows(
+        'ERR_ARGUMENT',
+        () => on.setQueueLimit({ operations: operations as number }),
+        /operations/,
+      );
+    }
+    expectThrows('ERR_ARGUMENT', () => on.setQueueLimit({ byte: 1 } as object), /did you mean 'bytes'/);
+  });
+
+  check('a forward that is refused half way leaves nothing', async () => {
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    using x = Tensor.zeros([8, 3, 64, 64], { device: id });
+    await scope(() => model.forward(x).data());
+    const before = await inUse(id);
+    await limited({ operations: 5 }, async () => {
+      const results: Tensor[] = [];
+      expectThrows('ERR_BUSY', () => {
+        for (;;) results.push(model.forward(x));
+      });
+      expect(on.memory().tensors).toBe(before.tensors + results.length);
+      for (const result of results) result.dispose();
+    });
+    expect(await inUse(id)).toEqual(before);
+  });
+});
+
+describe.each(deviceIds)('overload of %s', (id) => {
+  test('10,000 forwards asked for at once take bounded memory', async () => {
+    const seen = lastLine(await program('overload.mjs', ['forwards at once', id, '10000'])) as {
+      accepted: number;
+      megabytes: number;
+      right: boolean;
+    };
+    console.log(`10,000 forwards at once on ${id}: ${JSON.stringify(seen)}`);
+    expect(seen.right).toBe(true);
+    expect(seen.accepted).toBeGreaterThan(500);
+    expect(seen.megabytes).toBeLessThan(400);
+  });
+
+  test('10,000 forwards, each asked for when the device is ready, are all computed', async () => {
+    const seen = lastLine(await program('overload.mjs', ['forwards when ready', id, '10000'])) as {
+      computed: number;
+      megabytes: number;
+      mostPending: number;
+    };
+    console.log(`10,000 forwards when ready on ${id}: ${JSON.stringify(seen)}`);
+    expect(seen.computed).toBe(10_000);
+    expect(seen.mostPending).toBeLessThanOrEqual(1200);
+    expect(seen.megabytes).toBeLessThan(200);
+  });
+});
+
+onEveryDevice('an abort', (id) => {
+  const on = device(id);
+
+  /** Many forwards of a batch, the last of which is far down the queue. */
+  const queued = (model: ResNet18) => {
+    const x = Tensor.randn([4, 3, 96, 96], { device: id });
+    return Array.from({ length: 30 }, () => model.forward(x));
+  };
+
+  check('of a reading rejects at once with the reason, and its operations are not computed', async () => {
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    await scope(() => model.forward(Tensor.zeros([4, 3, 96, 96], { device: id })).data());
+    const begin = performance.now();
+    await Promise.all(queued(model).map((y) => y.data()));
+    const computed = performance.now() - begin;
+
+    const controller = new AbortController();
+    const results = queued(model);
+    const readings = results.map((y) => y.data({ signal: controller.signal }));
+    const reason = new Error('the client went away');
+    const aborted = performance.now();
+    controller.abort(reason);
+    for (const reading of readings) await expect(reading).rejects.toBe(reason);
+    expect(performance.now() - aborted).toBeLessThan(computed / 2);
+    await on.synchronize();
+    expect(performance.now() - aborted).toBeLessThan(computed / 2);
+    await expectRejects('ERR_ABORTED', results.at(-1)!.data());
+  });
+
+  check('leaves what others need', async () => {
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    const x = Tensor.randn([4, 3, 96, 96], { device: id });
+    const expected = await model.forward(x).data();
+    const shared = model.features(x);
+    const controller = new AbortController();
+    const given = ops.softmax(shared).data({ signal: controller.signal });
+    const kept = model.fc.forward(shared).data();
+    controller.abort();
+    await expect(given).rejects.toMatchObject({ name: 'AbortError' });
+    expect(await kept).toEqual(expected);
+  });
+
+  check('that comes too late, or before, changes nothing else', async () => {
+    const controller = new AbortController();
+    const x = Tensor.from([1, -2], [1, 2], { device: id });
+    expect(await x.data({ signal: controller.signal, deadline: 60_000 })).toEqual(Float32Array.of(1, -2));
+    expect(await x.topK(1, { signal: controller.signal })).toEqual([{ indices: [0], values: [1] }]);
+    controller.abort();
+    await expect(x.data({ signal: controller.signal })).rejects.toBe(controller.signal.reason);
+    expect(await x.data()).toEqual(Float32Array.of(1, -2));
+  });
+
+  check('by a deadline is a TimeoutError, as with AbortSignal.timeout', async () => {
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    for (const options of [{ deadline: 1 }, { signal: AbortSignal.timeout(1) }]) {
+      const last = queued(model).at(-1)!;
+      const begin = performance.now();
+      await expect(last.data(options)).rejects.toMatchObject({ name: 'TimeoutError' });
+      expect(performance.now() - begin).toBeLessThan(1000);
+    }
+  });
+
+  check('option that is none is ERR_ARGUMENT', async () => {
+    const x = Tensor.zeros([1, 2], { device: id });
+    for (const deadline of [0, -1, Number.NaN, 2 ** 31, '5']) {
+      await expectRejects('ERR_ARGUMENT', x.data({ deadline: deadline as number }));
+    }
+    await expectRejects('ERR_ARGUMENT', x.topK(1, { signal: {} as AbortSignal }));
+  });
+
+  check('of classify and embed frees what they held', async () => {
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    const pictures = Array.from({ length: 40 }, () => picture);
+    await model.classify(picture, { top: 1 });
+    const before = await inUse(id);
+    for (const moment of [0, 1, 30, 150]) {
+      for (const run of [
+        (signal: AbortSignal) => model.classify(pictures, { top: 1, batch: 4, signal }),
+        (signal: AbortSignal) => model.embed(pictures, { batch: 4, signal }),
+      ]) {
+        const controller = new AbortController();
+        const running = run(controller.signal);
+        setTimeout(() => controller.abort(), moment);
+        await expect(running).rejects.toMatchObject({ name: 'AbortError' });
+        expect(await inUse(id)).toEqual(before);
+      }
+    }
+    await expect(model.classify(pictures, { top: 1, deadline: 5 })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
+    await expect(model.embed(pictures, { signal: AbortSignal.abort('now') })).rejects.toBe('now');
+    expect(await inUse(id)).toEqual(before);
+  });
+
+  check('of load frees what it held', async () => {
+    const before = await inUse(id);
+    for (const moment of [0, 1, 5, 20, 60]) {
+      const controller = new AbortController();
+      setTimeout(() => controller.abort(), moment);
+      const loading = ResNet18.load(weights, { device: id, signal: controller.signal });
+      await loading.then(
+        (model) => model.dispose(), // was faster
+        (error) => expect(error).toMatchObject({ name: 'AbortError' }),
+      );
+      expect(await inUse(id)).toEqual(before);
+    }
+    await expect(ResNet18.load(weights, { device: id, deadline: 1 })).rejects.toMatchObject({
+      name: 'TimeoutError',
+    });
+    expect(await inUse(id)).toEqual(before);
+    await expect(readWeights(weights, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      name: 'AbortError',
+    });
+  });
+
+  check('embed gives what features gives', async () => {
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    const [one, two, three] = await model.embed([picture, picture, picture], { batch: 2 });
+    expect(one).toHaveLength(512);
+    expect(one!.some((value) => value !== 0)).toBe(true);
+    expect(two).toEqual(one);
+    // a batch of one may be computed in another order
+    expect(Math.max(...three!.map((value, i) => Math.abs(value - one![i]!)))).toBeLessThan(1e-4);
+  });
+});
+
+onEveryDevice('a memory limit', (id) => {
+  check('is met by ERR_OUT_OF_MEMORY in the middle of a forward, and the device recovers', async () => {
+    const on = device(id);
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    const x = Tensor.randn([2, 3, 224, 224], { device: id });
+    const expected = await model.forward(x).data();
+    for (const spare of [0, 1, 5, 20]) {
+      on.trim();
+      await on.synchronize();
+      on.setMemoryLimit(on.memory().reservedBytes + spare * 2 ** 20);
+      try {
+        for (let i = 0; i < 3; i++) {
+          using y = model.forward(x);
+          await y.data().then(
+            (data) => expect(data).toEqual(expected), // what it needs was reserved before
+            (error) => expect(error).toMatchObject({ code: 'ERR_OUT_OF_MEMORY' }),
+          );
+        }
+      } finally {
+        on.setMemoryLimit(on.info.memory);
+      }
+      expect(await scope(() => model.forward(x).data())).toEqual(expected);
+    }
+  });
+});
