@@ -1,34 +1,31 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { bytesPerElement, type StoredDType, type WeightEntry } from '../lib/dtype.js';
-import { CudnnResnetError } from '../lib/errors.js';
 import { readWeights } from '../lib/weights/read.js';
 import { storedTypes } from '../lib/weights/stored-dtypes.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { checkpoint, golden, pickle, temporaryFolder, tensorPickle } from './40.weights-build.js';
+import { readers, readSoundly } from './fuzz/readers.js';
 
 /** FUZZ_RUNS makes it thorough. */
 const runs = Number(process.env.FUZZ_RUNS ?? 300);
 
-/** Reading must end in a valid map, no larger than the file allows, or in ERR_WEIGHTS; nothing else. */
-async function expectSound(path: string, bytes: Uint8Array): Promise<void> {
-  await writeFile(path, bytes);
-  let entries: Map<string, WeightEntry>;
-  try {
-    entries = await readWeights(path);
-  } catch (error) {
-    if (error instanceof CudnnResnetError && error.code === 'ERR_WEIGHTS') return;
-    throw error;
-  }
-  for (const [name, { dtype, shape, data }] of entries) {
-    expect(typeof name).toBe('string');
-    expect(data.length).toBe(shape.reduce((product, size) => product * size, 1));
-    expect(data.BYTES_PER_ELEMENT).toBe(bytesPerElement[dtype]);
-    expect(data.byteLength).toBeLessThanOrEqual(64 * 1024 * 1024);
-  }
-}
+// What coverage-guided fuzzing (test/fuzz/main.ts) found to reach every part of the readers, crashes of the past included.
+describe.each(Object.keys(readers))('the corpus of the reader %s', (name) => {
+  const folder = fileURLToPath(new URL(`./fuzz/corpus/${name}/`, import.meta.url));
+  test('is read or refused', async () => {
+    const inputs = readdirSync(folder);
+    expect(inputs.length).toBeGreaterThan(10);
+    const path = join(await temporaryFolder(), 'file');
+    for (const input of inputs) {
+      await readSoundly(path, readers[name]!.file(readFileSync(folder + input)));
+    }
+  });
+});
 
 const goldens = (await readdir(golden(''))).filter((name) =>
   /\.(pth|pt|safetensors|index\.json)$/.test(name),
@@ -81,7 +78,7 @@ describe('changed files', () => {
     const path = join(await temporaryFolder(), name);
     await fc.assert(
       fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 4 }), async (changes) => {
-        await expectSound(path, changes.reduce(changed, originals.get(name)!));
+        await readSoundly(path, changes.reduce(changed, originals.get(name)!));
       }),
       { numRuns: runs },
     );
@@ -106,7 +103,7 @@ test('pickles of random opcodes', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(piece, { maxLength: 30 }), fc.boolean(), async (pieces, inDict) => {
       const body = inDict ? [pickle.dict(pickle.text('w'), Buffer.concat(pieces))] : pieces;
-      await expectSound(path, checkpoint(pickle.program(...body), { '0': Buffer.alloc(16) }));
+      await readSoundly(path, checkpoint(pickle.program(...body), { '0': Buffer.alloc(16) }));
     }),
     { numRuns: 3 * runs },
   );
@@ -160,7 +157,7 @@ describe('safetensors', () => {
         const json = Buffer.from(JSON.stringify(value));
         const length = Buffer.alloc(8);
         length.writeBigUInt64LE(BigInt(json.length));
-        await expectSound(path, Buffer.concat([length, json, data]));
+        await readSoundly(path, Buffer.concat([length, json, data]));
       }),
       { numRuns: 3 * runs },
     );

@@ -44,6 +44,22 @@ std::shared_ptr<Device> Environment::device(const std::string& id) {
                                      (known.empty() ? "none" : known) + " (diagnose() says what is missing)");
 }
 
+void Environment::release(std::shared_ptr<Device> device, TensorPtr tensor) {
+  if (calls_ > 0) {
+    released_.push_back({std::move(device), std::move(tensor)});
+  } else {
+    device->release(std::move(tensor));
+  }
+}
+
+Environment::Call::~Call() {
+  if (--environment_.calls_ == 0) {
+    for (auto& [device, tensor] : std::exchange(environment_.released_, {})) {
+      device->release(std::move(tensor));
+    }
+  }
+}
+
 Napi::Error Environment::toJavaScript(const Error& error) const {
   const Napi::Value code = Napi::String::New(env_, name(error.code()));
   const Napi::Value message = Napi::String::New(env_, error.what());

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "core/device.h"
 
@@ -32,6 +33,22 @@ class Environment {
   // What the constructor of a handle is to take, while one of ours is being made: JavaScript's `new` finds
   // nothing here.
   void* making = nullptr;
+
+  // Lets the device's queue drop a tensor of which the handle is gone: at the end of the call from JavaScript
+  // that is under way, for that may hold the tensor as well, and only the queue may be the last to.
+  void release(std::shared_ptr<Device> device, TensorPtr tensor);
+
+  // A call from JavaScript; calls can be within each other, through accessors.
+  class Call {
+   public:
+    explicit Call(Environment& environment) : environment_(environment) { ++environment_.calls_; }
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+    ~Call();
+
+   private:
+    Environment& environment_;
+  };
 
   // A buffer of zeros. Throws Error(OutOfMemory) where there is no memory for it.
   [[nodiscard]] Napi::ArrayBuffer arrayBuffer(size_t bytes) const;
@@ -67,7 +84,14 @@ class Environment {
   // Runs before the environment goes down, while its thread may still use Node-API.
   void close();
 
+  struct Released {
+    std::shared_ptr<Device> device;
+    TensorPtr tensor;
+  };
+
   Napi::Env env_;
+  int calls_ = 0;
+  std::vector<Released> released_;  // while a call is under way
   Napi::FunctionReference arrayBufferClass_;
   Napi::FunctionReference promiseClass_;
   Napi::FunctionReference takeSettlers_;

@@ -10,6 +10,7 @@ namespace cudnn_resnet {
 // Runs `body` and throws what it throws as JavaScript's CudnnResnetError.
 template <typename Body>
 auto guarded(Napi::Env env, Body&& body) {
+  const Environment::Call call(Environment::of(env));
   try {
     return body();
   } catch (const Napi::Error&) {

@@ -67,7 +67,7 @@ void TensorHandle::release(Napi::BasicEnv env) {
   --device_->held.tensors;
   device_->held.bytes -= tensor_->bytes();
   Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(tensor_->bytes()));
-  device_->release(std::exchange(tensor_, nullptr));
+  env.GetInstanceData<Environment>()->release(device_, std::exchange(tensor_, nullptr));
 }
 
 TensorHandle& TensorHandle::from(const Napi::Value& value, const std::string& what) {

@@ -1,6 +1,5 @@
 #include "core/device.h"
 
-#include <unordered_map>
 #include <utility>
 
 namespace cudnn_resnet {
@@ -65,7 +64,7 @@ void Device::checkFits(const Tensor& y) const {
 }
 
 void Device::submit(Operation submitted) {
-  const auto queued = std::make_shared<QueuedOperation>(std::move(submitted));
+  auto queued = std::make_shared<QueuedOperation>(std::move(submitted));
   for (const auto& input : queued->operation.inputs) {
     ++input->pendingReads;
   }
@@ -75,7 +74,7 @@ void Device::submit(Operation submitted) {
     }
   }
   backlog_.enter(queued->operation.hostBytes);
-  queue_.post([this, queued] {
+  queue_.post([this, queued = std::move(queued)] {  // moved: what it holds may be freed by the queue alone
     const Operation& operation = queued->operation;
     const auto error = attempt(operation.inputs, [&](Engine& engine) {
       if (queued->cancelled) {
@@ -100,22 +99,29 @@ void Device::submit(Operation submitted) {
 }
 
 void Device::cancel(const TensorPtr& x) {
-  // How many of the operations that wait to read a tensor are cancelled; once all are, nothing needs it.
-  std::unordered_map<Tensor*, int> readers{{x.get(), 1}};
+  std::vector<std::shared_ptr<QueuedOperation>> cancelled;
+  ++x->cancelledReads;
   for (std::vector<Tensor*> unneeded{x.get()}; !unneeded.empty();) {
     Tensor* const y = unneeded.back();
     unneeded.pop_back();
-    const auto queued = y->producer.lock();
-    if (!queued || y->pendingReads > readers[y] || queued->cancelled.exchange(true)) {
+    auto queued = y->producer.lock();
+    if (!queued) {
       continue;
     }
-    for (const auto& input : queued->operation.inputs) {
-      ++readers[input.get()];
+    cancelled.push_back(std::move(queued));
+    QueuedOperation& operation = *cancelled.back();
+    if (y->pendingReads > y->cancelledReads || operation.cancelled.exchange(true)) {
+      continue;
+    }
+    for (const auto& input : operation.operation.inputs) {
+      ++input->cancelledReads;
       if (input->abandoned) {
         unneeded.push_back(input.get());
       }
     }
   }
+  // They may have run meanwhile, so that nothing else holds them: the queue frees what they hold.
+  queue_.post([cancelled = std::move(cancelled)] {});
 }
 
 void Device::read(const TensorPtr& x, std::function<void(Engine&)> run,

@@ -34,9 +34,10 @@ struct Tensor {
   std::atomic<int> pendingReads{0};
   [[nodiscard]] bool lastRead() const noexcept { return abandoned && pendingReads == 1; }
 
-  // The queued operation that gives this tensor its values, where that does nothing else. Only the thread of
-  // JavaScript touches it.
+  // Only the thread of JavaScript touches these: the queued operation that gives this tensor its values,
+  // where that does nothing else; and of those that wait to read it, how many are cancelled.
   std::weak_ptr<QueuedOperation> producer;
+  int cancelledReads = 0;
 
   // Only the thread of the device's queue touches what follows.
   std::unique_ptr<Storage> storage;    // none until an operation has written it

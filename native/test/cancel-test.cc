@@ -114,6 +114,18 @@ TEST_F(Cancel, WhatIsReadTwiceIsComputed) {
   EXPECT_EQ(other, nullptr);
 }
 
+TEST_F(Cancel, WhatTwoAbortedReadingsNeededIsNotComputed) {
+  const auto a = made({x});
+  const auto b = made({a});
+  const auto c = made({a});
+  abandon({a});
+  aborted(b);
+  aborted(c);
+  aborted(c);
+  go();
+  EXPECT_TRUE(computed.empty());
+}
+
 TEST_F(Cancel, AnOperationWithEffectsRuns) {
   const auto a = made({x}, false);
   const auto b = made({a});
