@@ -46,6 +46,6 @@ for name in "${names[@]}"; do
   }
   grep -E 'number_of_executed_units|peak_rss_mb' "$found.log"
   if [[ $merge ]]; then
-    "$build/fuzz-$name" -merge=1 -verbosity=0 "$corpus" "$found" 2>/dev/null
+    "$build/fuzz-$name" -set_cover_merge=1 -verbosity=0 "$corpus" "$found" 2>/dev/null
   fi
 done

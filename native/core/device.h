@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/backend.h"
@@ -24,6 +25,7 @@ struct Operation {
 
 // An operation on its way through the queue.
 struct QueuedOperation {
+  explicit QueuedOperation(Operation submitted) : operation(std::move(submitted)) {}
   Operation operation;
   std::atomic<bool> cancelled{false};
 };

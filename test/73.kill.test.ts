@@ -1,0 +1,92 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readWeights } from '../lib/index.js';
+import { expectEnd, program } from './standalone/process.js';
+import { randomIntegers } from './support/random.js';
+
+/** How often; a hundred in the nightly run. The plans of cuDNN have such a test in native/test. */
+const times = Number(process.env.KILL_TIMES ?? 10);
+
+const contents = new Map(Array.from({ length: 3 }, (_, i) => [`file-${i}.pth`, randomBytes(3_000_000)]));
+const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+let folder: string;
+let server: Server;
+let address: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
+  await mkdir(join(folder, 'cache'));
+  server = createServer((request, response) => {
+    const name = request.url!.slice(1);
+    const bytes = contents.get(name);
+    if (!bytes) {
+      response.end(JSON.stringify([...contents].map(([each, b]) => ({ name: each, digest: digestOf(b) }))));
+      return;
+    }
+    const first = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
+    response.writeHead(first > 0 ? 206 : 200, {
+      etag: `"${digestOf(bytes).slice(0, 16)}"`,
+      'content-length': bytes.length - first,
+      ...(first > 0 && { 'content-range': `bytes ${first}-${bytes.length - 1}/${bytes.length}` }),
+    });
+    // in pieces, so that a download takes a while
+    let position = first;
+    const send = () => {
+      if (position >= bytes.length) {
+        response.end();
+        return;
+      }
+      response.write(bytes.subarray(position, position + 200_000));
+      position += 200_000;
+      setTimeout(send, 4);
+    };
+    send();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+});
+
+afterAll(async () => {
+  server.closeAllConnections();
+  server.close();
+  await rm(folder, { recursive: true });
+});
+
+test(
+  `processes killed at ${times} random moments leave whole files, and the next one goes on`,
+  async () => {
+    const weights = join(folder, 'weights.safetensors');
+    const moments = randomIntegers('moments of killing', [times], 0, 600).data;
+    for (let i = 0; i < times; i++) {
+      const after = moments[i]!;
+      const ended = await program('kill.mjs', [folder, address], { signal: { name: 'SIGKILL', after } });
+      expect(ended).toMatchObject({ code: null, signal: 'SIGKILL', stderr: '' });
+      for (const name of await readdir(join(folder, 'cache'))) {
+        const bytes = contents.get(name);
+        if (!bytes) {
+          expect(name).toMatch(/^file-\d\.pth\.part\./);
+          continue;
+        }
+        expect(digestOf(await readFile(join(folder, 'cache', name))), `${name} after ${after} ms`).toBe(
+          digestOf(bytes),
+        );
+        // so that the next process has it to download
+        if (i % 2 === 0) await rm(join(folder, 'cache', name));
+      }
+      if (existsSync(weights)) expect((await readWeights(weights)).size).toBe(122);
+    }
+    expectEnd(await program('kill.mjs', [folder, address, 'once']), 0);
+    // what killed processes left of downloads is used or removed by the next one that downloads
+    for (const name of contents.keys()) await rm(join(folder, 'cache', name));
+    expectEnd(await program('kill.mjs', [folder, address, 'once']), 0);
+    expect((await readdir(join(folder, 'cache'))).sort()).toEqual([...contents.keys()].sort());
+  },
+  times * 10_000,
+);
