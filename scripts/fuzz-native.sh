@@ -39,7 +39,7 @@ for name in "${names[@]}"; do
   corpus=native/fuzz/corpus/$name
   mkdir -p "$found" "$corpus"
   printf 'fuzz-native: %s for %d s\n' "$name" "$seconds"
-  "$build/fuzz-$name" -max_total_time="$seconds" -print_final_stats=1 -verbosity=0 -artifact_prefix="$found/crash-" \
+  "$build/fuzz-$name" -max_total_time="$seconds" -print_final_stats=1 -verbosity=0 -artifact_prefix="$found/" \
     "$found" "$corpus" 2>"$found.log" || {
     tail -n 60 "$found.log"
     exit 1

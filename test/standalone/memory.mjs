@@ -6,26 +6,33 @@ const { device: open, ops, ResNet18, ResNet50, Tensor } = library;
 const [, , name, device, ...args] = process.argv;
 const on = open(device);
 
+/** How often something is done: in the nightly run (LONG_TESTS=1) far more often. */
+const times = (usually, nightly) => (process.env.LONG_TESTS === '1' ? nightly : usually);
+
 const resident = () => Math.round(process.memoryUsage.rss() / 2 ** 20);
 
 /** Runs `step` so often, and measures `points` times on the way. */
-async function measured(times, points, step) {
+async function measured(count, points, step) {
   const start = on.memory().tensors;
   const megabytes = [];
-  for (let i = 1; i <= times; i++) {
+  const reserved = [];
+  for (let i = 1; i <= count; i++) {
     await step(i);
-    if (i % Math.floor(times / points) === 0) megabytes.push(resident());
+    if (i % Math.floor(count / points) === 0) {
+      megabytes.push(resident());
+      reserved.push(Math.round(on.memory().reservedBytes / 2 ** 20));
+    }
   }
-  return { megabytes, tensors: on.memory().tensors - start };
+  return { count, megabytes, reserved, tensors: on.memory().tensors - start };
 }
 
-async function forwards(Model, side, times, points, after) {
+async function forwards(Model, side, count, points, after) {
   const model = new Model({ device, numClasses: 10 });
   const x = Tensor.randn([1, 3, side, side], { device });
   const fold = model.forward(x); // makes the folded weights, which stay
   await fold.data();
   fold.dispose();
-  return await measured(times, points, async (i) => {
+  return await measured(count, points, async (i) => {
     const y = model.forward(x);
     await y.data();
     await after(y, i);
@@ -33,14 +40,14 @@ async function forwards(Model, side, times, points, after) {
 }
 
 const cases = {
-  'forwards with dispose': () => forwards(ResNet18, 32, 500, 10, (y) => y.dispose()),
+  'forwards with dispose': () => forwards(ResNet18, 32, times(500, 10_000), 10, (y) => y.dispose()),
 
-  'forwards of ResNet-50 with dispose': () => forwards(ResNet50, 224, 20, 10, (y) => y.dispose()),
+  'forwards of ResNet-50 with dispose': () => forwards(ResNet50, 224, times(20, 200), 10, (y) => y.dispose()),
 
   'forwards without dispose, collected by hand': () =>
-    forwards(ResNet18, 32, 500, 10, (_, i) => i % 50 === 0 && globalThis.gc()),
+    forwards(ResNet18, 32, times(500, 2000), 10, (_, i) => i % 50 === 0 && globalThis.gc()),
 
-  'forwards without dispose': () => forwards(ResNet18, 32, 500, 10, () => undefined),
+  'forwards without dispose': () => forwards(ResNet18, 32, times(500, 2000), 10, () => undefined),
 
   // 8 MB at a time, 3 GB in all: only what V8 is told of memory outside its heap makes it collect
   'large tensors without dispose': () =>
@@ -55,7 +62,7 @@ const cases = {
     }),
 
   'failed loads': () =>
-    measured(100, 10, async (i) => {
+    measured(times(100, 500), 10, async (i) => {
       await ResNet18.load(args[i % args.length], { device }).then(
         () => {
           throw new Error('was loaded');
@@ -65,7 +72,7 @@ const cases = {
     }),
 
   'models made and disposed of': () =>
-    measured(20, 10, async () => {
+    measured(times(20, 200), 10, async () => {
       const model = new ResNet18({ device, numClasses: 10 });
       const y = model.forward(Tensor.zeros([1, 3, 32, 32], { device }));
       await y.data();

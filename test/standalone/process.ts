@@ -39,8 +39,14 @@ export interface Surroundings {
   addressSpace?: number;
 }
 
+/** In the nightly run, LONG_TESTS=1, some cases do what they do far more often. */
+const long = process.env.LONG_TESTS === '1';
+
 /** No case needs more than a few seconds; one that takes this long hangs, and is killed. */
-const patience = 45_000;
+const patience = long ? 900_000 : 45_000;
+
+/** The options of tests that take long in the nightly run. */
+export const longTest = { timeout: long ? 960_000 : 60_000 };
 
 /** Runs a program of this folder in a process of its own. */
 export function program(name: string, args: string[] = [], surroundings: Surroundings = {}): Promise<Ended> {

@@ -158,9 +158,10 @@ const cases = {
     return theirs === 20 && tensors === 1;
   },
 
-  'resident memory of fifty lifetimes': async () => {
+  'resident memory of many lifetimes': async () => {
     const resident = [];
-    for (let i = 0; i < 50; i++) {
+    const lifetimes = process.env.LONG_TESTS === '1' ? 500 : 50;
+    for (let i = 0; i < lifetimes; i++) {
       const worker = start('checksum', { seed: i });
       await once(worker, 'exit');
       resident.push(process.memoryUsage.rss());
