@@ -31,7 +31,12 @@ describe.each(deviceIds)('a process that used %s', (id) => {
     expectEnd(await run('return'), 0);
   });
 
-  test.each(['process.exit during a forward', 'process.exit during a read'])('%s', async (name) => {
+  test.each([
+    'process.exit during a forward',
+    'process.exit during a read',
+    'process.exit during planning',
+    'process.exit while the device is busy',
+  ])('%s', async (name) => {
     for (const moment of moments) {
       expectEnd(await run(name, [moment]), 3);
     }

@@ -53,6 +53,27 @@ const cases = {
     process.exit(4);
   },
 
+  // a first forward at each size makes every primitive, or plan, anew
+  'process.exit during planning': async () => {
+    const model = new ResNet18({ device, numClasses: 10 });
+    for (let side = 32; side < 160; side += 8) model.forward(Tensor.zeros([1, 3, side, side], { device }));
+    await sleep(Number(args[0]));
+    process.exit(3);
+  },
+
+  'process.exit while the device is busy': async () => {
+    library.device(device).setQueueLimit({ operations: 10 });
+    const x = Tensor.randn([8, 8, 64, 64], { device });
+    for (let i = 0; i < 8; i++)
+      ops
+        .activation(x, 'tanh')
+        .data({ deadline: 60_000 })
+        .catch(() => undefined);
+    library.device(device).ready();
+    await sleep(Number(args[0]));
+    process.exit(3);
+  },
+
   'process.exit during weight loading': async () => {
     ResNet18.load(args[0], { device });
     await sleep(Number(args[1]));

@@ -1,0 +1,58 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { ResNet18, ResNet34, ResNet50, ResNet101, ResNet152 } from '../lib/index.js';
+import { lastLine, program } from './standalone/process.js';
+import { deviceIds } from './support/devices.js';
+import { returnsMemory } from './support/memory.js';
+
+type Digests = { inference: Record<string, string>; sums: Record<string, string> };
+
+describe.each(deviceIds)('bit for bit on %s', (id) => {
+  const digests = async (threads?: number) =>
+    lastLine(
+      await program('determinism.mjs', [id], { env: threads ? { OMP_NUM_THREADS: String(threads) } : {} }),
+    ) as Digests;
+
+  test('every process comes to the same values', async () => {
+    const first = await digests();
+    expect(Object.keys(first.inference).length + Object.keys(first.sums).length).toBeGreaterThan(15);
+    expect(await digests()).toEqual(first);
+  });
+
+  // linear layers and the statistics of a batch are sums that oneDNN splits among threads: docs/reliability.md
+  test('convolutions, pooling and activations come to the same values on one thread and on two', async () => {
+    const [one, two] = [await digests(1), await digests(2)];
+    expect(two.inference).toEqual(one.inference);
+    expect(await digests(1)).toEqual(one);
+  });
+});
+
+/** Of all parameters and buffers for seed 0, in the order of the state dict. They never change, on any machine. */
+const initial = [
+  { Model: ResNet18, digest: 'fe500a08e40be0edcddc4dcc30a2988e' },
+  { Model: ResNet34, digest: '25776225132d70259b06df5e5db9a941' },
+  { Model: ResNet50, digest: '7157289028119c7c8416d1e2a66998e4' },
+  { Model: ResNet101, digest: '061be56e26535c711978a4e8deddb414' },
+  { Model: ResNet152, digest: '15fb419546566c6e64b726a786b70be0' },
+] as const;
+
+describe.each(deviceIds)('initial values on %s', (id) => {
+  returnsMemory();
+
+  test.each(initial)('of $Model.name for seed 0', async ({ Model, digest }) => {
+    expect(await initialDigest(Model, 0)).toBe(digest);
+  });
+
+  test('of another seed are others', async () => {
+    expect(await initialDigest(ResNet18, 1)).not.toBe(initial[0].digest);
+  });
+
+  async function initialDigest(Model: (typeof initial)[number]['Model'], seed: number): Promise<string> {
+    using model = new Model({ device: id, seed });
+    const hash = createHash('sha256');
+    for (const [key, tensor] of model.stateDict()) {
+      hash.update(key).update(new Uint8Array((await tensor.data()).buffer));
+    }
+    return hash.digest('hex').slice(0, 32);
+  }
+});
