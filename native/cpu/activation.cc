@@ -61,13 +61,21 @@ void CpuEngine::add(Activation activation, Tensor& a, Tensor& b, Tensor& y) {
   Buffer heldB;
   const dnnl::memory first = in(layout, a, heldA);
   const dnnl::memory second = in(layout, b, heldB);
-  const auto& primitive = compiled(Key('a').with(activation).with(layout).text(), [&]() -> Compiled {
-    const auto chosen = describe<dnnl::binary>(engine_, fused(attributes(), false, activation),
+  // With an activation oneDNN 2.6's jit:uni writes beyond its memory where 4 or 8 channels are a block.
+  const bool safe = layout == plain(a.shape, computeType(a.dtype)) ||
+                    (a.shape.size() == 4 && layout == Layout(a.shape, onednnType(computeType(a.dtype)),
+                                                             dnnl::memory::format_tag::nChw16c));
+  const Activation within = safe ? activation : Activation::None;
+  const auto& primitive = compiled(Key('a').with(within).with(layout).text(), [&]() -> Compiled {
+    const auto chosen = describe<dnnl::binary>(engine_, fused(attributes(), false, within),
                                                algorithm::binary_add, layout, layout, layout);
     return {dnnl::binary(chosen), layout, {}, layout, chosen.scratchpad_desc()};
   });
   Buffer result = allocate(layout);
   execute(primitive, {{DNNL_ARG_SRC_0, first}, {DNNL_ARG_SRC_1, second}, {DNNL_ARG_DST, view(result)}});
+  if (within != activation) {
+    runEltwise(activation, view(result), view(result));
+  }
   store(std::move(result), y);
 }
 
