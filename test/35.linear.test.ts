@@ -1,5 +1,5 @@
-import { describe } from 'vitest';
-import { ops, Tensor } from '../lib/index.js';
+import { describe, expect } from 'vitest';
+import { ops, scope, Tensor } from '../lib/index.js';
 import { expectClose, expectExact, perOp } from './support/compare.js';
 import { expectThrows } from './support/errors.js';
 import { random, randomIntegers } from './support/random.js';
@@ -89,5 +89,24 @@ onEveryDevice('linear', (id) => {
       /'bias'/,
     );
     expectThrows('ERR_ARGUMENT', () => ops.linear(zeros(2, 3), undefined as unknown as Tensor), /weight/);
+  });
+});
+
+onEveryDevice('a program of very many shapes', (id) => {
+  // found by fuzzing: an engine keeps so many primitives or plans and then drops them, the one that it is using included
+  check('computes each of them', async () => {
+    for (let i = 0; i < 3200; i++) {
+      const [rows, inputs, outputs] = [1 + (i % 7), 1 + (i % 229), [16, 32, 33, 64][i % 4]!];
+      await scope(async () => {
+        const ones = (...shape: number[]) => ops.activation(Tensor.zeros(shape, { device: id }), 'sigmoid');
+        // now and then one primitive more, so that it is not always the same one of an operation that is one too many
+        if (i % 300 === 0) ones(3, 5000 + i);
+        const weight = Tensor.from(new Float32Array(outputs * inputs).fill(2), [outputs, inputs], {
+          device: id,
+        });
+        const y = await ops.linear(ones(rows, inputs), weight).data();
+        expect(y).toEqual(new Float32Array(rows * outputs).fill(inputs));
+      });
+    }
   });
 });

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 namespace cudnn_resnet::cpu {
 namespace {
@@ -104,7 +105,7 @@ const Compiled& CpuEngine::compiled(const std::string& key, const std::function<
     return found->second;
   }
   if (compiled_.size() >= mostCompiled) {
-    compiled_.clear();
+    formerlyCompiled_ = std::exchange(compiled_, {});
   }
   try {
     return compiled_.emplace(key, compile()).first->second;

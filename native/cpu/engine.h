@@ -86,6 +86,8 @@ class CpuEngine : public Engine {
   dnnl::stream stream_;
   std::shared_ptr<CachingAllocator> allocator_;
   std::unordered_map<std::string, Compiled> compiled_;
+  // What was dropped last: the operation under way may hold a reference to one of these.
+  std::unordered_map<std::string, Compiled> formerlyCompiled_;
   bool computesBfloat16_;
 };
 
