@@ -28,10 +28,22 @@ export interface NativeDevice {
   setMemoryLimit(bytes: number): void;
 }
 
+export interface NativeProgram {
+  run(inputs: readonly NativeTensor[]): NativeTensor[];
+  dispose(): void;
+}
+
 export function setup(errorClass: new (code: never, message: string) => Error): void;
 export function devices(): { id: string; name: string; engine: string; memory: number }[];
 export function diagnose(): string;
 export function openDevice(id: string): NativeDevice;
+
+/** Calls `body` once, with tensors that stand for the inputs; what it does with them is noted instead of run. */
+export function record(options: {
+  device: NativeDevice;
+  inputs: readonly { shape: readonly number[]; dtype: DType }[];
+  body: (inputs: NativeTensor[]) => NativeTensor[];
+}): NativeProgram;
 
 export function upload(options: Maker & HostData): NativeTensor;
 /** Replaces the values of `to`. */
@@ -59,6 +71,7 @@ export function conv2d(options: {
   dilation?: Extents | undefined;
   groups?: number | undefined;
   activation?: string | undefined;
+  algorithm?: string | undefined;
 }): NativeTensor;
 export function linear(options: {
   x: NativeTensor;

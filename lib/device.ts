@@ -1,6 +1,8 @@
 import type { NativeDevice } from '../binding.js';
 import { CudnnResnetError } from './errors.js';
 import { native } from './native.js';
+import { Program, type TensorSpec } from './program.js';
+import type { Tensor } from './tensor.js';
 
 /** A device that this machine has. */
 export interface DeviceInfo {
@@ -93,6 +95,19 @@ export class Device {
   /** Resolves when everything that was asked for so far has been computed. */
   synchronize(): Promise<void> {
     return this.handle.synchronize();
+  }
+
+  /**
+   * Runs `fn` once with tensors that stand for the inputs, and gives the program of what it did with them: one call to
+   * run it again on other values. `inputs` says their shapes and dtypes; tensors will do as examples.
+   * What `fn` computes from other tensors alone is computed now, once. Throws `ERR_ARGUMENT` where `fn` changes tensors
+   * in place (batch norm in training mode does) or reads values.
+   */
+  record<R extends Tensor | readonly Tensor[]>(
+    fn: (...inputs: Tensor[]) => R,
+    inputs: readonly TensorSpec[] = [],
+  ): Program<R> {
+    return new Program(this, inputs, fn);
   }
 
   /** Gives memory that is kept for reuse back to the system, once the work queued so far is done. */

@@ -23,6 +23,12 @@ export interface Conv2dOptions {
   activation?: Activation | undefined;
   /** Added to the result before the activation; it has the result's shape. */
   add?: Tensor | undefined;
+  /**
+   * `'direct'`, the default, computes the sums of products of the definition: of small integers they are exact.
+   * `'fast'` lets the engine take Winograd's transform, whose rounding errors in float32 are up to some 1e-6 of the
+   * result; networks in inference use it.
+   */
+  algorithm?: 'direct' | 'fast' | undefined;
 }
 
 /**
@@ -50,7 +56,16 @@ export function conv2d<D extends DType>(
     }),
   );
 }
-const conv2dOptionNames = ['bias', 'stride', 'padding', 'dilation', 'groups', 'activation', 'add'];
+const conv2dOptionNames = [
+  'bias',
+  'stride',
+  'padding',
+  'dilation',
+  'groups',
+  'activation',
+  'add',
+  'algorithm',
+];
 
 export interface LinearOptions {
   /** `[out]`, in the dtype of `x` or in float32. */

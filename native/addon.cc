@@ -6,6 +6,7 @@
 #include "binding/environment.h"
 #include "binding/guard.h"
 #include "binding/operations.h"
+#include "binding/program-handle.h"
 #include "binding/setup.h"
 #include "binding/tensor-handle.h"
 
@@ -23,6 +24,7 @@ constexpr auto table = std::to_array<Export>({
     {"devices", guardedFunction<listDevices>},
     {"diagnose", guardedFunction<diagnose>},
     {"openDevice", guardedFunction<DeviceHandle::open>},
+    {"record", guardedFunction<ProgramHandle::record>},
     {"upload", guardedFunction<creation::upload>},
     {"write", guardedFunction<creation::write>},
     {"zeros", guardedFunction<creation::zeros>},
@@ -51,6 +53,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   Environment& environment = Environment::of(env);
   environment.tensorClass = Napi::Persistent(TensorHandle::defineClass(env));
   environment.deviceClass = Napi::Persistent(DeviceHandle::defineClass(env));
+  environment.programClass = Napi::Persistent(ProgramHandle::defineClass(env));
   for (const Export& entry : table) {
     exports.Set(entry.name, Napi::Function::New(env, entry.function, entry.name));
   }

@@ -19,7 +19,8 @@ import { startResidualInitialization, withoutValues } from '../weights/initializ
 import { readWeights } from '../weights/read.js';
 import { BasicBlock } from './basic-block.js';
 import { Bottleneck } from './bottleneck.js';
-import { type ImageInput, imageTensor } from './input.js';
+import { type ImageInput, imageTensor, normalizedImages } from './input.js';
+import { Programs } from './programs.js';
 
 /** Blocks per group, as in table 1 of "Deep Residual Learning for Image Recognition" (He et al., 2015). */
 const family = {
@@ -76,6 +77,7 @@ export class ResNet extends Module {
   layer4: Sequential;
   avgpool: AdaptiveAvgPool2d;
   fc: Linear;
+  readonly #programs = new Programs(this);
 
   constructor(options: ResNetOptions & ResNetStructure) {
     super();
@@ -118,26 +120,45 @@ export class ResNet extends Module {
 
   /** The class scores before softmax, [N, numClasses]. Returns at once; read them with `await logits.data()`. */
   override forward(x: ImageInput): Tensor {
-    return scope(() => this.fc.forward(this.features(x)));
+    return this.#run('forward', x, (images) => this.#logits(images));
   }
 
   /** The pooled embedding of each image, [N, 2048], or [N, 512] for ResNet-18 and 34. */
   features(x: ImageInput): Tensor {
-    return scope(() => {
-      let y = imageTensor(x, this.device, this.dtype);
-      y = convBatchNorm(y, this.conv1, this.bn1, { activation: 'relu' });
-      y = this.maxpool.forward(y);
-      y = this.layer1.forward(y);
-      y = this.layer2.forward(y);
-      y = this.layer3.forward(y);
-      y = this.layer4.forward(y);
-      return this.avgpool.forward(y).flatten();
-    });
+    return this.#run('features', x, (images) => this.#embedding(images));
   }
 
   /** The probability of each class, [N, numClasses]. */
   predict(x: ImageInput): Tensor {
-    return scope(() => this.forward(x).softmax());
+    return this.#run('predict', x, (images) => this.#logits(images).softmax());
+  }
+
+  #embedding(x: Tensor): Tensor {
+    let y = convBatchNorm(x, this.conv1, this.bn1, { activation: 'relu' });
+    y = this.maxpool.forward(y);
+    y = this.layer1.forward(y);
+    y = this.layer2.forward(y);
+    y = this.layer3.forward(y);
+    y = this.layer4.forward(y);
+    return this.avgpool.forward(y).flatten();
+  }
+
+  #logits(x: Tensor): Tensor {
+    return this.fc.forward(this.#embedding(x));
+  }
+
+  #run(name: string, x: ImageInput, fn: (images: Tensor) => Tensor): Tensor {
+    const { device, dtype } = this;
+    return scope(() =>
+      this.#programs.run(name, imageTensor(x, device), (images) =>
+        scope(() => fn(normalizedImages(images, dtype))),
+      ),
+    );
+  }
+
+  override dispose(): void {
+    this.#programs.clear();
+    super.dispose();
   }
 
   /**

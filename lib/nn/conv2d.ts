@@ -85,7 +85,7 @@ export class Conv2d extends Module {
     fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>,
   ): Tensor {
     const { weight, bias } = this.#foldedWith(batchNorm);
-    return ops.conv2d(x, weight, { ...this.geometry(), ...fused, bias });
+    return ops.conv2d(x, weight, { ...this.geometry(), ...fused, bias, algorithm: 'fast' });
   }
 
   override dispose(): void {

@@ -93,7 +93,8 @@ Napi::Value write(const Napi::CallbackInfo& info) {
   const Options options(info[0], "write");
   const TensorHandle& to = TensorHandle::from(options.get("to"), options.what("to"));
   const Target target{to.device(), to.tensor()};  // reading the other options may dispose of it
-  target.device->submit({{}, {target.tensor}, copyOf(options, *target.tensor).writerTo(target.tensor)});
+  target.device->submit(
+      {{}, {target.tensor}, copyOf(options, *target.tensor).writerTo(target.tensor), /*recordable=*/false});
   return info.Env().Undefined();
 }
 
@@ -150,6 +151,7 @@ Napi::Value reshape(const Napi::CallbackInfo& info) {
 // Gives an existing tensor the values of another, rounded to its dtype.
 Napi::Value assign(const Napi::CallbackInfo& info) {
   OperationCall call(info, "assign");
+  call.notRecordable();
   const auto from = call.input("from");
   const TensorHandle& handle = TensorHandle::from(call.get("to"), call.what("to"));
   const TensorPtr to = handle.tensor();

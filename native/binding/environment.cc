@@ -19,7 +19,8 @@ void Environment::close() {
     device->close();
   }
   promised_.clear();
-  for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &errorClass, &arrayBufferClass_}) {
+  for (Napi::FunctionReference* reference :
+       {&tensorClass, &deviceClass, &programClass, &errorClass, &arrayBufferClass_}) {
     reference->Reset();
   }
 }

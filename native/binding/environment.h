@@ -27,6 +27,7 @@ class Environment {
   // The classes of the handles, and JavaScript's class of errors.
   Napi::FunctionReference tensorClass;
   Napi::FunctionReference deviceClass;
+  Napi::FunctionReference programClass;
   Napi::FunctionReference errorClass;
 
   // What the constructor of a handle is to take, while one of ours is being made: JavaScript's `new` finds

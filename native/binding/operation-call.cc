@@ -32,13 +32,12 @@ TensorPtr OperationCall::optionalInput(const char* name) {
 Napi::Value OperationCall::output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run) {
   checkAddressable(shape, operation_ + ": the result's shape");
   const auto y = std::make_shared<Tensor>(std::move(shape), dtype);
-  const Napi::Object handle = TensorHandle::wrap(env_, device_, y);
   submit({y}, [y, run = std::move(run)](Engine& engine) { run(engine, *y); });
-  return handle;
+  return TensorHandle::wrap(env_, device_, y);
 }
 
 void OperationCall::submit(std::vector<TensorPtr> outputs, std::function<void(Engine&)> run) {
-  device_->submit({std::move(inputs_), std::move(outputs), std::move(run)});
+  device_->submit({std::move(inputs_), std::move(outputs), std::move(run), recordable_});
 }
 
 }  // namespace cudnn_resnet

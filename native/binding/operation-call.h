@@ -19,6 +19,9 @@ class OperationCall : public Options {
   TensorPtr input(const char* name);
   TensorPtr optionalInput(const char* name);  // nullptr where absent
 
+  // For what changes tensors in place, or looks at values on the host.
+  void notRecordable() noexcept { recordable_ = false; }
+
   [[nodiscard]] const std::shared_ptr<Device>& device() const noexcept { return device_; }
 
   // Queues `run` and returns the handle of the tensor that it will write.
@@ -35,6 +38,7 @@ class OperationCall : public Options {
   std::string first_;  // the name of the input that decided the device
   std::shared_ptr<Device> device_;
   std::vector<TensorPtr> inputs_;
+  bool recordable_ = true;
 };
 
 }  // namespace cudnn_resnet

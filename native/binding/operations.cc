@@ -27,6 +27,16 @@ double epsilon(const Options& options) {
   return value;
 }
 
+ConvAlgorithm algorithm(const Options& options) {
+  const Napi::Value value = options.get("algorithm");
+  const std::string name = isAbsent(value) ? "direct" : string(value, options.what("algorithm"));
+  if (name != "direct" && name != "fast") {
+    throw Error(ErrorCode::Argument,
+                options.what("algorithm") + " must be 'direct' or 'fast', got '" + name + "'");
+  }
+  return name == "fast" ? ConvAlgorithm::Fast : ConvAlgorithm::Direct;
+}
+
 Napi::Value pool(OperationCall& call, PoolKind kind) {
   const auto x = call.input("x");
   Pool2dAttributes a;
@@ -52,6 +62,7 @@ Napi::Value conv2d(const Napi::CallbackInfo& info) {
   a.dilation = call.pair("dilation", 1, {1, 1});
   a.groups = call.integer("groups", 1, 1);
   a.activation = call.activation("activation");
+  a.algorithm = algorithm(call);
   return call.output(
       conv2dShape(a, *x, *weight, bias.get(), add.get()), x->dtype,
       [=](Engine& engine, Tensor& y) { engine.conv2d(a, *x, *weight, bias.get(), add.get(), y); });
@@ -82,6 +93,7 @@ Napi::Value batchNorm(const Napi::CallbackInfo& info) {
 
 Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
   OperationCall call(info, "batchNormTraining");
+  call.notRecordable();
   const auto x = call.input("x");
   const BatchNormTensors tensors{call.input("runningMean"), call.input("runningVariance"),
                                  call.optionalInput("weight"), call.optionalInput("bias"), epsilon(call)};
@@ -111,6 +123,7 @@ Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
 
 Napi::Value foldBatchNorm(const Napi::CallbackInfo& info) {
   OperationCall call(info, "foldBatchNorm");
+  call.notRecordable();
   const auto weight = call.input("weight");
   const auto bias = call.optionalInput("bias");
   const BatchNormTensors tensors{call.input("mean"), call.input("variance"),

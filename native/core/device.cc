@@ -1,6 +1,9 @@
 #include "core/device.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "core/recording.h"
 
 namespace cudnn_resnet {
 
@@ -10,6 +13,9 @@ Device::Device(const DeviceDescription& description) : id_(description.id) {
   queue_.post([this, open = description.open] {
     try {
       engine_ = open(memory_);
+      if (memory_.allocator) {
+        memory_.allocator->onShortage([this] { forgetPrograms(); });
+      }
     } catch (...) {
       lost_ = std::make_shared<Error>(currentError());
     }
@@ -21,17 +27,10 @@ std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& input
   if (lost_) {
     return lost_;
   }
-  for (const auto& input : inputs) {
-    if (input->error) {
-      return input->error;
-    }
-    if (!input->storage) {
-      return std::make_shared<Error>(ErrorCode::Weights,
-                                     "a tensor of shape " + text(input->shape) +
-                                         " was made without values and none were loaded into it");
-    }
-  }
   try {
+    for (const auto& input : inputs) {
+      checkReadable(*input);
+    }
     run(*engine_);
     return nullptr;
   } catch (...) {
@@ -54,6 +53,10 @@ void Device::checkFits(const Tensor& y) const {
 }
 
 void Device::submit(Operation operation) {
+  if (const auto recording = Recording::of(operation)) {
+    recording->append(std::move(operation));
+    return;
+  }
   for (const auto& input : operation.inputs) {
     ++input->pendingReads;
   }
@@ -78,6 +81,10 @@ void Device::submit(Operation operation) {
 
 void Device::read(const TensorPtr& x, std::function<void(Engine&)> run,
                   std::function<void(std::shared_ptr<const Error>)> done) {
+  if (x->recording) {
+    throw Error(ErrorCode::Argument,
+                "a tensor that is being recorded has no values yet: return it, and run the program");
+  }
   ++x->pendingReads;
   queue_.post([this, inputs = std::vector{x}, run = std::move(run), done = std::move(done)] {
     const auto error = attempt(inputs, run);
@@ -95,8 +102,42 @@ void Device::release(TensorPtr tensor) {
   queue_.post([tensor = std::move(tensor)] {});
 }
 
+void Device::release(std::shared_ptr<Program> program) {
+  queue_.post([program = std::move(program)] {});
+}
+
+void Device::run(const std::shared_ptr<Program>& program, std::vector<TensorPtr> arguments,
+                 std::vector<TensorPtr> results) {
+  Operation operation{arguments, results, {}, /*recordable=*/false};
+  operation.run = [this, program, arguments = std::move(arguments),
+                   results = std::move(results)](Engine& engine) {
+    std::erase_if(programs_, [](const auto& known) { return known.expired(); });
+    if (std::ranges::none_of(programs_, [&](const auto& known) { return known.lock() == program; })) {
+      programs_.push_back(program);
+    }
+    running_ = program.get();
+    try {
+      program->run(engine, arguments, results);
+    } catch (...) {
+      running_ = nullptr;
+      throw;
+    }
+    running_ = nullptr;
+  };
+  submit(std::move(operation));
+}
+
+void Device::forgetPrograms() noexcept {
+  for (const auto& known : programs_) {
+    if (const auto program = known.lock(); program && program.get() != running_) {
+      program->forget();
+    }
+  }
+}
+
 void Device::trim() {
   queue_.post([this] {
+    forgetPrograms();
     if (memory_.allocator) {
       memory_.allocator->trim();
     }

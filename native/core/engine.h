@@ -8,6 +8,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <vector>
 
 #include "core/attributes.h"
@@ -28,6 +30,16 @@ struct TopK {
   std::vector<float> values;
 };
 
+// Work that was captured, to be run again and again with all its results in the same places.
+class Replay {
+ public:
+  Replay() = default;
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+  virtual ~Replay() = default;
+  virtual void run() = 0;
+};
+
 class Engine {
  public:
   Engine() = default;
@@ -41,6 +53,16 @@ class Engine {
   virtual void zeros(Tensor& y) = 0;
   virtual void cast(Tensor& x, Tensor& y) = 0;     // y has x's shape and another dtype
   virtual void reshape(Tensor& x, Tensor& y) = 0;  // y has x's dtype and another shape, or the same: a copy
+  // y, of x's shape and dtype, is given x's values: in its own storage and layout where it has one, else in a
+  // new storage with x's layout.
+  virtual void copy(Tensor& x, Tensor& y) = 0;
+  // y, of x's shape and dtype, is given a storage that shows x's memory, which must outlive it.
+  virtual void alias(Tensor& x, Tensor& y) = 0;
+
+  // Captures what `work` asks of this engine; nothing of it need be computed. `work` may be called more than
+  // once and must ask for the same each time. What it allocates is held by the result. nullptr where this
+  // engine cannot.
+  virtual std::unique_ptr<Replay> capture(const std::function<void()>& work) = 0;
 
   // y = activation(convolution(x, weight) + bias + add)
   virtual void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
