@@ -9,6 +9,11 @@ import type { DType, StoredDType } from './lib/dtype.js';
 type HostDType = DType | Extract<StoredDType, 'float64'>;
 type HostData = { data: NodeJS.TypedArray; dataType: HostDType };
 type Extents = number | readonly number[];
+type Compute = {
+  tf32?: boolean | undefined;
+  tune?: boolean | undefined;
+  deterministic?: boolean | undefined;
+};
 type Maker = { device: NativeDevice; shape: readonly number[]; dtype: DType };
 
 export interface NativeTensor {
@@ -26,6 +31,8 @@ export interface NativeDevice {
   synchronize(): Promise<void>;
   trim(): void;
   setMemoryLimit(bytes: number): void;
+  /** Where the engine may find what it would compile. */
+  usePlans(folder: string): void;
 }
 
 export function setup(errorClass: new (code: never, message: string) => Error): void;
@@ -49,23 +56,27 @@ export function reshape(options: { x: NativeTensor; shape: readonly number[] }):
 export function assign(options: { from: NativeTensor; to: NativeTensor }): void;
 export function copyTo(options: { x: NativeTensor; device: NativeDevice }): NativeTensor;
 
-export function conv2d(options: {
-  x: NativeTensor;
-  weight: NativeTensor;
-  bias?: NativeTensor | undefined;
-  add?: NativeTensor | undefined;
-  stride?: Extents | undefined;
-  padding?: Extents | undefined;
-  dilation?: Extents | undefined;
-  groups?: number | undefined;
-  activation?: string | undefined;
-}): NativeTensor;
-export function linear(options: {
-  x: NativeTensor;
-  weight: NativeTensor;
-  bias?: NativeTensor | undefined;
-  activation?: string | undefined;
-}): NativeTensor;
+export function conv2d(
+  options: Compute & {
+    x: NativeTensor;
+    weight: NativeTensor;
+    bias?: NativeTensor | undefined;
+    add?: NativeTensor | undefined;
+    stride?: Extents | undefined;
+    padding?: Extents | undefined;
+    dilation?: Extents | undefined;
+    groups?: number | undefined;
+    activation?: string | undefined;
+  },
+): NativeTensor;
+export function linear(
+  options: Compute & {
+    x: NativeTensor;
+    weight: NativeTensor;
+    bias?: NativeTensor | undefined;
+    activation?: string | undefined;
+  },
+): NativeTensor;
 export function batchNorm(options: {
   x: NativeTensor;
   mean: NativeTensor;

@@ -20,6 +20,7 @@ Napi::Function DeviceHandle::defineClass(Napi::Env env) {
                          InstanceMethod<&DeviceHandle::synchronize>("synchronize"),
                          InstanceMethod<&DeviceHandle::trim>("trim"),
                          InstanceMethod<&DeviceHandle::setMemoryLimit>("setMemoryLimit"),
+                         InstanceMethod<&DeviceHandle::usePlans>("usePlans"),
                      });
 }
 
@@ -79,6 +80,14 @@ Napi::Value DeviceHandle::trim(const Napi::CallbackInfo& info) {
 Napi::Value DeviceHandle::setMemoryLimit(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     device_->memory().limit = static_cast<size_t>(integer(info[0], "setMemoryLimit: bytes", 0));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value DeviceHandle::usePlans(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    device_->call([folder = string(info[0], "usePlans: folder")](Engine& engine) { engine.usePlans(folder); },
+                  [](const std::shared_ptr<const Error>&) {});  // a lost device says so at the next operation
     return info.Env().Undefined();
   });
 }

@@ -29,6 +29,7 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
   Napi::Value synchronize(const Napi::CallbackInfo& info);
   Napi::Value trim(const Napi::CallbackInfo& info);
   Napi::Value setMemoryLimit(const Napi::CallbackInfo& info);
+  Napi::Value usePlans(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Device> device_;
 };

@@ -57,7 +57,7 @@ void addDevice(Backend& backend, int index, const CudnnSearch& search) {
   const std::string identity =
       planIdentity(search.library->versionText, search.library->cudaVersion,
                    properties.major * 10 + properties.minor, properties.multiProcessorCount);
-  const EngineOptions options{tf32OfEnvironment(), properties.major >= 8};
+  const EngineOptions options{properties.major >= 8};
   backend.devices.push_back({id, properties.name, "cuDNN " + search.library->versionText,
                              properties.totalGlobalMem, [index, options, identity](EngineMemory& memory) {
                                return std::make_unique<CudaEngine>(index, identity, options, memory);

@@ -25,7 +25,7 @@ class PlanFilesTest : public testing::Test {
 
   PlanFiles files(const std::string& identity = "cudnn 9.24.0 sm_90", uint64_t mostBytes = 1 << 20) {
     return {folder_, identity, [this](const std::string& message) { warnings_.push_back(message); },
-            mostBytes};
+            PlanFiles::Use::Cache, mostBytes};
   }
   std::vector<fs::path> written() const {
     std::vector<fs::path> paths;

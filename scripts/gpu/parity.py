@@ -21,10 +21,11 @@ BATCH = 4
 SCRIPT = """
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ResNet50, Tensor } from './dist/index.js';
-const [weights, input, output, dtype] = process.argv.slice(1);
+const [weights, input, output, math] = process.argv.slice(1);
+const dtype = math === 'tf32' ? 'float32' : math;
 const bytes = readFileSync(input);
 const pixels = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
-const model = await ResNet50.load(weights, { device: 'cuda', dtype });
+const model = await ResNet50.load(weights, { device: 'cuda', dtype, tf32: math === 'tf32' });
 const started = performance.now();
 const x = Tensor.from(pixels, [pixels.length / (3 * 224 * 224), 3, 224, 224], { device: 'cuda' }).to({ dtype });
 const logits = await model.forward(x).to({ dtype: 'float32' }).data();
@@ -79,11 +80,9 @@ def main(report):
 
         results = []
         for name, limit in LIMITS.items():
-            environment = dict(os.environ, CUDNN_RESNET_TF32="1" if name == "tf32" else "0")
-            dtype = "float32" if name == "tf32" else name
             run = subprocess.run(
-                ["node", "--input-type=module", "-e", SCRIPT, weights, pixels, logits, dtype],
-                env=environment, capture_output=True, text=True, check=False)
+                ["node", "--input-type=module", "-e", SCRIPT, weights, pixels, logits, name],
+                capture_output=True, text=True, check=False)
             if run.returncode != 0:
                 print(run.stdout + run.stderr)
                 results.append({"dtype": name, "passed": False, "problem": run.stderr.strip()[-500:]})
