@@ -35,9 +35,37 @@ export interface NativeDevice {
   usePlans(folder: string): void;
 }
 
+/** A graph that was compiled, or that cuDNN refused: then `refusal` says why, and the engine is ''. */
+export interface PlannedGraph {
+  graph: string;
+  engine: string;
+  refusal: string;
+  /** What running it will take. */
+  workspaceBytes: number;
+  /** Of the plan in a file; 0 where cuDNN cannot write it down. */
+  bytes: number;
+  seconds: number;
+}
+
 export function setup(errorClass: new (code: never, message: string) => Error): void;
 export function devices(): { id: string; name: string; engine: string; memory: number }[];
 export function diagnose(): string;
+/** Of a GPU that is there, as JSON. */
+export function deviceProperties(id: string): string;
+/**
+ * A device that computes nothing, and compiles the plans that the operations on it would need on a GPU with these
+ * properties, which need not be there. They go to `folder`, or nowhere where that is ''.
+ */
+export function openPlanner(options: {
+  properties: string;
+  capability: number;
+  multiprocessors: number;
+  folder: string;
+}): {
+  device: NativeDevice;
+  /** What was planned since the last call. */
+  planned(): PlannedGraph[];
+};
 export function openDevice(id: string): NativeDevice;
 
 export function upload(options: Maker & HostData): NativeTensor;

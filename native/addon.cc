@@ -6,6 +6,7 @@
 #include "binding/environment.h"
 #include "binding/guard.h"
 #include "binding/operations.h"
+#include "binding/planner.h"
 #include "binding/setup.h"
 #include "binding/tensor-handle.h"
 
@@ -22,6 +23,8 @@ constexpr auto table = std::to_array<Export>({
     {"setup", guardedFunction<setup>},
     {"devices", guardedFunction<listDevices>},
     {"diagnose", guardedFunction<diagnose>},
+    {"deviceProperties", guardedFunction<deviceProperties>},
+    {"openPlanner", guardedFunction<openPlanner>},
     {"openDevice", guardedFunction<DeviceHandle::open>},
     {"upload", guardedFunction<creation::upload>},
     {"write", guardedFunction<creation::write>},

@@ -25,8 +25,11 @@ Napi::Function DeviceHandle::defineClass(Napi::Env env) {
 }
 
 Napi::Value DeviceHandle::open(const Napi::CallbackInfo& info) {
-  Environment& environment = Environment::of(info.Env());
-  auto device = environment.device(string(info[0], "openDevice: id"));
+  return wrap(info.Env(), Environment::of(info.Env()).device(string(info[0], "openDevice: id")));
+}
+
+Napi::Object DeviceHandle::wrap(Napi::Env env, std::shared_ptr<Device> device) {
+  Environment& environment = Environment::of(env);
   environment.making = &device;
   const Napi::Object object = environment.deviceClass.New({});
   object.TypeTag(&tag);

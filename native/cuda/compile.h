@@ -31,7 +31,7 @@ class Target {
   std::shared_ptr<const Properties> properties_;
 };
 
-// The properties of a GPU that is there, as Target takes them.
+// The properties of a GPU that is there, as Target takes them. Throws Error(Backend).
 [[nodiscard]] std::string describeDevice(int device);
 
 struct CompiledGraph {

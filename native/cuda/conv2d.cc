@@ -8,6 +8,12 @@ namespace cudnn_resnet::cuda {
 
 void CudaEngine::conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
                         Tensor* add, Tensor& y) {
+  if (!computes(x.dtype)) {
+    Tensor wide(y.shape, DType::Float32);
+    conv2d(attributes, *widened(&x), *widened(&weight), bias, widened(add).get(), wide);
+    cast(wide, y);
+    return;
+  }
   const ConvGraph graph = convGraph(mathOf(x.dtype, attributes.compute), attributes, x.shape, weight.shape,
                                     bias != nullptr, add != nullptr);
   ConvPointers pointers{};
