@@ -79,7 +79,7 @@ if(CUDNN_RESNET_NATIVE_TESTS AND CUDNN_RESNET_PYTHON3)
   # What talks to cuDNN or to the driver is what the emulation takes the place of.
   list(FILTER host_sources EXCLUDE REGEX "/(backend|compile|cudnn-library|driver|plan|plan-cache|planning-engine)\\.cc$")
   find_package(GTest REQUIRED)
-  add_executable(cuda-on-host-tests native/test/cuda-engine-test.cc ${host_sources} ${emulated_sources}
+  add_executable(cuda-on-host-tests native/test/cuda-engine-test.cc ${host_cuda}/gpu-test.cc ${host_sources} ${emulated_sources}
                                     ${host_cuda}/emulation.cc ${host_cuda}/runtime.cc ${host_cuda}/plans.cc)
   set(other_engines ${engines})
   list(REMOVE_ITEM other_engines cuda_engine)

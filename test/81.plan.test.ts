@@ -152,6 +152,21 @@ describe.runIf(plans)('plan', () => {
     expect(graphs).toContain('conv tf32 x[1, 512, 1, 1] w[1000, 512, 1, 1] s1,1 p0,0 d1,1 g1 +bias');
   });
 
+  it('lets several processes fill one folder at once', async () => {
+    const out = join(folder, 'shared');
+    const args = ['plan', '--gpu', 'h200', '--layers', await file('layers.txt', layers), '-o', out, '--json'];
+    const ended = await Promise.all([1, 2, 3].map(() => cudnnResnet(args)));
+    expect(ended.map(({ code }) => code)).toEqual([0, 0, 0]);
+    const names = await readdir(out);
+    expect(names.filter((name) => !name.endsWith('.plan'))).toEqual([]);
+    expect(names).toHaveLength(2);
+    const sizes = planned(ended[0]!.stdout).map(({ bytes }) => bytes);
+    const bodies = await Promise.all(names.map(async (name) => (await readFile(join(out, name))).length));
+    for (const size of sizes) {
+      expect(bodies.some((length) => length > size && length < size + 300)).toBe(true);
+    }
+  });
+
   it('names a folder that cannot be written to', async () => {
     const args = ['--gpu', 'h200', '--layers', await file('layers.txt', layers)];
     const { code, stderr } = await cudnnResnet(['plan', ...args, '-o', await file('plain', 'a file')]);

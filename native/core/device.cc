@@ -4,16 +4,30 @@
 
 namespace cudnn_resnet {
 
-Device::Device(const DeviceDescription& description) : id_(description.id) {
+Device::Device(const DeviceDescription& description) : id_(description.id), open_(description.open) {
   memory_.use = std::make_shared<MemoryUse>();
   memory_.use->limit = description.memory;
-  queue_.post([this, open = description.open] {
+  queue_.post([this] {
     try {
-      engine_ = open(memory_);
-    } catch (...) {
-      lost_ = std::make_shared<Error>(currentError());
+      openEngine();
+    } catch (...) {  // whoever needs the engine is told
     }
   });
+}
+
+void Device::openEngine() {
+  if (engine_) {
+    return;
+  }
+  try {
+    engine_ = open_(memory_);
+  } catch (...) {
+    auto error = std::make_shared<Error>(currentError());
+    if (error->code() != ErrorCode::OutOfMemory) {
+      lost_ = error;
+    }
+    throw;
+  }
 }
 
 std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& inputs,
@@ -32,6 +46,7 @@ std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& input
     }
   }
   try {
+    openEngine();
     run(*engine_);
     return nullptr;
   } catch (...) {

@@ -57,12 +57,16 @@ class Device {
  private:
   void checkFits(const Tensor& y) const;
 
+  // Opens the engine where it is not open: at the start, and again where there was no memory for it then.
+  void openEngine();
+
   // nullptr where all went well.
   std::shared_ptr<const Error> attempt(const std::vector<TensorPtr>& inputs,
                                        const std::function<void(Engine&)>& run);
 
   std::string id_;
   EngineMemory memory_;
+  std::function<std::unique_ptr<Engine>(EngineMemory&)> open_;
 
   // Only the queue's thread touches these.
   std::unique_ptr<Engine> engine_;
