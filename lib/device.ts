@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import type { NativeDevice } from '../binding.js';
 import { CudnnResnetError } from './errors.js';
 import { native } from './native.js';
@@ -118,6 +119,21 @@ export class Device {
   /** From now on an operation that would take the device beyond `bytes` fails with `ERR_OUT_OF_MEMORY`. */
   setMemoryLimit(bytes: number): void {
     this.handle.setMemoryLimit(bytes);
+  }
+
+  /**
+   * Looks for plans of cuDNN in `folder` before any is compiled; `cudnn-resnet plan` writes them. Where they are for
+   * another GPU or another cuDNN they are not used, which is said once on stderr. Without effect on the CPU.
+   * Throws `ERR_ARGUMENT` where there is no such folder.
+   */
+  usePlans(folder: string): void {
+    if (typeof folder !== 'string' || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+      throw new CudnnResnetError(
+        'ERR_ARGUMENT',
+        `plans: there is no folder ${JSON.stringify(folder)}; 'cudnn-resnet plan -o FOLDER' makes one`,
+      );
+    }
+    this.handle.usePlans(folder);
   }
 
   toString(): string {

@@ -1,3 +1,4 @@
+export type { ComputeOptions } from './compute-options.js';
 export {
   type Device,
   type DeviceId,

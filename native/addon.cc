@@ -6,6 +6,7 @@
 #include "binding/environment.h"
 #include "binding/guard.h"
 #include "binding/operations.h"
+#include "binding/planner.h"
 #include "binding/program-handle.h"
 #include "binding/setup.h"
 #include "binding/tensor-handle.h"
@@ -23,6 +24,8 @@ constexpr auto table = std::to_array<Export>({
     {"setup", guardedFunction<setup>},
     {"devices", guardedFunction<listDevices>},
     {"diagnose", guardedFunction<diagnose>},
+    {"deviceProperties", guardedFunction<deviceProperties>},
+    {"openPlanner", guardedFunction<openPlanner>},
     {"openDevice", guardedFunction<DeviceHandle::open>},
     {"record", guardedFunction<ProgramHandle::record>},
     {"upload", guardedFunction<creation::upload>},

@@ -6,9 +6,10 @@ import { convert } from './convert.js';
 import { embed } from './embed.js';
 import { info } from './info.js';
 import { complain, endQuietlyWithoutReader, print } from './output.js';
+import { plan } from './plan.js';
 import { type Command, helpOf, parseCommandLine, UsageError } from './usage.js';
 
-const commands: Readonly<Record<string, Command>> = { classify, embed, info, convert };
+const commands: Readonly<Record<string, Command>> = { classify, embed, info, plan, convert };
 
 /** Exit codes: everything done, some work failed, called wrongly. */
 const [done, failed, misused] = [0, 1, 2];

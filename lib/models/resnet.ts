@@ -1,3 +1,4 @@
+import { computeOptions } from '../compute-options.js';
 import type { Device } from '../device.js';
 import type { DType } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
@@ -8,7 +9,7 @@ import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { checkExtent } from '../nn/extent.js';
 import { Linear } from '../nn/linear.js';
-import { type LayerOptions, Module, placement } from '../nn/module.js';
+import { type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.js';
 import { ReLU } from '../nn/relu.js';
 import { Sequential } from '../nn/sequential.js';
@@ -36,6 +37,11 @@ export interface ResNetOptions extends LayerOptions {
   numClasses?: number | undefined;
   /** Of the random weights that the model starts with; default 0. */
   seed?: number | undefined;
+  /**
+   * A folder of plans for this GPU, as `cudnn-resnet plan` writes it: the first `forward` need not compile them. Where
+   * they are for another GPU or another cuDNN they are not used, which is said once on stderr. Without effect on the CPU.
+   */
+  plans?: string | undefined;
 }
 
 /** The makings of a ResNet of one's own. */
@@ -81,12 +87,15 @@ export class ResNet extends Module {
 
   constructor(options: ResNetOptions & ResNetStructure) {
     super();
-    checkOptions('ResNet', options, ['block', 'layers', 'numClasses', 'seed', 'device', 'dtype']);
+    checkOptions('ResNet', options, ['block', 'layers', 'numClasses', 'seed', 'plans', ...layerOptionNames]);
     const { block, layers, numClasses = 1000, seed = 0 } = options;
     checkExtent('ResNet: numClasses', numClasses);
     checkExtent('ResNet: seed', seed, 0);
     const { device, dtype } = placement(options);
-    const place = { device, dtype };
+    const place = { device, dtype, ...computeOptions(options) };
+    if (options.plans !== undefined) {
+      device.usePlans(options.plans);
+    }
     const expansion = block === Bottleneck ? 4 : 1;
 
     let channels = 64;
@@ -215,7 +224,7 @@ export class ResNet extends Module {
     path: string,
     options: Omit<ResNetOptions, 'numClasses' | 'seed'> = {},
   ): Promise<M> {
-    checkOptions('load', options, ['device', 'dtype']);
+    checkOptions('load', options, ['plans', ...layerOptionNames]);
     const entries = await readWeights(path);
     const numClasses = entries.get('fc.weight')?.shape[0];
     const model = withoutValues(() => new this({ ...options, numClasses }));

@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { type ComputeOptions, computeOptionNames } from '../compute-options.js';
 import { type Device, type DeviceId, device } from '../device.js';
 import type { DType, WeightEntry } from '../dtype.js';
 import { checkOptions } from '../options.js';
@@ -7,13 +8,15 @@ import { Tensor } from '../tensor.js';
 import { Parameter } from './parameter.js';
 import { type StateDictionary, stateDictPlan, writeEntry } from './state-dict.js';
 
-/** Where a layer's parameters are made, and of what type. */
-export interface LayerOptions {
+/** Where a layer's parameters are made, of what type, and how it computes. */
+export interface LayerOptions extends ComputeOptions {
   /** Default `'auto'`: the first GPU, else the CPU. */
   device?: DeviceId | Device | undefined;
   /** Default `'float32'`. */
   dtype?: DType | undefined;
 }
+
+export const layerOptionNames = ['device', 'dtype', ...computeOptionNames] as const;
 
 /** The device and the dtype that {@link LayerOptions} ask for. */
 export function placement(options: LayerOptions): { device: Device; dtype: DType } {

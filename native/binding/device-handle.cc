@@ -20,12 +20,16 @@ Napi::Function DeviceHandle::defineClass(Napi::Env env) {
                          InstanceMethod<&DeviceHandle::synchronize>("synchronize"),
                          InstanceMethod<&DeviceHandle::trim>("trim"),
                          InstanceMethod<&DeviceHandle::setMemoryLimit>("setMemoryLimit"),
+                         InstanceMethod<&DeviceHandle::usePlans>("usePlans"),
                      });
 }
 
 Napi::Value DeviceHandle::open(const Napi::CallbackInfo& info) {
-  Environment& environment = Environment::of(info.Env());
-  auto device = environment.device(string(info[0], "openDevice: id"));
+  return wrap(info.Env(), Environment::of(info.Env()).device(string(info[0], "openDevice: id")));
+}
+
+Napi::Object DeviceHandle::wrap(Napi::Env env, std::shared_ptr<Device> device) {
+  Environment& environment = Environment::of(env);
   environment.making = &device;
   const Napi::Object object = environment.deviceClass.New({});
   object.TypeTag(&tag);
@@ -79,6 +83,14 @@ Napi::Value DeviceHandle::trim(const Napi::CallbackInfo& info) {
 Napi::Value DeviceHandle::setMemoryLimit(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     device_->memory().limit = static_cast<size_t>(integer(info[0], "setMemoryLimit: bytes", 0));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value DeviceHandle::usePlans(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    device_->call([folder = string(info[0], "usePlans: folder")](Engine& engine) { engine.usePlans(folder); },
+                  [](const std::shared_ptr<const Error>&) {});  // a lost device says so at the next operation
     return info.Env().Undefined();
   });
 }

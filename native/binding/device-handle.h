@@ -16,6 +16,8 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
   // openDevice(id): NativeDevice
   static Napi::Value open(const Napi::CallbackInfo& info);
 
+  static Napi::Object wrap(Napi::Env env, std::shared_ptr<Device> device);
+
   // Error(Argument) where `value` is no device.
   static DeviceHandle& from(const Napi::Value& value, const std::string& what);
 
@@ -29,6 +31,7 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
   Napi::Value synchronize(const Napi::CallbackInfo& info);
   Napi::Value trim(const Napi::CallbackInfo& info);
   Napi::Value setMemoryLimit(const Napi::CallbackInfo& info);
+  Napi::Value usePlans(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Device> device_;
 };

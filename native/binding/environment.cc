@@ -42,6 +42,12 @@ std::shared_ptr<Device> Environment::device(const std::string& id) {
                                      (known.empty() ? "none" : known) + " (diagnose() says what is missing)");
 }
 
+std::shared_ptr<Device> Environment::open(const DeviceDescription& description) {
+  const std::string name =
+      description.id + " " + std::to_string(devices_.size());  // an id that is no device's
+  return devices_.emplace(name, std::make_shared<Device>(description)).first->second;
+}
+
 Napi::Error Environment::toJavaScript(const Error& error) const {
   const Napi::Value code = Napi::String::New(env_, name(error.code()));
   const Napi::Value message = Napi::String::New(env_, error.what());

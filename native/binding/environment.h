@@ -39,6 +39,8 @@ class Environment {
 
   // Opened on first use. Throws Error(Device) where there is no such device.
   std::shared_ptr<Device> device(const std::string& id);
+  // One that is no other's.
+  std::shared_ptr<Device> open(const DeviceDescription& description);
 
   [[nodiscard]] Napi::Error toJavaScript(const Error& error) const;
 

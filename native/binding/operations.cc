@@ -37,6 +37,12 @@ ConvAlgorithm algorithm(const Options& options) {
   return name == "fast" ? ConvAlgorithm::Fast : ConvAlgorithm::Direct;
 }
 
+// What operations that multiply matrices take.
+ComputeOptions computeOptions(const Options& options) {
+  (void)options.boolean("deterministic", true);  // both engines always are
+  return {options.boolean("tf32", false), options.boolean("tune", false)};
+}
+
 Napi::Value pool(OperationCall& call, PoolKind kind) {
   const auto x = call.input("x");
   Pool2dAttributes a;
@@ -63,6 +69,7 @@ Napi::Value conv2d(const Napi::CallbackInfo& info) {
   a.groups = call.integer("groups", 1, 1);
   a.activation = call.activation("activation");
   a.algorithm = algorithm(call);
+  a.compute = computeOptions(call);
   return call.output(
       conv2dShape(a, *x, *weight, bias.get(), add.get()), x->dtype,
       [=](Engine& engine, Tensor& y) { engine.conv2d(a, *x, *weight, bias.get(), add.get(), y); });
@@ -73,10 +80,9 @@ Napi::Value linear(const Napi::CallbackInfo& info) {
   const auto x = call.input("x");
   const auto weight = call.input("weight");
   const auto bias = call.optionalInput("bias");
-  const Activation activation = call.activation("activation");
-  return call.output(linearShape(*x, *weight, bias.get()), x->dtype, [=](Engine& engine, Tensor& y) {
-    engine.linear(activation, *x, *weight, bias.get(), y);
-  });
+  const LinearAttributes a{call.activation("activation"), computeOptions(call)};
+  return call.output(linearShape(*x, *weight, bias.get()), x->dtype,
+                     [=](Engine& engine, Tensor& y) { engine.linear(a, *x, *weight, bias.get(), y); });
 }
 
 Napi::Value batchNorm(const Napi::CallbackInfo& info) {

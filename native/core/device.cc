@@ -7,19 +7,33 @@
 
 namespace cudnn_resnet {
 
-Device::Device(const DeviceDescription& description) : id_(description.id) {
+Device::Device(const DeviceDescription& description) : id_(description.id), open_(description.open) {
   memory_.use = std::make_shared<MemoryUse>();
   memory_.use->limit = description.memory;
-  queue_.post([this, open = description.open] {
+  queue_.post([this] {
     try {
-      engine_ = open(memory_);
-      if (memory_.allocator) {
-        memory_.allocator->onShortage([this] { forgetPrograms(); });
-      }
-    } catch (...) {
-      lost_ = std::make_shared<Error>(currentError());
+      openEngine();
+    } catch (...) {  // whoever needs the engine is told
     }
   });
+}
+
+void Device::openEngine() {
+  if (engine_) {
+    return;
+  }
+  try {
+    engine_ = open_(memory_);
+    if (memory_.allocator) {
+      memory_.allocator->onShortage([this] { forgetPrograms(); });
+    }
+  } catch (...) {
+    auto error = std::make_shared<Error>(currentError());
+    if (error->code() != ErrorCode::OutOfMemory) {
+      lost_ = error;
+    }
+    throw;
+  }
 }
 
 std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& inputs,
@@ -31,6 +45,7 @@ std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& input
     for (const auto& input : inputs) {
       checkReadable(*input);
     }
+    openEngine();
     run(*engine_);
     return nullptr;
   } catch (...) {

@@ -59,6 +59,8 @@ class Device {
  private:
   void checkFits(const Tensor& y) const;
 
+  // Opens the engine where it is not open: at the start, and again where there was no memory for it then.
+  void openEngine();
   // Frees what the programs that do not run now have captured.
   void forgetPrograms() noexcept;
 
@@ -68,6 +70,7 @@ class Device {
 
   std::string id_;
   EngineMemory memory_;
+  std::function<std::unique_ptr<Engine>(EngineMemory&)> open_;
 
   // Only the queue's thread touches these.
   std::unique_ptr<Engine> engine_;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/attributes.h"
@@ -68,7 +69,8 @@ class Engine {
   virtual void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
                       Tensor* add, Tensor& y) = 0;
   // y = activation(x · weightᵀ + bias), weight [out, in]
-  virtual void linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) = 0;
+  virtual void linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
+                      Tensor& y) = 0;
   virtual void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) = 0;
   // Normalises by the statistics of the batch and moves the running ones (`inputs.mean`, `inputs.variance`)
   // towards them in place: running += momentum · (batch - running), the variance unbiased.
@@ -81,6 +83,10 @@ class Engine {
   virtual void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) = 0;
   virtual TopK topK(Tensor& x,
                     int64_t k) = 0;  // per row of [N, C]; equal values by lower index, NaN greatest
+
+  // From now on looks for what it would have to compile in a folder that holds it compiled, where this engine
+  // compiles anything.
+  virtual void usePlans(const std::string& /*folder*/) {}
 
   // Waits until all that was asked for has been computed.
   virtual void synchronize() = 0;

@@ -34,7 +34,8 @@ class CpuEngine : public Engine {
   std::unique_ptr<Replay> capture(const std::function<void()>& work) override;
   void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
               Tensor& y) override;
-  void linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) override;
+  void linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
+              Tensor& y) override;
   void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) override;
   void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) override;
   void activate(Activation activation, Tensor& x, Tensor& y) override;

@@ -58,7 +58,7 @@ class FakeEngine : public Engine {
               Tensor* /*add*/, Tensor& y) override {
     zeros(y);
   }
-  void linear(Activation /*activation*/, Tensor& /*x*/, Tensor& /*weight*/, Tensor* /*bias*/,
+  void linear(const LinearAttributes& /*attributes*/, Tensor& /*x*/, Tensor& /*weight*/, Tensor* /*bias*/,
               Tensor& y) override {
     zeros(y);
   }
