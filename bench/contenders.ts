@@ -1,0 +1,79 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import type { ContenderDescription } from './contender.js';
+
+const here = (path: string) => fileURLToPath(new URL(path, import.meta.url));
+const { resolve } = createRequire(import.meta.url);
+
+/** The Python that `npm run setup` gave PyTorch to, or the one that BENCH_PYTHON names. */
+export const python = process.env.BENCH_PYTHON ?? here('.python/bin/python');
+
+/** Blocks per group of the networks made of bottlenecks, which the bare loop runs. */
+const blocks: Record<string, readonly string[]> = {
+  resnet50: ['3', '4', '6', '3'],
+  resnet101: ['3', '4', '23', '3'],
+  resnet152: ['3', '8', '36', '3'],
+};
+
+export const us = 'cudnn-resnet';
+
+/** What is measured, ourselves first; with the reason where one cannot run here. */
+export function contenders(model: string, directory: string, threads: number): ContenderDescription[] {
+  const node = (name: string): ContenderDescription => ({
+    name,
+    command: [process.execPath, here(`contenders/${name}.mjs`), directory, String(threads)],
+    missing: missingPackage(name === 'tfjs-node' ? '@tensorflow/tfjs-node' : name),
+  });
+  const torch = (variant: string): ContenderDescription => ({
+    name: `PyTorch ${variant}`,
+    command: [python, here('contenders/pytorch.py'), directory, String(threads), variant],
+    missing: missingPyTorch(),
+  });
+  return [
+    node(us),
+    node('onnxruntime-node'),
+    bareLoop(model, directory),
+    ...['eager', 'channels-last', 'compiled', 'frozen'].map(torch),
+  ];
+}
+
+function bareLoop(model: string, directory: string): ContenderDescription {
+  const program = here('../build-bench/resnet-loop');
+  const missing = !existsSync(program)
+    ? 'not built: npm run setup'
+    : model in blocks
+      ? undefined
+      : `${model} has no bottlenecks`;
+  return {
+    name: 'bare oneDNN loop',
+    command: [program, directory, 'auto', ...(blocks[model] ?? [])],
+    missing,
+  };
+}
+
+function missingPackage(name: string): string | undefined {
+  try {
+    resolve(name);
+    return undefined;
+  } catch {
+    return 'not installed: npm run setup';
+  }
+}
+
+let pyTorch: { missing: string | undefined } | undefined;
+
+function missingPyTorch(): string | undefined {
+  pyTorch ??= { missing: findPyTorch() };
+  return pyTorch.missing;
+}
+
+function findPyTorch(): string | undefined {
+  try {
+    execFileSync(python, ['-c', 'import torch, safetensors'], { stdio: 'pipe' });
+    return undefined;
+  } catch {
+    return `no PyTorch in ${python}: npm run setup`;
+  }
+}
