@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ContenderDescription } from './contender.js';
 
@@ -19,11 +20,22 @@ const blocks: Record<string, readonly string[]> = {
 
 export const us = 'cudnn-resnet';
 
-/** What is measured, ourselves first; with the reason where one cannot run here. */
-export function contenders(model: string, directory: string, threads: number): ContenderDescription[] {
+/**
+ * What is measured, ourselves first; with the reason where one cannot run here.
+ *
+ * @param packages folders of further checkouts of this package
+ */
+export function contenders(
+  model: string,
+  directory: string,
+  threads: number,
+  packages: readonly string[],
+): ContenderDescription[] {
+  const program = (name: string) =>
+    [process.execPath, here(`contenders/${name}.mjs`), directory, String(threads)] as const;
   const node = (name: string): ContenderDescription => ({
     name,
-    command: [process.execPath, here(`contenders/${name}.mjs`), directory, String(threads)],
+    command: [...program(name)],
     missing: missingPackage(name === 'tfjs-node' ? '@tensorflow/tfjs-node' : name),
   });
   const torch = (variant: string): ContenderDescription => ({
@@ -33,6 +45,12 @@ export function contenders(model: string, directory: string, threads: number): C
   });
   return [
     node(us),
+    ...packages.map(
+      (folder): ContenderDescription => ({
+        name: `${us} (${basename(folder)})`,
+        command: [...program(us), folder],
+      }),
+    ),
     node('onnxruntime-node'),
     bareLoop(model, directory),
     ...['eager', 'channels-last', 'compiled', 'frozen'].map(torch),

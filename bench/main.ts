@@ -1,54 +1,167 @@
-// Measures this package beside others: npm run bench -- --help
+// Measures this package beside what else one would run a ResNet with.
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { chart } from './chart.js';
+import { Contender, type ContenderDescription } from './contender.js';
 import { contenders, python, us } from './contenders.js';
+import { bestBatches } from './measures/best-batch.js';
+import { classifyThroughput } from './measures/classify.js';
+import { coldStarts } from './measures/cold-start.js';
+import { eventLoopDelays } from './measures/event-loop.js';
 import { timeBatches } from './measures/inference.js';
 import type { Bench } from './measures/measure.js';
+import { peakMemory } from './measures/memory.js';
 import { Reference } from './reference.js';
+import { type Results, surroundings } from './results.js';
+import { tables } from './table.js';
+import { verdicts } from './targets.js';
 
-const { values: given, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    model: { type: 'string', default: 'resnet50' },
-    threads: { type: 'string', default: String(availableParallelism()) },
-    only: { type: 'string' },
-    quick: { type: 'boolean', default: false },
-  },
-});
-const threads = Number(given.threads);
-const directory = fileURLToPath(new URL(`.cache/${given.model}`, import.meta.url));
-if (!existsSync(`${directory}/model.json`)) {
-  execFileSync(
-    python,
-    [fileURLToPath(new URL('model/export.py', import.meta.url)), given.model, '64', directory],
-    { stdio: 'inherit' },
+const usage = `usage: npm run bench -- [MEASURE...] [OPTION...]
+
+Measures, all of them where none is named:
+  latency       batch 1: median, p95, p99
+  throughput    batch 8 and 32
+  best          the batch of the most images a second
+  cold-start    process start to first result
+  memory        peak of the process at batch 8
+  event-loop    what a timer sees during inferences
+  classify      images a second from JPEG files to classes, beside inference alone
+
+Options:
+  --quick           fewer rounds, for a first look
+  --only A,B        these contenders beside ours, by parts of their names
+  --package DIR     another checkout of this package beside this one; may be given several times
+  --model NAME      resnet18, 34, 50, 101 or 152 (default resnet50)
+  --threads N       default: as many as there are cores
+  --output FILE     the results as JSON (default results/DATE.json); a chart goes beside it as .svg.
+                    Measures that the file holds already and that are not named stay.
+`;
+
+const measures: Record<string, (bench: Bench, results: Results) => Promise<Partial<Results>>> = {
+  latency: async (bench, { inference }) => ({
+    inference: { ...inference, ...(await timeBatches(bench, [1])) },
+  }),
+  throughput: async (bench, { inference }) => ({
+    inference: { ...inference, ...(await timeBatches(bench, [8, 32])) },
+  }),
+  best: async (bench) => ({ best: await bestBatches(bench) }),
+  'cold-start': async (bench) => ({ coldStart: await coldStarts(bench) }),
+  memory: async (bench) => ({ memory: await peakMemory(bench) }),
+  'event-loop': async (bench) => ({ eventLoop: await eventLoopDelays(bench) }),
+  classify: async (bench) => ({ classify: await classifyThroughput(bench) }),
+};
+
+function commandLine() {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      quick: { type: 'boolean', default: false },
+      only: { type: 'string' },
+      package: { type: 'string', multiple: true, default: [] },
+      model: { type: 'string', default: 'resnet50' },
+      threads: { type: 'string', default: String(availableParallelism()) },
+      output: { type: 'string' },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  const unknown = positionals.find((name) => !Object.hasOwn(measures, name));
+  if (
+    unknown !== undefined ||
+    !/^resnet(18|34|50|101|152)$/.test(values.model) ||
+    !(Number(values.threads) >= 1)
+  ) {
+    throw new Error(unknown ? `unknown measure '${unknown}'` : '--model or --threads makes no sense');
+  }
+  return {
+    ...values,
+    threads: Number(values.threads),
+    measures: positionals.length > 0 ? positionals : Object.keys(measures),
+  };
+}
+
+/** The folder of the model's files, which are made where they are not there. */
+function modelFiles(model: string): string {
+  const directory = fileURLToPath(new URL(`.cache/${model}`, import.meta.url));
+  if (!existsSync(`${directory}/model.json`)) {
+    const script = fileURLToPath(new URL('model/export.py', import.meta.url));
+    execFileSync(python, [script, model, '64', directory], { stdio: 'inherit' });
+  }
+  return directory;
+}
+
+async function versionsOf(
+  descriptions: ContenderDescription[],
+  threads: number,
+): Promise<Record<string, string>> {
+  const versions: Record<string, string> = { Node: process.version.slice(1) };
+  for (const description of descriptions) {
+    await using contender = await Contender.start(description, threads);
+    const family = contender.name.startsWith('PyTorch') ? 'PyTorch' : contender.name;
+    versions[family] = contender.version;
+  }
+  return versions;
+}
+
+async function main() {
+  const given = commandLine();
+  if (given.help) {
+    process.stdout.write(usage);
+    return;
+  }
+  const directory = modelFiles(given.model);
+  const others = given.package.map((folder) => resolve(folder));
+  const all = contenders(given.model, directory, given.threads, others);
+  const only = given.only?.split(',');
+  const asked = all.filter(
+    ({ name }) => !only || name.startsWith(us) || only.some((part) => name.includes(part)),
+  );
+  const chosen = asked.filter(({ missing }) => !missing);
+  const missing = asked.filter((contender) => contender.missing);
+  const reference = await Reference.read(directory);
+  const bench: Bench = {
+    contenders: chosen,
+    threads: given.threads,
+    quick: given.quick,
+    check: (contender, batch) => reference.check(contender, batch),
+    progress: (text) => process.stderr.write(`${text}\n`),
+  };
+
+  const around = surroundings();
+  const output =
+    given.output ?? fileURLToPath(new URL(`results/${around.date.replace(':', '')}.json`, import.meta.url));
+  const before = existsSync(output) ? (JSON.parse(readFileSync(output, 'utf8')) as Results) : undefined;
+  let results: Results = {
+    ...before,
+    ...around,
+    model: given.model,
+    threads: given.threads,
+    versions: { ...before?.versions, ...(await versionsOf(chosen, given.threads)) },
+    missing: Object.fromEntries(missing.map(({ name, missing }) => [name, missing!])),
+    errors: before?.errors ?? {},
+  };
+  for (const [name, why] of Object.entries(results.missing)) {
+    console.log(`left out: ${name}: ${why}`);
+  }
+  for (const name of given.measures) {
+    results = { ...results, ...(await measures[name]!(bench, results)) };
+    results.errors = { ...results.errors, ...reference.errors };
+  }
+  mkdirSync(dirname(output), { recursive: true });
+  writeFileSync(output, `${JSON.stringify(results, null, 1)}\n`);
+  writeFileSync(output.replace(/\.json$/, '.svg'), chart(results));
+  console.log(
+    `${tables(results)}\n\n${verdicts(results).join('\n')}\n\n${basename(output)} and its chart are in ${dirname(output)}`,
   );
 }
-const all = contenders(given.model, directory, threads);
-const only = given.only?.split(',');
-const chosen = all.filter(
-  ({ name, missing }) => !missing && (!only || name === us || only.some((part) => name.includes(part))),
-);
-for (const { name, missing } of all) if (missing) console.log(`${name}: ${missing}`);
-const reference = await Reference.read(directory);
-const bench: Bench = {
-  contenders: chosen,
-  threads,
-  quick: given.quick,
-  check: (contender, batch) => reference.check(contender, batch),
-  progress: (text) => process.stderr.write(`${text}\n`),
-};
-const batches = positionals.length > 0 ? positionals.map(Number) : [1, 8];
-const results = await timeBatches(bench, batches);
-for (const [batch, row] of Object.entries(results)) {
-  console.log(`batch ${batch}: milliseconds, and times ours [quartiles]`);
-  for (const [name, { median, p95, p99, imagesPerSecond, ratio, inferences }] of Object.entries(row)) {
-    const f = (x: number) => x.toFixed(1).padStart(7);
-    console.log(
-      `  ${name.padEnd(22)} median${f(median)} p95${f(p95)} p99${f(p99)}  ${f(imagesPerSecond)} images/s   ×${ratio.median.toFixed(2)} [${ratio.p25.toFixed(2)}, ${ratio.p75.toFixed(2)}] (${inferences}, error ${reference.errors[name]!.toExponential(0)})`,
-    );
-  }
+
+try {
+  await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  console.error(`\n${usage}`);
+  process.exitCode = 1;
 }

@@ -1,0 +1,126 @@
+import { us } from './contenders.js';
+import type { Results } from './results.js';
+import type { Spread } from './statistics.js';
+
+/** What must be reached, in the words of a table: by which ratio, at least or at most. */
+type Row = [string, string, string];
+
+/** The tables of one run, as Markdown. */
+export function tables(results: Results): string {
+  return [
+    head(results),
+    inferenceTable(results),
+    processTable(results),
+    eventLoopTable(results),
+    classifyTable(results),
+  ]
+    .filter((text) => text !== '')
+    .join('\n\n');
+}
+
+function head({ date, commit, machine, model, threads, versions }: Results): string {
+  const libraries = Object.entries(versions).map(([name, version]) => `${name}: ${version}`);
+  return (
+    `${date.replace('T', ' ')} UTC, commit ${commit}: ${model}, float32, 224×224, ${threads} threads on ` +
+    `${machine.processor}, ${machine.cores} cores, ${(machine.memory / 2 ** 30).toFixed(0)} GiB, ${machine.system}. ` +
+    `${libraries.join('; ')}.`
+  );
+}
+
+function inferenceTable({ inference, best, errors }: Results): string {
+  if (!inference) {
+    return '';
+  }
+  const batches = Object.keys(inference).map(Number);
+  const names = Object.keys(inference[batches[0]!]!);
+  const header = [
+    'inference',
+    ...batches.flatMap((batch) => [`batch ${batch}, ms`, 'p95, p99', 'images/s', 'times ours']),
+    ...(best ? ['best: images/s (batch)'] : []),
+    'error',
+  ];
+  const rows = names.map((name) => [
+    name,
+    ...batches.flatMap((batch) => {
+      const { median, p95, p99, imagesPerSecond, ratio } = inference[batch]![name]!;
+      return [
+        one(median),
+        `${one(p95)}, ${one(p99)}`,
+        one(imagesPerSecond),
+        name === us ? '' : spreadText(ratio),
+      ];
+    }),
+    ...(best ? [best[name] ? `${one(best[name].imagesPerSecond)} (${best[name].batch})` : ''] : []),
+    errors[name]!.toExponential(0),
+  ]);
+  return markdown(header, rows);
+}
+
+function processTable({ coldStart, memory }: Results): string {
+  const names = [...new Set([...Object.keys(coldStart ?? {}), ...Object.keys(memory ?? {})])];
+  if (names.length === 0) {
+    return '';
+  }
+  const rows = names.map((name): string[] => {
+    const start = coldStart?.[name];
+    const peak = memory?.[name];
+    return [
+      name,
+      start ? start.milliseconds.median.toFixed(0) : '',
+      start && name !== us ? spreadText(start.ratio) : '',
+      peak ? (peak.bytes.median / 1e6).toFixed(0) : '',
+      peak && name !== us ? spreadText(peak.ratio) : '',
+    ];
+  });
+  return markdown(
+    ['process', 'cold start, ms', 'times ours', 'peak memory at batch 8, MB', 'times ours'],
+    rows,
+  );
+}
+
+function eventLoopTable({ eventLoop }: Results): string {
+  if (!eventLoop) {
+    return '';
+  }
+  const rows = Object.entries(eventLoop).flatMap(([batch, delays]) =>
+    Object.entries(delays).map(([name, { median, p99, most, inference }]) => [
+      name,
+      batch,
+      ...[inference, median, p99, most].map(one),
+    ]),
+  );
+  return markdown(
+    ['event loop: a timer of 1 ms', 'batch', 'one inference, ms', 'median, ms', 'p99', 'most'],
+    rows,
+  );
+}
+
+function classifyTable({ classify: c }: Results): string {
+  if (!c) {
+    return '';
+  }
+  const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
+  const rows: Row[] = [
+    [
+      '`classify`, files to classes',
+      one(c.classify),
+      `${percent(c.share)} of inference alone; cores ${percent(c.coresBusy)} busy`,
+    ],
+    ['inference alone, pixels to classes', one(c.inference), ''],
+    [
+      'decoding alone, files to pixels',
+      one(c.decoding),
+      `if inference paid for it: ${percent(c.shareAtMost)} left`,
+    ],
+  ];
+  return markdown([`${c.files} JPEG files, batch ${c.batch}`, 'images/s', ''], rows);
+}
+
+function markdown(header: string[], rows: string[][]): string {
+  const line = (cells: string[]) => `| ${cells.join(' | ')} |`;
+  return [line(header), `|${'---|'.repeat(header.length)}`, ...rows.map(line)].join('\n');
+}
+
+const one = (value: number) => value.toFixed(1);
+const spreadText = ({ median, p25, p75 }: Spread) =>
+  `**${median.toFixed(2)}** (${p25.toFixed(2)}–${p75.toFixed(2)})`;
