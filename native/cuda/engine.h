@@ -51,6 +51,8 @@ class CudaEngine : public Engine {
   TopK topK(Tensor& x, int64_t k) override;
   void synchronize() override;
 
+  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
+
  private:
   [[nodiscard]] Math math(DType dtype) const;
   // Whether cuDNN computes with tensors of this dtype here. Where it does not, a primitive casts its inputs
@@ -89,7 +91,6 @@ class CudaEngine : public Engine {
   struct HandleEnd {
     void operator()(cudnnHandle_t handle) const noexcept { requireCudnn().destroy(handle); }
   };
-  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
 
   EngineOptions options_;
   std::shared_ptr<CachingAllocator> allocator_;
