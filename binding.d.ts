@@ -26,6 +26,22 @@ export interface NativeDevice {
   synchronize(): Promise<void>;
   trim(): void;
   setMemoryLimit(bytes: number): void;
+  /** From now on what operations take is noted. */
+  startProfile(): void;
+  /** The layer that the operations called next belong to. */
+  profileLayer(name: string): void;
+  /** Ends what `startProfile` began: the operations called since, once they have been computed. */
+  endProfile(): Promise<NativeTiming[]>;
+}
+
+/** What an operation took, in milliseconds since the start of the profile. */
+export interface NativeTiming {
+  layer: string;
+  operation: string;
+  inputs: number[][];
+  outputs: number[][];
+  begin: number;
+  end: number;
 }
 
 export interface NativeProgram {
