@@ -15,6 +15,7 @@ import { eventLoopDelays } from './measures/event-loop.js';
 import { timeBatches } from './measures/inference.js';
 import type { Bench } from './measures/measure.js';
 import { peakMemory } from './measures/memory.js';
+import { primitives } from './measures/primitives.js';
 import { Reference } from './reference.js';
 import { type Results, surroundings } from './results.js';
 import { tables } from './table.js';
@@ -30,6 +31,7 @@ Measures, all of them where none is named:
   memory        peak of the process at batch 8
   event-loop    what a timer sees during inferences
   classify      images a second from JPEG files to classes, beside inference alone
+  primitives    each operation alone, beside the machine's peaks
 
 Options:
   --quick           fewer rounds, for a first look
@@ -53,6 +55,7 @@ const measures: Record<string, (bench: Bench, results: Results) => Promise<Parti
   memory: async (bench) => ({ memory: await peakMemory(bench) }),
   'event-loop': async (bench) => ({ eventLoop: await eventLoopDelays(bench) }),
   classify: async (bench) => ({ classify: await classifyThroughput(bench) }),
+  primitives: async (bench) => ({ primitives: await primitives(bench) }),
 };
 
 function commandLine() {

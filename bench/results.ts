@@ -8,6 +8,7 @@ import type { ColdStart } from './measures/cold-start.js';
 import type { EventLoopDelay } from './measures/event-loop.js';
 import type { Inference } from './measures/inference.js';
 import type { Memory } from './measures/memory.js';
+import type { Primitives } from './measures/primitives.js';
 
 /** What one run found, as it is written to results/. Of what was not measured there is nothing. */
 export interface Results {
@@ -30,6 +31,7 @@ export interface Results {
   memory?: Record<string, Memory> | undefined;
   eventLoop?: Record<number, Record<string, EventLoopDelay>>;
   classify?: ClassifyThroughput;
+  primitives?: Primitives | undefined;
 }
 
 /** What is true of a run before anything is measured. */

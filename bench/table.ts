@@ -13,6 +13,7 @@ export function tables(results: Results): string {
     processTable(results),
     eventLoopTable(results),
     classifyTable(results),
+    primitiveTable(results),
   ]
     .filter((text) => text !== '')
     .join('\n\n');
@@ -114,6 +115,36 @@ function classifyTable({ classify: c }: Results): string {
     ],
   ];
   return markdown([`${c.files} JPEG files, batch ${c.batch}`, 'images/s', ''], rows);
+}
+
+function primitiveTable({ primitives }: Results): string {
+  if (!primitives) {
+    return '';
+  }
+  const { list, peakGflops, peakGigabytes } = primitives;
+  const names = [...new Set(list.map(({ name }) => name))];
+  const batches = [...new Set(list.map(({ batch }) => batch))];
+  const rows = names.map((name) => {
+    const ofBatch = batches.map(
+      (batch) => list.find((entry) => entry.name === name && entry.batch === batch)!,
+    );
+    return [
+      name.replace('->', '→').replaceAll('/', ' '),
+      String(ofBatch[0]!.layers ?? ''),
+      ...ofBatch.flatMap(({ microseconds, gflops, gigabytes, ofLimit }) => [
+        microseconds.toFixed(0),
+        gflops.toFixed(0),
+        gigabytes.toFixed(1),
+        ofLimit === undefined ? '' : `${(100 * ofLimit).toFixed(0)} %`,
+      ]),
+    ];
+  });
+  const header = [
+    '',
+    'layers',
+    ...batches.flatMap((batch) => [`batch ${batch}, µs`, 'GFLOP/s', 'GB/s', 'of the limit']),
+  ];
+  return `Peaks of the machine: ${peakGflops} GFLOP/s, ${peakGigabytes} GB/s.\n\n${markdown(header, rows)}`;
 }
 
 function markdown(header: string[], rows: string[][]): string {
