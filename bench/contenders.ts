@@ -36,7 +36,7 @@ export function contenders(
   const node = (name: string): ContenderDescription => ({
     name,
     command: [...program(name)],
-    missing: missingPackage(name === 'tfjs-node' ? '@tensorflow/tfjs-node' : name),
+    missing: missingPackage(name),
   });
   const torch = (variant: string): ContenderDescription => ({
     name: `PyTorch ${variant}`,
@@ -48,10 +48,11 @@ export function contenders(
     ...packages.map(
       (folder): ContenderDescription => ({
         name: `${us} (${basename(folder)})`,
-        command: [...program(us), folder],
+        command: [...program(us), 'cpu', 'float32', folder],
       }),
     ),
     node('onnxruntime-node'),
+    { ...node('tfjs-node'), missing: missingTensorFlow() },
     bareLoop(model, directory),
     ...['eager', 'channels-last', 'compiled', 'frozen'].map(torch),
   ];
@@ -69,6 +70,30 @@ function bareLoop(model: string, directory: string): ContenderDescription {
     command: [program, directory, 'auto', ...(blocks[model] ?? [])],
     missing,
   };
+}
+
+/** The contenders on the first GPU. */
+export function gpuContenders(directory: string, threads: number, dtype: string): ContenderDescription[] {
+  const torch = (variant: string): ContenderDescription => ({
+    name: `PyTorch ${variant}`,
+    command: [python, here('contenders/pytorch_cuda.py'), directory, String(threads), variant, dtype],
+    missing: missingPyTorch(),
+  });
+  return [
+    {
+      name: us,
+      command: [process.execPath, here(`contenders/${us}.mjs`), directory, String(threads), 'cuda', dtype],
+    },
+    ...['eager', 'channels-last', 'max-autotune', 'cuda-graph'].map(torch),
+  ];
+}
+
+/** Its package is there where npm installs it; its library, only where that could be fetched. */
+function missingTensorFlow(): string | undefined {
+  const folder = here('node_modules/@tensorflow/tfjs-node');
+  return [8, 9, 10].some((napi) => existsSync(`${folder}/lib/napi-v${napi}/tfjs_binding.node`))
+    ? undefined
+    : 'its compiled library is not there: npm run setup fetches it where there is a network';
 }
 
 function missingPackage(name: string): string | undefined {
@@ -92,6 +117,6 @@ function findPyTorch(): string | undefined {
     execFileSync(python, ['-c', 'import torch, safetensors'], { stdio: 'pipe' });
     return undefined;
   } catch {
-    return `no PyTorch in ${python}: npm run setup`;
+    return 'no PyTorch in .python, nor where BENCH_PYTHON says: npm run setup';
   }
 }

@@ -7,11 +7,12 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chart } from './chart.js';
 import { Contender, type ContenderDescription } from './contender.js';
-import { contenders, python, us } from './contenders.js';
+import { contenders, gpuContenders, python, us } from './contenders.js';
 import { bestBatches } from './measures/best-batch.js';
 import { classifyThroughput } from './measures/classify.js';
 import { coldStarts } from './measures/cold-start.js';
 import { eventLoopDelays } from './measures/event-loop.js';
+import { onGpu } from './measures/gpu.js';
 import { timeBatches } from './measures/inference.js';
 import type { Bench } from './measures/measure.js';
 import { peakMemory } from './measures/memory.js';
@@ -23,7 +24,7 @@ import { verdicts } from './targets.js';
 
 const usage = `usage: npm run bench -- [MEASURE...] [OPTION...]
 
-Measures, all of them where none is named:
+Measures, all of these where none is named:
   latency       batch 1: median, p95, p99
   throughput    batch 8 and 32
   best          the batch of the most images a second
@@ -32,18 +33,28 @@ Measures, all of them where none is named:
   event-loop    what a timer sees during inferences
   classify      images a second from JPEG files to classes, beside inference alone
   primitives    each operation alone, beside the machine's peaks
+  gpu           instead of these: forward passes on the first GPU beside PyTorch's, in --dtype
+                (it was written without a GPU and has never run)
 
 Options:
   --quick           fewer rounds, for a first look
   --only A,B        these contenders beside ours, by parts of their names
   --package DIR     another checkout of this package beside this one; may be given several times
   --model NAME      resnet18, 34, 50, 101 or 152 (default resnet50)
+  --dtype NAME      of gpu: float32, float16 or bfloat16 (default float16)
   --threads N       default: as many as there are cores
   --output FILE     the results as JSON (default results/DATE.json); a chart goes beside it as .svg.
                     Measures that the file holds already and that are not named stay.
 `;
 
-const measures: Record<string, (bench: Bench, results: Results) => Promise<Partial<Results>>> = {
+type Measure = (
+  bench: Bench,
+  results: Results,
+  given: { dtype: string; flops: number },
+) => Promise<Partial<Results>>;
+
+/** Those of the CPU. */
+const measures: Record<string, Measure> = {
   latency: async (bench, { inference }) => ({
     inference: { ...inference, ...(await timeBatches(bench, [1])) },
   }),
@@ -57,6 +68,7 @@ const measures: Record<string, (bench: Bench, results: Results) => Promise<Parti
   classify: async (bench) => ({ classify: await classifyThroughput(bench) }),
   primitives: async (bench) => ({ primitives: await primitives(bench) }),
 };
+const gpu: Measure = async (bench, _, { dtype, flops }) => ({ gpu: await onGpu(bench, dtype, flops) });
 
 function commandLine() {
   const { values, positionals } = parseArgs({
@@ -65,33 +77,45 @@ function commandLine() {
       quick: { type: 'boolean', default: false },
       only: { type: 'string' },
       package: { type: 'string', multiple: true, default: [] },
+      dtype: { type: 'string', default: 'float16' },
       model: { type: 'string', default: 'resnet50' },
       threads: { type: 'string', default: String(availableParallelism()) },
       output: { type: 'string' },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
-  const unknown = positionals.find((name) => !Object.hasOwn(measures, name));
-  if (
-    unknown !== undefined ||
-    !/^resnet(18|34|50|101|152)$/.test(values.model) ||
-    !(Number(values.threads) >= 1)
-  ) {
-    throw new Error(unknown ? `unknown measure '${unknown}'` : '--model or --threads makes no sense');
+  const onGpu = positionals.length === 1 && positionals[0] === 'gpu';
+  const unknown = positionals.find((name) => !onGpu && !Object.hasOwn(measures, name));
+  const threads = Number(values.threads);
+  if (unknown !== undefined) {
+    throw new UsageError(unknown === 'gpu' ? 'gpu is measured alone' : `unknown measure '${unknown}'`);
+  }
+  if (!/^resnet(18|34|50|101|152)$/.test(values.model)) {
+    throw new UsageError(`--model does not know '${values.model}'`);
+  }
+  if (!/^(float32|float16|bfloat16)$/.test(values.dtype)) {
+    throw new UsageError(`--dtype does not know '${values.dtype}'`);
+  }
+  if (!Number.isSafeInteger(threads) || threads < 1) {
+    throw new UsageError(`--threads wants a whole number of at least 1, got '${values.threads}'`);
   }
   return {
     ...values,
-    threads: Number(values.threads),
+    threads,
+    onGpu,
+    dtype: onGpu ? values.dtype : 'float32',
     measures: positionals.length > 0 ? positionals : Object.keys(measures),
   };
 }
 
+class UsageError extends Error {}
+
 /** The folder of the model's files, which are made where they are not there. */
-function modelFiles(model: string): string {
-  const directory = fileURLToPath(new URL(`.cache/${model}`, import.meta.url));
+function modelFiles(model: string, images: number): string {
+  const directory = fileURLToPath(new URL(`.cache/${model}-${images}`, import.meta.url));
   if (!existsSync(`${directory}/model.json`)) {
     const script = fileURLToPath(new URL('model/export.py', import.meta.url));
-    execFileSync(python, [script, model, '64', directory], { stdio: 'inherit' });
+    execFileSync(python, [script, model, String(images), directory], { stdio: 'inherit' });
   }
   return directory;
 }
@@ -115,16 +139,19 @@ async function main() {
     process.stdout.write(usage);
     return;
   }
-  const directory = modelFiles(given.model);
+  // as many images as the largest batch
+  const directory = modelFiles(given.model, given.onGpu ? 256 : 64);
   const others = given.package.map((folder) => resolve(folder));
-  const all = contenders(given.model, directory, given.threads, others);
+  const all = given.onGpu
+    ? gpuContenders(directory, given.threads, given.dtype)
+    : contenders(given.model, directory, given.threads, others);
   const only = given.only?.split(',');
   const asked = all.filter(
     ({ name }) => !only || name.startsWith(us) || only.some((part) => name.includes(part)),
   );
   const chosen = asked.filter(({ missing }) => !missing);
   const missing = asked.filter((contender) => contender.missing);
-  const reference = await Reference.read(directory);
+  const reference = await Reference.read(directory, given.dtype);
   const bench: Bench = {
     contenders: chosen,
     threads: given.threads,
@@ -150,7 +177,10 @@ async function main() {
     console.log(`left out: ${name}: ${why}`);
   }
   for (const name of given.measures) {
-    results = { ...results, ...(await measures[name]!(bench, results)) };
+    results = {
+      ...results,
+      ...(await (measures[name] ?? gpu)(bench, results, { dtype: given.dtype, flops: reference.flops })),
+    };
     results.errors = { ...results.errors, ...reference.errors };
   }
   mkdirSync(dirname(output), { recursive: true });
@@ -165,6 +195,8 @@ try {
   await main();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
-  console.error(`\n${usage}`);
+  if (error instanceof UsageError) {
+    console.error(`\n${usage}`);
+  }
   process.exitCode = 1;
 }

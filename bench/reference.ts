@@ -3,27 +3,36 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Contender } from './contender.js';
 
-/** What a contender may be off by: ‖out − ref‖ / ‖ref‖. */
-const tolerance = 1e-4;
+/** What a contender that computes in a dtype may be off by: ‖out − ref‖ / ‖ref‖. */
+const tolerances: Record<string, number> = { float32: 1e-4, float16: 5e-3, bfloat16: 3e-2 };
+
+/** What model/export.py says of the model. */
+interface ModelDescription {
+  classes: number;
+  flops: number;
+}
 
 /** Compares what a contender gives with what PyTorch gives in float64. */
 export class Reference {
   readonly #logits: Float64Array;
   readonly #classes: number;
+  readonly #tolerance: number;
+  /** Multiplications and additions that an image takes. */
+  readonly flops: number;
   /** The worst relative error seen of each contender. */
   readonly errors: Record<string, number> = {};
 
-  private constructor(logits: Float64Array, classes: number) {
+  private constructor(logits: Float64Array, { classes, flops }: ModelDescription, dtype: string) {
     this.#logits = logits;
     this.#classes = classes;
+    this.#tolerance = tolerances[dtype]!;
+    this.flops = flops;
   }
 
-  static async read(directory: string): Promise<Reference> {
-    const { classes } = JSON.parse(await readFile(join(directory, 'model.json'), 'utf8')) as {
-      classes: number;
-    };
+  static async read(directory: string, dtype: string): Promise<Reference> {
+    const description = JSON.parse(await readFile(join(directory, 'model.json'), 'utf8')) as ModelDescription;
     const bytes = await readFile(join(directory, 'logits.bin'));
-    return new Reference(new Float64Array(new Uint8Array(bytes).buffer), classes);
+    return new Reference(new Float64Array(new Uint8Array(bytes).buffer), description, dtype);
   }
 
   /** @throws where the contender's logits are not the model's. */
@@ -34,7 +43,7 @@ export class Reference {
       const logits = new Float32Array(new Uint8Array(await readFile(file)).buffer);
       const error = this.#relativeError(logits, batch);
       this.errors[contender.name] = Math.max(error, this.errors[contender.name] ?? 0);
-      if (!(error <= tolerance)) {
+      if (!(error <= this.#tolerance)) {
         throw new Error(
           `${contender.name} is off by ${error} of the reference at batch ${batch}: nothing is timed`,
         );

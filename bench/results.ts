@@ -6,6 +6,7 @@ import type { Best } from './measures/best-batch.js';
 import type { ClassifyThroughput } from './measures/classify.js';
 import type { ColdStart } from './measures/cold-start.js';
 import type { EventLoopDelay } from './measures/event-loop.js';
+import type { Gpu } from './measures/gpu.js';
 import type { Inference } from './measures/inference.js';
 import type { Memory } from './measures/memory.js';
 import type { Primitives } from './measures/primitives.js';
@@ -32,6 +33,7 @@ export interface Results {
   eventLoop?: Record<number, Record<string, EventLoopDelay>>;
   classify?: ClassifyThroughput;
   primitives?: Primitives | undefined;
+  gpu?: Gpu;
 }
 
 /** What is true of a run before anything is measured. */

@@ -15,3 +15,6 @@ npm rebuild @tensorflow/tfjs-node || printf 'setup: @tensorflow/tfjs-node cannot
 
 cmake -S .. -B ../build-bench -DCUDNN_RESNET_NATIVE_BENCH=ON
 cmake --build ../build-bench --target resnet-loop --parallel "$(nproc)"
+# the primitives, where Google Benchmark is installed
+cmake --build ../build-bench --target primitives --parallel "$(nproc)" ||
+  printf 'setup: no benchmark of the primitives: apt-get install libbenchmark-dev\n' >&2

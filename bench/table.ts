@@ -14,15 +14,16 @@ export function tables(results: Results): string {
     eventLoopTable(results),
     classifyTable(results),
     primitiveTable(results),
+    gpuTable(results),
   ]
     .filter((text) => text !== '')
     .join('\n\n');
 }
 
-function head({ date, commit, machine, model, threads, versions }: Results): string {
+function head({ date, commit, machine, model, threads, versions, gpu }: Results): string {
   const libraries = Object.entries(versions).map(([name, version]) => `${name}: ${version}`);
   return (
-    `${date.replace('T', ' ')} UTC, commit ${commit}: ${model}, float32, 224×224, ${threads} threads on ` +
+    `${date.replace('T', ' ')} UTC, commit ${commit}: ${model}, ${gpu ? gpu.dtype : 'float32'}, 224×224, ${threads} threads on ` +
     `${machine.processor}, ${machine.cores} cores, ${(machine.memory / 2 ** 30).toFixed(0)} GiB, ${machine.system}. ` +
     `${libraries.join('; ')}.`
   );
@@ -145,6 +146,36 @@ function primitiveTable({ primitives }: Results): string {
     ...batches.flatMap((batch) => [`batch ${batch}, µs`, 'GFLOP/s', 'GB/s', 'of the limit']),
   ];
   return `Peaks of the machine: ${peakGflops} GFLOP/s, ${peakGigabytes} GB/s.\n\n${markdown(header, rows)}`;
+}
+
+function gpuTable({ gpu }: Results): string {
+  if (!gpu) {
+    return '';
+  }
+  const rows = Object.entries(gpu.inference).flatMap(([batch, of]) =>
+    Object.entries(of).map(([name, { resident, hostIncluded, imagesPerSecond, ratio, ofRoofline }]) => [
+      name,
+      batch,
+      resident.median.toFixed(3),
+      name === us ? '' : spreadText(ratio),
+      imagesPerSecond.toFixed(0),
+      `${(100 * ofRoofline).toFixed(0)} %`,
+      hostIncluded.median.toFixed(3),
+    ]),
+  );
+  const header = [
+    '',
+    'batch',
+    'resident, ms',
+    'times ours',
+    'images/s',
+    'of the roofline',
+    'host included, ms',
+  ];
+  return (
+    `${gpu.name}, ${gpu.dtype}: ${gpu.teraflops.toFixed(0)} TFLOP/s in large matrices, ${gpu.gigabytes.toFixed(0)} GB/s ` +
+    `in a copy.\n\n${markdown(header, rows)}`
+  );
 }
 
 function markdown(header: string[], rows: string[][]): string {

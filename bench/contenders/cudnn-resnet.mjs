@@ -1,10 +1,10 @@
-// Of this checkout, or of the package in the folder that is named as a third argument.
+// usage: cudnn-resnet.mjs DIRECTORY THREADS [DEVICE] [DTYPE] [FOLDER]     FOLDER: of another checkout of this package
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { directory, serve } from './serve.mjs';
 
-const [folder] = process.argv.slice(4);
+const [device = 'cpu', dtype = 'float32', folder] = process.argv.slice(4);
 const api = await import(folder ? pathToFileURL(join(folder, 'dist/index.js')).href : 'cudnn-resnet');
 const models = {
   resnet18: api.ResNet18,
@@ -14,6 +14,7 @@ const models = {
   resnet152: api.ResNet152,
 };
 let model;
+let images;
 
 /** How long `work` takes, and for how long cores computed meanwhile. */
 async function measured(work) {
@@ -29,18 +30,39 @@ async function filesIn(images) {
 }
 
 await serve({
-  version: api.devices()[0].engine,
+  version: api.device(device).info.engine,
   async load() {
     const { model: name } = JSON.parse(await readFile(`${directory}/model.json`, 'utf8'));
-    model = await models[name].load(`${directory}/model.safetensors`);
+    model = await models[name].load(`${directory}/model.safetensors`, { device, dtype });
   },
-  inference: (images) => async () => {
-    const logits = model.forward(images);
-    const values = await logits.data();
-    logits.dispose();
-    return values;
+  inference(batch) {
+    images = batch;
+    return async () => {
+      const logits = model.forward(images);
+      const numbers = dtype === 'float32' ? logits : logits.to({ dtype: 'float32' });
+      const values = await numbers.data();
+      logits.dispose();
+      numbers.dispose();
+      return values;
+    };
   },
   commands: {
+    // forward passes whose inputs are on the device already, and in no cache of a GPU
+    async resident(count) {
+      const shape = [images.length / (3 * 224 * 224), 3, 224, 224];
+      const inputs = Array.from({ length: Math.min(64, 1 + Math.floor(2 ** 28 / images.byteLength)) }, () =>
+        api.Tensor.from(images, shape, { device, dtype }),
+      );
+      const forward = (i) => model.forward(inputs[i % inputs.length]).dispose();
+      forward(0);
+      await model.device.synchronize();
+      const begin = performance.now();
+      for (let i = 0; i < Number(count); i++) forward(i);
+      await model.device.synchronize();
+      const milliseconds = (performance.now() - begin) / Number(count);
+      for (const input of inputs) input.dispose();
+      return { milliseconds };
+    },
     // from files to classes
     async classify(images, batch) {
       const files = await filesIn(images);

@@ -16,38 +16,44 @@ from safetensors.torch import load_file
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "test" / "golden"))
 from torchvision_models import resnet  # noqa: E402
 
-directory, threads, variant = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-torch.set_num_threads(threads)
-torch.set_num_interop_threads(1)
-
 
 class Contender:
-    model = None
+    def __init__(self, directory, variant):
+        self.directory = pathlib.Path(directory)
+        self.variant = variant
+        self.model = None
 
-    def load(self, x):
-        name = json.loads((directory / "model.json").read_text())["model"]
+    def seeded(self):
+        """torchvision's network with the weights that all contenders have."""
+        name = json.loads((self.directory / "model.json").read_text())["model"]
         model = getattr(resnet, name)().eval()
-        model.load_state_dict(load_file(directory / "model.safetensors"))
-        if variant == "channels-last":
+        model.load_state_dict(load_file(self.directory / "model.safetensors"))
+        return model
+
+    def load(self):
+        model = self.seeded()
+        if self.variant == "channels-last":
             return model.to(memory_format=torch.channels_last)
-        if variant == "compiled":
+        if self.variant == "compiled":
             inductor.freezing = True
             return torch.compile(model, dynamic=False)
-        if variant == "frozen":
-            return torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, x)))
+        if self.variant == "frozen":
+            return torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, self.x)))
         return model
+
+    def infer(self):
+        x = self.x
+        if self.variant == "channels-last":
+            x = x.contiguous(memory_format=torch.channels_last)
+        return self.model(x).numpy()
 
     def batch(self, size):
         count = int(size) * 3 * 224 * 224
-        images = numpy.fromfile(directory / "images.bin", numpy.float32, count).reshape(-1, 3, 224, 224)
-        self.x = torch.from_numpy(images)
+        images = numpy.fromfile(self.directory / "images.bin", numpy.float32, count)
+        self.x = torch.from_numpy(images.reshape(-1, 3, 224, 224))
         if self.model is None:
-            self.model = self.load(self.x)
+            self.model = self.load()
         return {}
-
-    def infer(self):
-        x = self.x.contiguous(memory_format=torch.channels_last) if variant == "channels-last" else self.x
-        return self.model(x).numpy()
 
     def run(self, count):
         times = []
@@ -61,24 +67,24 @@ class Contender:
         self.infer().tofile(file)
         return {}
 
+    def answer(self, line):
+        command, *words = line.split()
+        try:
+            return getattr(self, command)(*words)
+        except Exception as error:  # the driver reports it
+            return {"error": f"{type(error).__name__}: {error}"}
 
-def answer(contender, line):
-    command, *words = line.split()
-    try:
-        return getattr(contender, command)(*words)
-    except Exception as error:  # the driver reports it and goes on with the others
-        return {"error": f"{type(error).__name__}: {error}"}
 
-
-def main():
-    contender = Contender()
+def serve(contender, threads):
+    torch.set_num_threads(threads)
+    torch.set_num_interop_threads(1)
     answers = sys.stdout
     sys.stdout = sys.stderr  # what libraries print is no answer
     print(json.dumps({"version": torch.__version__}), file=answers, flush=True)
     with torch.inference_mode():
         for line in sys.stdin:
-            print(json.dumps(answer(contender, line)), file=answers, flush=True)
+            print(json.dumps(contender.answer(line)), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    serve(Contender(sys.argv[1], sys.argv[3]), int(sys.argv[2]))

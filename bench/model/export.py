@@ -9,6 +9,7 @@ import pathlib
 import sys
 
 import torch
+import torch.utils.flop_counter
 from safetensors.torch import save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "test" / "golden"))
@@ -62,14 +63,18 @@ def main(name, images, directory):
         dynamo=True,
         verbose=False,
     )
+    with torch.utils.flop_counter.FlopCounterMode(display=False) as counter:
+        model(x[:1])
+    flops = counter.get_total_flops()
     with torch.inference_mode():
         logits = torch.cat([model.double()(image.double()) for image in x.split(1)])
         (directory / "logits.bin").write_bytes(logits.numpy().tobytes())
         with open(directory / "folded.bin", "wb") as file:
             for tensor in folded_parameters(model):
                 file.write(tensor.float().contiguous().numpy().tobytes())
-    classes = logits.shape[1]
-    (directory / "model.json").write_text(json.dumps({"model": name, "images": images, "classes": classes}) + "\n")
+    description = {"model": name, "classes": logits.shape[1], "flops": flops}
+    # last: where it is, the rest is whole
+    (directory / "model.json").write_text(json.dumps(description) + "\n")
 
 
 if __name__ == "__main__":
