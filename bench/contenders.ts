@@ -52,7 +52,7 @@ export function contenders(
       }),
     ),
     node('onnxruntime-node'),
-    { ...node('tfjs-node'), missing: missingTensorFlow() },
+    { ...node('tfjs-node'), missing: missingPackage('@tensorflow/tfjs-node') },
     bareLoop(model, directory),
     ...['eager', 'channels-last', 'compiled', 'frozen'].map(torch),
   ];
@@ -88,14 +88,6 @@ export function gpuContenders(directory: string, threads: number, dtype: string)
   ];
 }
 
-/** Its package is there where npm installs it; its library, only where that could be fetched. */
-function missingTensorFlow(): string | undefined {
-  const folder = here('node_modules/@tensorflow/tfjs-node');
-  return [8, 9, 10].some((napi) => existsSync(`${folder}/lib/napi-v${napi}/tfjs_binding.node`))
-    ? undefined
-    : 'its compiled library is not there: npm run setup fetches it where there is a network';
-}
-
 function missingPackage(name: string): string | undefined {
   try {
     resolve(name);
@@ -107,7 +99,8 @@ function missingPackage(name: string): string | undefined {
 
 let pyTorch: { missing: string | undefined } | undefined;
 
-function missingPyTorch(): string | undefined {
+/** Why there is no PyTorch; undefined where there is. */
+export function missingPyTorch(): string | undefined {
   pyTorch ??= { missing: findPyTorch() };
   return pyTorch.missing;
 }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { chart } from './chart.js';
 import { Contender, type ContenderDescription } from './contender.js';
-import { contenders, gpuContenders, python, us } from './contenders.js';
+import { contenders, gpuContenders, missingPyTorch, python, us } from './contenders.js';
 import { bestBatches } from './measures/best-batch.js';
 import { classifyThroughput } from './measures/classify.js';
 import { coldStarts } from './measures/cold-start.js';
@@ -17,6 +17,7 @@ import { timeBatches } from './measures/inference.js';
 import type { Bench } from './measures/measure.js';
 import { peakMemory } from './measures/memory.js';
 import { primitives } from './measures/primitives.js';
+import type { ModelName } from './model/make.js';
 import { Reference } from './reference.js';
 import { type Results, surroundings } from './results.js';
 import { tables } from './table.js';
@@ -101,6 +102,7 @@ function commandLine() {
   }
   return {
     ...values,
+    model: values.model as ModelName,
     threads,
     onGpu,
     dtype: onGpu ? values.dtype : 'float32',
@@ -110,12 +112,18 @@ function commandLine() {
 
 class UsageError extends Error {}
 
-/** The folder of the model's files, which are made where they are not there. */
-function modelFiles(model: string, images: number): string {
-  const directory = fileURLToPath(new URL(`.cache/${model}-${images}`, import.meta.url));
+/** The folder of the model's files, which are made where they are not there; by PyTorch, where there is one. */
+async function modelFiles(model: ModelName, images: number): Promise<string> {
+  const made = missingPyTorch() ? 'made' : 'exported';
+  const directory = fileURLToPath(new URL(`.cache/${model}-${images}-${made}`, import.meta.url));
   if (!existsSync(`${directory}/model.json`)) {
-    const script = fileURLToPath(new URL('model/export.py', import.meta.url));
-    execFileSync(python, [script, model, String(images), directory], { stdio: 'inherit' });
+    if (made === 'made') {
+      const { makeModel } = await import('./model/make.js');
+      await makeModel(model, images, directory);
+    } else {
+      const script = fileURLToPath(new URL('model/export.py', import.meta.url));
+      execFileSync(python, [script, model, String(images), directory], { stdio: 'inherit' });
+    }
   }
   return directory;
 }
@@ -140,7 +148,7 @@ async function main() {
     return;
   }
   // as many images as the largest batch
-  const directory = modelFiles(given.model, given.onGpu ? 256 : 64);
+  const directory = await modelFiles(given.model, given.onGpu ? 256 : 64);
   const others = given.package.map((folder) => resolve(folder));
   const all = given.onGpu
     ? gpuContenders(directory, given.threads, given.dtype)

@@ -6,7 +6,9 @@ cd "$(dirname "$0")"
 
 # onnxruntime-node comes with its CPU engine; what its script would fetch is CUDA's
 npm ci --ignore-scripts --no-audit --no-fund
-npm rebuild @tensorflow/tfjs-node || printf 'setup: @tensorflow/tfjs-node cannot fetch its library here: left out\n' >&2
+# not among the dependencies: where it cannot fetch its library, nothing else is to fail
+npm install --no-save --no-audit --no-fund --silent @tensorflow/tfjs-node@4.22.0 >/dev/null 2>&1 ||
+  printf 'setup: @tensorflow/tfjs-node does not install here: left out\n' >&2
 
 [ -x .python/bin/python ] || python3 -m venv .python
 .python/bin/pip install --quiet torch==2.13.0 numpy safetensors onnx onnxscript pillow
