@@ -33,6 +33,22 @@ export interface NativeDevice {
   setMemoryLimit(bytes: number): void;
   /** Where the engine may find what it would compile. */
   usePlans(folder: string): void;
+  /** From now on what operations take is noted. */
+  startProfile(): void;
+  /** The layer that the operations called next belong to. */
+  profileLayer(name: string): void;
+  /** Ends what `startProfile` began: the operations called since, once they have been computed. */
+  endProfile(): Promise<NativeTiming[]>;
+}
+
+/** What an operation took, in milliseconds since the start of the profile. */
+export interface NativeTiming {
+  layer: string;
+  operation: string;
+  inputs: number[][];
+  outputs: number[][];
+  begin: number;
+  end: number;
 }
 
 /** A graph that was compiled, or that cuDNN refused: then `refusal` says why, and the engine is ''. */

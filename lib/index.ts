@@ -29,6 +29,7 @@ export {
 } from './models/resnet.js';
 export * as nn from './nn/index.js';
 export * as ops from './ops.js';
+export type { Profile, ProfiledOperation, ProfileOptions } from './profile.js';
 export type { Program, TensorSpec } from './program.js';
 export { scope } from './scope.js';
 export { type HostArray, type RandomOptions, Tensor, type TensorOptions } from './tensor.js';

@@ -6,12 +6,12 @@ describe('help and version', () => {
   it('lists every command, on stdout where it is asked for', async () => {
     const { code, stdout, stderr } = await cudnnResnet(['--help']);
     expect([code, stderr]).toEqual([0, '']);
-    for (const command of ['classify', 'embed', 'info', 'plan', 'convert']) {
+    for (const command of ['classify', 'embed', 'info', 'bench', 'plan', 'convert']) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     }
   });
 
-  it.each(['classify', 'embed', 'info', 'plan', 'convert'])(
+  it.each(['classify', 'embed', 'info', 'bench', 'plan', 'convert'])(
     "shows %s's own, within 100 columns",
     async (command) => {
       const { code, stdout } = await cudnnResnet([command, '--help']);

@@ -3,6 +3,7 @@ import { type ComputeOptions, computeOptionNames } from '../compute-options.js';
 import { type Device, type DeviceId, device } from '../device.js';
 import type { DType, WeightEntry } from '../dtype.js';
 import { checkOptions } from '../options.js';
+import { type Profile, type ProfileOptions, profile } from '../profile.js';
 import { registerOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import { Parameter } from './parameter.js';
@@ -89,6 +90,14 @@ export abstract class Module {
       writeEntry(tensor, entry);
       await setImmediate();
     }
+  }
+
+  /**
+   * What each operation of `forward(x)` takes, by layer: print it, or write it as a trace. The operations run one by
+   * one and each is waited for. In training mode this moves the running statistics, as `forward` does.
+   */
+  profile(x: Parameters<this['forward']>[0], options?: ProfileOptions): Promise<Profile> {
+    return profile(this, x, options);
   }
 
   /** Training mode: batch norms use, and move, the statistics of the batch. */

@@ -11,6 +11,33 @@ namespace {
 
 const napi_type_tag tag{0x2f0c9e7d41b84a53, reinterpret_cast<uintptr_t>(&tag)};  // as TensorHandle's
 
+// An array of what `convert` makes of each.
+template <typename T, typename Convert>
+Napi::Array toArray(Napi::Env env, const std::vector<T>& list, const Convert& convert) {
+  Napi::Array array = Napi::Array::New(env, list.size());
+  for (uint32_t i = 0; i < list.size(); ++i) {
+    array[i] = convert(list[i]);
+  }
+  return array;
+}
+
+Napi::Value toJavaScript(Napi::Env env, const std::vector<Timing>& timings) {
+  const auto shape = [env](const Shape& extents) {
+    return toArray(env, extents,
+                   [env](int64_t extent) { return Napi::Number::New(env, static_cast<double>(extent)); });
+  };
+  return toArray(env, timings, [&](const Timing& timing) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("layer", timing.layer);
+    object.Set("operation", timing.operation);
+    object.Set("inputs", toArray(env, timing.inputs, shape));
+    object.Set("outputs", toArray(env, timing.outputs, shape));
+    object.Set("begin", timing.begin);
+    object.Set("end", timing.end);
+    return object;
+  });
+}
+
 }  // namespace
 
 Napi::Function DeviceHandle::defineClass(Napi::Env env) {
@@ -21,6 +48,9 @@ Napi::Function DeviceHandle::defineClass(Napi::Env env) {
                          InstanceMethod<&DeviceHandle::trim>("trim"),
                          InstanceMethod<&DeviceHandle::setMemoryLimit>("setMemoryLimit"),
                          InstanceMethod<&DeviceHandle::usePlans>("usePlans"),
+                         InstanceMethod<&DeviceHandle::startProfile>("startProfile"),
+                         InstanceMethod<&DeviceHandle::profileLayer>("profileLayer"),
+                         InstanceMethod<&DeviceHandle::endProfile>("endProfile"),
                      });
 }
 
@@ -78,6 +108,36 @@ Napi::Value DeviceHandle::synchronize(const Napi::CallbackInfo& info) {
 Napi::Value DeviceHandle::trim(const Napi::CallbackInfo& info) {
   device_->trim();
   return info.Env().Undefined();
+}
+
+Napi::Value DeviceHandle::startProfile(const Napi::CallbackInfo& info) {
+  device_->profiler = std::make_shared<Profiler>();
+  return info.Env().Undefined();
+}
+
+Napi::Value DeviceHandle::profileLayer(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    if (device_->profiler) {
+      device_->profiler->layer = string(info[0], "profileLayer: name");
+    }
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value DeviceHandle::endProfile(const Napi::CallbackInfo& info) {
+  const auto profiler = std::exchange(device_->profiler, nullptr);
+  return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+    device_->call([](Engine& engine) { engine.synchronize(); },
+                  [settle, profiler](const std::shared_ptr<const Error>& error) {
+                    settle([error, profiler](Napi::Env env, Environment::Promised& promised) {
+                      if (error) {
+                        throw Environment::of(env).toJavaScript(*error);
+                      }
+                      promised.deferred.Resolve(
+                          toJavaScript(env, profiler ? profiler->timings : std::vector<Timing>{}));
+                    });
+                  });
+  });
 }
 
 Napi::Value DeviceHandle::setMemoryLimit(const Napi::CallbackInfo& info) {

@@ -32,6 +32,9 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
   Napi::Value trim(const Napi::CallbackInfo& info);
   Napi::Value setMemoryLimit(const Napi::CallbackInfo& info);
   Napi::Value usePlans(const Napi::CallbackInfo& info);
+  Napi::Value startProfile(const Napi::CallbackInfo& info);
+  Napi::Value profileLayer(const Napi::CallbackInfo& info);
+  Napi::Value endProfile(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Device> device_;
 };

@@ -37,7 +37,7 @@ Napi::Value OperationCall::output(Shape shape, DType dtype, std::function<void(E
 }
 
 void OperationCall::submit(std::vector<TensorPtr> outputs, std::function<void(Engine&)> run) {
-  device_->submit({std::move(inputs_), std::move(outputs), std::move(run), recordable_});
+  device_->submit({std::move(inputs_), std::move(outputs), std::move(run), recordable_, operation_});
 }
 
 }  // namespace cudnn_resnet

@@ -72,6 +72,10 @@ void Device::submit(Operation operation) {
     recording->append(std::move(operation));
     return;
   }
+  if (profiler) {
+    operation.run =
+        profiler->timed(operation.name, operation.inputs, operation.outputs, std::move(operation.run));
+  }
   for (const auto& input : operation.inputs) {
     ++input->pendingReads;
   }
@@ -123,7 +127,7 @@ void Device::release(std::shared_ptr<Program> program) {
 
 void Device::run(const std::shared_ptr<Program>& program, std::vector<TensorPtr> arguments,
                  std::vector<TensorPtr> results) {
-  Operation operation{arguments, results, {}, /*recordable=*/false};
+  Operation operation{arguments, results, {}, /*recordable=*/false, "program"};
   operation.run = [this, program, arguments = std::move(arguments),
                    results = std::move(results)](Engine& engine) {
     std::erase_if(programs_, [](const auto& known) { return known.expired(); });

@@ -8,6 +8,7 @@
 
 #include "core/backend.h"
 #include "core/operation.h"
+#include "core/profiler.h"
 #include "core/program.h"
 #include "core/queue.h"
 
@@ -28,6 +29,9 @@ class Device {
     size_t tensors = 0;
     size_t bytes = 0;
   } held;
+
+  // Where there is one, it is told what operations take; only the thread of JavaScript touches it.
+  std::shared_ptr<Profiler> profiler;
 
   // Runs after all that was submitted before; or is noted, where it is part of a program that is being
   // recorded.

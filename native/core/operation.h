@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "core/engine.h"
@@ -14,6 +15,7 @@ struct Operation {
   std::vector<TensorPtr> outputs;  // given a storage by `run`, or an error
   std::function<void(Engine&)> run;
   bool recordable = true;  // not where it changes tensors in place, or looks at values on the host
+  std::string name{};      // for a profile
 };
 
 }  // namespace cudnn_resnet

@@ -52,6 +52,8 @@ class CudaEngine : public Engine {
   void usePlans(const std::string& folder) override;
   void synchronize() override;
 
+  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
+
  private:
   // Whether cuDNN computes with tensors of this dtype here. Where it does not, a primitive casts its inputs
   // to float32, calls itself, and casts the result.
@@ -91,7 +93,6 @@ class CudaEngine : public Engine {
   struct HandleEnd {
     void operator()(cudnnHandle_t handle) const noexcept { requireCudnn().destroy(handle); }
   };
-  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
 
   EngineOptions options_;
   std::shared_ptr<CachingAllocator> allocator_;
