@@ -9,6 +9,11 @@ import type { DType, StoredDType } from './lib/dtype.js';
 type HostDType = DType | Extract<StoredDType, 'float64'>;
 type HostData = { data: NodeJS.TypedArray; dataType: HostDType };
 type Extents = number | readonly number[];
+type Compute = {
+  tf32?: boolean | undefined;
+  tune?: boolean | undefined;
+  deterministic?: boolean | undefined;
+};
 type Maker = { device: NativeDevice; shape: readonly number[]; dtype: DType };
 
 export interface NativeTensor {
@@ -33,12 +38,70 @@ export interface NativeDevice {
   /** Resolves when no more than half of the limit waits. */
   ready(): Promise<void>;
   setQueueLimit(limit: { operations?: number | undefined; bytes?: number | undefined }): void;
+  /** Where the engine may find what it would compile. */
+  usePlans(folder: string): void;
+  /** From now on what operations take is noted. */
+  startProfile(): void;
+  /** The layer that the operations called next belong to. */
+  profileLayer(name: string): void;
+  /** Ends what `startProfile` began: the operations called since, once they have been computed. */
+  endProfile(): Promise<NativeTiming[]>;
+}
+
+/** What an operation took, in milliseconds since the start of the profile. */
+export interface NativeTiming {
+  layer: string;
+  operation: string;
+  inputs: number[][];
+  outputs: number[][];
+  begin: number;
+  end: number;
+}
+
+/** A graph that was compiled, or that cuDNN refused: then `refusal` says why, and the engine is ''. */
+export interface PlannedGraph {
+  graph: string;
+  engine: string;
+  refusal: string;
+  /** What running it will take. */
+  workspaceBytes: number;
+  /** Of the plan in a file; 0 where cuDNN cannot write it down. */
+  bytes: number;
+  seconds: number;
+}
+
+export interface NativeProgram {
+  run(inputs: readonly NativeTensor[]): NativeTensor[];
+  dispose(): void;
 }
 
 export function setup(errorClass: new (code: never, message: string) => Error): void;
 export function devices(): { id: string; name: string; engine: string; memory: number }[];
 export function diagnose(): string;
+/** Of a GPU that is there, as JSON. */
+export function deviceProperties(id: string): string;
+/**
+ * A device that computes nothing, and compiles the plans that the operations on it would need on a GPU with these
+ * properties, which need not be there. They go to `folder`, or nowhere where that is ''.
+ */
+export function openPlanner(options: {
+  properties: string;
+  capability: number;
+  multiprocessors: number;
+  folder: string;
+}): {
+  device: NativeDevice;
+  /** What was planned since the last call. */
+  planned(): PlannedGraph[];
+};
 export function openDevice(id: string): NativeDevice;
+
+/** Calls `body` once, with tensors that stand for the inputs; what it does with them is noted instead of run. */
+export function record(options: {
+  device: NativeDevice;
+  inputs: readonly { shape: readonly number[]; dtype: DType }[];
+  body: (inputs: NativeTensor[]) => NativeTensor[];
+}): NativeProgram;
 
 export function upload(options: Maker & HostData): NativeTensor;
 /** Replaces the values of `to`. */
@@ -56,23 +119,28 @@ export function reshape(options: { x: NativeTensor; shape: readonly number[] }):
 export function assign(options: { from: NativeTensor; to: NativeTensor }): void;
 export function copyTo(options: { x: NativeTensor; device: NativeDevice }): NativeTensor;
 
-export function conv2d(options: {
-  x: NativeTensor;
-  weight: NativeTensor;
-  bias?: NativeTensor | undefined;
-  add?: NativeTensor | undefined;
-  stride?: Extents | undefined;
-  padding?: Extents | undefined;
-  dilation?: Extents | undefined;
-  groups?: number | undefined;
-  activation?: string | undefined;
-}): NativeTensor;
-export function linear(options: {
-  x: NativeTensor;
-  weight: NativeTensor;
-  bias?: NativeTensor | undefined;
-  activation?: string | undefined;
-}): NativeTensor;
+export function conv2d(
+  options: Compute & {
+    x: NativeTensor;
+    weight: NativeTensor;
+    bias?: NativeTensor | undefined;
+    add?: NativeTensor | undefined;
+    stride?: Extents | undefined;
+    padding?: Extents | undefined;
+    dilation?: Extents | undefined;
+    groups?: number | undefined;
+    activation?: string | undefined;
+    algorithm?: string | undefined;
+  },
+): NativeTensor;
+export function linear(
+  options: Compute & {
+    x: NativeTensor;
+    weight: NativeTensor;
+    bias?: NativeTensor | undefined;
+    activation?: string | undefined;
+  },
+): NativeTensor;
 export function batchNorm(options: {
   x: NativeTensor;
   mean: NativeTensor;

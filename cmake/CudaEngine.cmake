@@ -53,17 +53,12 @@ list(APPEND engines cuda_engine)
 message(STATUS "cudnn-resnet: the CUDA engine uses CUDA ${CMAKE_CUDA_COMPILER_VERSION}, cuDNN ${CUDNN_VERSION}, "
                "cudnn-frontend ${CudnnFrontend_VERSION}, architectures ${cuda_architectures}")
 
-# Plans for GPUs that are not there: see the program's head.
-if(CUDNN_RESNET_NATIVE_TESTS)
-  enable_language(C)
-  add_library(stub_driver SHARED test/support/stub-cuda/libcuda.c)
-  set_target_properties(stub_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1 C_VISIBILITY_PRESET default
-                                               LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/stub-driver)
-  add_executable(cuda-planning native/test/cuda-planning.cc)
-  target_compile_definitions(cuda-planning PRIVATE
-    CUDNN_RESNET_STUB_DRIVER="${CMAKE_BINARY_DIR}/stub-driver/libcuda.so.1")
-  target_link_libraries(cuda-planning PRIVATE project_options core ${engines})
-  add_dependencies(cuda-planning stub_driver)
+# What stands in for the driver where plans are made on a machine without one: see native/cuda/driver.cc.
+if(CMAKE_JS_INC)
+  add_library(stub_driver SHARED native/stub-driver/libcuda.cc)
+  target_link_libraries(stub_driver PRIVATE project_options)
+  set_target_properties(stub_driver PROPERTIES OUTPUT_NAME cuda SOVERSION 1 CXX_VISIBILITY_PRESET default
+                                               LIBRARY_OUTPUT_DIRECTORY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/stub-driver)
 endif()
 
 # The engine and its kernels on the host, where there is no GPU: loops take the place of cuDNN's plans.
@@ -82,9 +77,9 @@ if(CUDNN_RESNET_NATIVE_TESTS AND CUDNN_RESNET_PYTHON3)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/host-cuda)
   file(GLOB host_sources CONFIGURE_DEPENDS native/cuda/*.cc native/kernels/*.cc)
   # What talks to cuDNN or to the driver is what the emulation takes the place of.
-  list(FILTER host_sources EXCLUDE REGEX "/(backend|compile|cudnn-library|device-presets|plan|plan-cache)\\.cc$")
+  list(FILTER host_sources EXCLUDE REGEX "/(backend|compile|cudnn-library|driver|plan|plan-cache|planning-engine)\\.cc$")
   find_package(GTest REQUIRED)
-  add_executable(cuda-on-host-tests native/test/cuda-engine-test.cc ${host_sources} ${emulated_sources}
+  add_executable(cuda-on-host-tests native/test/cuda-engine-test.cc ${host_cuda}/gpu-test.cc ${host_sources} ${emulated_sources}
                                     ${host_cuda}/emulation.cc ${host_cuda}/runtime.cc ${host_cuda}/plans.cc)
   set(other_engines ${engines})
   list(REMOVE_ITEM other_engines cuda_engine)

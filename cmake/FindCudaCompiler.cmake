@@ -16,7 +16,9 @@ macro(find_cuda_compiler problem)
   foreach(site IN LISTS nvidia_site_packages)
     list(APPEND cuda_wheels ${site}/nvidia/cu13 ${site}/nvidia/cuda_nvcc ${site}/nvidia/cuda_nvrtc)
   endforeach()
-  if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
+  if(NOT CMAKE_CUDA_COMPILER AND DEFINED ENV{CUDACXX})
+    set(CMAKE_CUDA_COMPILER $ENV{CUDACXX})
+  elseif(NOT CMAKE_CUDA_COMPILER)
     find_program(CUDNN_RESNET_NVCC nvcc
                  HINTS ${CUDAToolkit_ROOT} $ENV{CUDAToolkit_ROOT} $ENV{CUDA_PATH}
                  PATHS /usr/local/cuda ${cuda_wheels}

@@ -1,7 +1,10 @@
+import { statSync } from 'node:fs';
 import type { NativeDevice } from '../binding.js';
 import { CudnnResnetError } from './errors.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
+import { Program, type TensorSpec } from './program.js';
+import type { Tensor } from './tensor.js';
 
 /** A device that this machine has. */
 export interface DeviceInfo {
@@ -96,6 +99,19 @@ export class Device {
     return this.handle.synchronize();
   }
 
+  /**
+   * Runs `fn` once with tensors that stand for the inputs, and gives the program of what it did with them: one call to
+   * run it again on other values. `inputs` says their shapes and dtypes; tensors will do as examples.
+   * What `fn` computes from other tensors alone is computed now, once. Throws `ERR_ARGUMENT` where `fn` changes tensors
+   * in place (batch norm in training mode does) or reads values.
+   */
+  record<R extends Tensor | readonly Tensor[]>(
+    fn: (...inputs: Tensor[]) => R,
+    inputs: readonly TensorSpec[] = [],
+  ): Program<R> {
+    return new Program(this, inputs, fn);
+  }
+
   /** Gives memory that is kept for reuse back to the system, once the work queued so far is done. */
   trim(): void {
     this.handle.trim();
@@ -128,6 +144,21 @@ export class Device {
   setQueueLimit(limit: { operations?: number | undefined; bytes?: number | undefined }): void {
     checkOptions('setQueueLimit', limit, ['operations', 'bytes']);
     this.handle.setQueueLimit(limit);
+  }
+
+  /**
+   * Looks for plans of cuDNN in `folder` before any is compiled; `cudnn-resnet plan` writes them. Where they are for
+   * another GPU or another cuDNN they are not used, which is said once on stderr. Without effect on the CPU.
+   * Throws `ERR_ARGUMENT` where there is no such folder.
+   */
+  usePlans(folder: string): void {
+    if (typeof folder !== 'string' || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+      throw new CudnnResnetError(
+        'ERR_ARGUMENT',
+        `plans: there is no folder ${JSON.stringify(folder)}; 'cudnn-resnet plan -o FOLDER' makes one`,
+      );
+    }
+    this.handle.usePlans(folder);
   }
 
   toString(): string {

@@ -1,4 +1,5 @@
 export type { AbortOptions } from './abort.js';
+export type { ComputeOptions } from './compute-options.js';
 export {
   type Device,
   type DeviceId,
@@ -32,6 +33,8 @@ export {
 } from './models/resnet.js';
 export * as nn from './nn/index.js';
 export * as ops from './ops.js';
+export type { Profile, ProfiledOperation, ProfileOptions } from './profile.js';
+export type { Program, TensorSpec } from './program.js';
 export { scope } from './scope.js';
 export { type HostArray, type RandomOptions, Tensor, type TensorOptions } from './tensor.js';
 export {

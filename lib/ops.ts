@@ -1,4 +1,5 @@
 import type { NativeTensor } from '../binding.js';
+import { type ComputeOptions, computeOptionNames, computeOptions } from './compute-options.js';
 import type { DType } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
 import { native } from './native.js';
@@ -13,7 +14,7 @@ export type Activation = 'relu' | 'relu6' | 'sigmoid' | 'tanh' | 'gelu' | 'swish
 /** One number for both sides, or `[height, width]`. */
 export type Pair = number | readonly [number, number];
 
-export interface Conv2dOptions {
+export interface Conv2dOptions extends ComputeOptions {
   /** `[out]`, in the dtype of `x` or in float32. */
   bias?: Tensor | undefined;
   stride?: Pair | undefined;
@@ -23,6 +24,12 @@ export interface Conv2dOptions {
   activation?: Activation | undefined;
   /** Added to the result before the activation; it has the result's shape. */
   add?: Tensor | undefined;
+  /**
+   * `'direct'`, the default, computes the sums of products of the definition: of small integers they are exact.
+   * `'fast'` lets the engine take Winograd's transform, whose rounding errors in float32 are up to some 1e-6 of the
+   * result; networks in inference use it.
+   */
+  algorithm?: 'direct' | 'fast' | undefined;
 }
 
 /**
@@ -50,9 +57,12 @@ export function conv2d<D extends DType>(
     }),
   );
 }
-const conv2dOptionNames = ['bias', 'stride', 'padding', 'dilation', 'groups', 'activation', 'add'];
+const conv2dOptionNames = [
+  ...['bias', 'stride', 'padding', 'dilation', 'groups', 'activation', 'add', 'algorithm'],
+  ...computeOptionNames,
+];
 
-export interface LinearOptions {
+export interface LinearOptions extends ComputeOptions {
   /** `[out]`, in the dtype of `x` or in float32. */
   bias?: Tensor | undefined;
   activation?: Activation | undefined;
@@ -69,7 +79,7 @@ export function linear<D extends DType>(
   weight: Tensor,
   options: LinearOptions = {},
 ): Tensor<D> {
-  checkOptions('linear', options, ['bias', 'activation']);
+  checkOptions('linear', options, ['bias', 'activation', ...computeOptionNames]);
   return result(
     x,
     native().linear({
@@ -77,6 +87,7 @@ export function linear<D extends DType>(
       weight: handle(weight, 'linear: weight'),
       bias: optionalHandle(options.bias, 'linear: bias'),
       activation: options.activation,
+      ...computeOptions(options),
     }),
   );
 }

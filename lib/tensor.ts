@@ -189,6 +189,7 @@ export class Tensor<D extends DType = DType> {
   /** Frees the memory on the device, after the work that still uses it. Disposing again does nothing. */
   dispose(): void {
     unregister(this);
+    this.version++;
     this.handle.dispose();
   }
 

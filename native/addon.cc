@@ -6,6 +6,8 @@
 #include "binding/environment.h"
 #include "binding/guard.h"
 #include "binding/operations.h"
+#include "binding/planner.h"
+#include "binding/program-handle.h"
 #include "binding/setup.h"
 #include "binding/tensor-handle.h"
 
@@ -22,7 +24,10 @@ constexpr auto table = std::to_array<Export>({
     {"setup", guardedFunction<setup>},
     {"devices", guardedFunction<listDevices>},
     {"diagnose", guardedFunction<diagnose>},
+    {"deviceProperties", guardedFunction<deviceProperties>},
+    {"openPlanner", guardedFunction<openPlanner>},
     {"openDevice", guardedFunction<DeviceHandle::open>},
+    {"record", guardedFunction<ProgramHandle::record>},
     {"upload", guardedFunction<creation::upload>},
     {"write", guardedFunction<creation::write>},
     {"zeros", guardedFunction<creation::zeros>},
@@ -51,6 +56,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   Environment& environment = Environment::of(env);
   environment.tensorClass = Napi::Persistent(TensorHandle::defineClass(env));
   environment.deviceClass = Napi::Persistent(DeviceHandle::defineClass(env));
+  environment.programClass = Napi::Persistent(ProgramHandle::defineClass(env));
   for (const Export& entry : table) {
     exports.Set(entry.name, Napi::Function::New(env, entry.function, entry.name));
   }

@@ -2,33 +2,43 @@
 # Makes .cuda/ in the project: CUDA's compiler and libraries and cuDNN, from NVIDIA's wheels on the Python registry.
 # For machines without a CUDA installation, or without the rights to make one. cmake/FindCUDNN.cmake finds it by itself.
 #
-#   scripts/setup-cuda.sh [FOLDER]
+#   scripts/setup-cuda.sh [--cuda 12|13] [--cudnn VERSION] [FOLDER]      default: 13, 9.24.0.43, .cuda in the project
 #
-# To compile, nothing else is needed. To run, a GPU and its driver, 580 or newer for CUDA 13.
+# For CUDA 12 NVIDIA's wheels hold no nvcc: an nvcc of CUDA 12 must be there (CUDACXX, PATH, /usr/local/cuda; Debian 13:
+# apt-get install nvidia-cuda-toolkit), and the wheels give cuDNN and what it opens. To compile, nothing else is needed.
+# To run, a GPU and its driver, 580 or newer for CUDA 13, 525 or newer for CUDA 12.
 set -euo pipefail
-
-folder=${1:-$(cd "$(dirname "$0")/.." && pwd)/.cuda}
-python=${PYTHON:-python3}
-
-# One release of CUDA throughout: nvcc, the headers it includes and NVRTC must be of the same minor version.
-wheels=(
-  nvidia-cuda-nvcc==13.0.88
-  nvidia-cuda-crt==13.0.88
-  nvidia-nvvm==13.0.88
-  nvidia-cuda-runtime==13.0.96
-  nvidia-cuda-cccl==13.0.85
-  nvidia-cuda-nvrtc==13.0.88
-  nvidia-cublas==13.0.2.14
-  nvidia-cudnn-cu13==9.24.0.43
-  nvidia-cudnn-frontend==1.23.0
-)
 
 fail() {
   printf 'setup-cuda: %s\n' "$1" >&2
   exit 1
 }
 
-[[ $(uname -s) == Linux ]] || fail "NVIDIA publishes CUDA 13 wheels for Linux (and WSL) only; this is $(uname -s)"
+cuda=13
+cudnn=9.24.0.43
+folder=$(cd "$(dirname "$0")/.." && pwd)/.cuda
+while (($# > 0)); do
+  case $1 in
+    --cuda | --cudnn)
+      (($# > 1)) || fail "$1 wants a value"
+      printf -v "${1#--}" %s "$2" && shift 2
+      ;;
+    -*) fail "unknown option $1; known are --cuda 12|13 and --cudnn VERSION" ;;
+    *) folder=$1 && shift ;;
+  esac
+done
+python=${PYTHON:-python3}
+
+case $cuda in
+  # One release of CUDA throughout: nvcc, the headers it includes and NVRTC must be of the same minor version.
+  13) wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-runtime==13.0.96
+    nvidia-cuda-cccl==13.0.85 nvidia-cuda-nvrtc==13.0.88 nvidia-cublas==13.0.2.14 nvidia-cuda-sanitizer-api==13.0.85) ;;
+  12) wheels=(nvidia-cuda-nvrtc-cu12==12.9.86 nvidia-cublas-cu12==12.9.1.4) ;;
+  *) fail "--cuda is 12 or 13, got $cuda" ;;
+esac
+wheels+=("nvidia-cudnn-cu$cuda==$cudnn" nvidia-cudnn-frontend==1.23.0)
+
+[[ $(uname -s) == Linux ]] || fail "NVIDIA publishes CUDA $cuda wheels for Linux (and WSL) only; this is $(uname -s)"
 case $(uname -m) in
   x86_64 | aarch64) ;;
   *) fail "NVIDIA publishes no wheels for $(uname -m)" ;;
@@ -51,10 +61,12 @@ rm -rf "$folder"
 "$python" -m venv "$folder"
 "$folder/bin/python" -m pip install --quiet --no-cache-dir --no-deps --only-binary=:all: "${wheels[@]}"
 
-site=$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
-[[ -x $site/nvidia/cu13/bin/nvcc ]] || fail "the wheels hold no nvidia/cu13/bin/nvcc"
-# nvcc looks for its libraries in lib64, where the toolkit's installer puts them.
-[[ -e $site/nvidia/cu13/lib64 ]] || ln -s lib "$site/nvidia/cu13/lib64"
+if [[ $cuda == 13 ]]; then
+  toolkit=$("$folder/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/nvidia/cu13
+  [[ -x $toolkit/bin/nvcc ]] || fail "the wheels hold no nvidia/cu13/bin/nvcc"
+  # nvcc looks for its libraries in lib64, where the toolkit's installer puts them.
+  [[ -e $toolkit/lib64 ]] || ln -s lib "$toolkit/lib64"
+fi
 
 printf '%s\n' "$wanted" >"$record"
 echo "setup-cuda: done; npm run configure && npm run build compiles with it"

@@ -114,6 +114,30 @@ onEveryDevice('conv2d', (id) => {
         );
       });
 
+      // Images large enough for Winograd's transform, in numbers that its variants differ in, and neighbours that are not.
+      for (const [shape, channels] of [
+        [[1, 16, 14, 14], 16],
+        [[1, 64, 17, 13], 80],
+        [[2, 48, 12, 31], 32],
+        [[8, 32, 15, 15], 48],
+        [[5, 16, 28, 12], 64],
+        [[3, 17, 14, 14], 16],
+        [[2, 3, 21, 13], 16],
+        [[2, 32, 7, 7], 32],
+      ] satisfies [number[], number][]) {
+        check(`'fast' on [${shape}] to ${channels} channels, fused`, async () => {
+          const { x, weight, bias } = ready(shape, [channels, shape[1]!, 3, 3]);
+          const add = rounded(random('add', [shape[0]!, channels, shape[2]!, shape[3]!]), dtype);
+          const fused = { padding: 1, activation: 'relu' } as const;
+          const [xd, wd] = [upload(x, dtype, id), upload(weight, dtype, id)];
+          const fast = { ...fused, bias: upload(bias, dtype, id), algorithm: 'fast' } as const;
+          const plain = await download(ops.conv2d(xd, wd, fast));
+          expectClose(plain, conv2d(x, weight, { ...fused, bias }), perOp[dtype], 'without residual');
+          const added = await download(ops.conv2d(xd, wd, { ...fast, add: upload(add, dtype, id) }));
+          expectClose(added, conv2d(x, weight, { ...fused, bias, add }), perOp[dtype], 'with residual');
+        });
+      }
+
       check('leaves its inputs as they were', async () => {
         const { x, weight, bias } = ready([2, 16, 5, 5], [16, 16, 3, 3]);
         const given = [x, weight, bias, rounded(random('add', [2, 16, 5, 5]), dtype)];

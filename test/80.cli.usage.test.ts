@@ -6,18 +6,21 @@ describe('help and version', () => {
   it('lists every command, on stdout where it is asked for', async () => {
     const { code, stdout, stderr } = await cudnnResnet(['--help']);
     expect([code, stderr]).toEqual([0, '']);
-    for (const command of ['classify', 'embed', 'info', 'convert']) {
+    for (const command of ['classify', 'embed', 'info', 'bench', 'plan', 'convert']) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     }
   });
 
-  it.each(['classify', 'embed', 'info', 'convert'])("shows %s's own, within 100 columns", async (command) => {
-    const { code, stdout } = await cudnnResnet([command, '--help']);
-    expect(code).toBe(0);
-    expect(stdout).toMatch(new RegExp(`^Usage: cudnn-resnet ${command} `));
-    expect(stdout).toContain('-h, --help');
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
-  });
+  it.each(['classify', 'embed', 'info', 'bench', 'plan', 'convert'])(
+    "shows %s's own, within 100 columns",
+    async (command) => {
+      const { code, stdout } = await cudnnResnet([command, '--help']);
+      expect(code).toBe(0);
+      expect(stdout).toMatch(new RegExp(`^Usage: cudnn-resnet ${command} `));
+      expect(stdout).toContain('-h, --help');
+      expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
+    },
+  );
 
   it("prints the package's version", async () => {
     const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));

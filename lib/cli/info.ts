@@ -1,15 +1,24 @@
 import { print } from './output.js';
-import { type Command, UsageError } from './usage.js';
+import { type Command, textOf, UsageError } from './usage.js';
 
 export const info: Command = {
   summary: 'Tells which devices there are, what was built, what is missing and how to get it',
   operands: '',
   details: 'Put its output into a bug report.',
-  options: { json: { help: 'the devices and the text as one line of JSON' } },
+  options: {
+    json: { help: 'the devices and the text as one line of JSON' },
+    'device-properties': { help: "only the properties of a GPU, as JSON: a file for 'plan --gpu'" },
+    device: { value: 'ID', help: 'which GPU has the properties: cuda:N (default cuda:0)' },
+  },
 
   async run(operands, given) {
     if (operands.length > 0) {
       throw new UsageError(`info takes no arguments, got '${operands[0]}'`);
+    }
+    if (given['device-properties']) {
+      const { native } = await import('../native.js');
+      await print(`${native().deviceProperties(textOf(given, 'device') ?? 'cuda:0')}\n`);
+      return 0;
     }
     const { devices, diagnose } = await import('../index.js');
     const text = diagnose().trimEnd();

@@ -1,14 +1,16 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs';
 import { suggestion } from '../options.js';
+import { bench } from './bench.js';
 import { classify } from './classify.js';
 import { convert } from './convert.js';
 import { embed } from './embed.js';
 import { info } from './info.js';
 import { complain, endQuietlyWithoutReader, print } from './output.js';
+import { plan } from './plan.js';
 import { type Command, helpOf, parseCommandLine, UsageError } from './usage.js';
 
-const commands: Readonly<Record<string, Command>> = { classify, embed, info, convert };
+const commands: Readonly<Record<string, Command>> = { classify, embed, info, bench, plan, convert };
 
 /** Exit codes: everything done, some work failed, called wrongly. */
 const [done, failed, misused] = [0, 1, 2];

@@ -13,7 +13,7 @@ import { complain, note } from './output.js';
 import { ProgressBar } from './progress.js';
 import { choiceOf, countOf, type Given, type Options, textOf, UsageError } from './usage.js';
 
-const models = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'] as const;
+export const models = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'] as const;
 const dtypes = ['float32', 'float16', 'bfloat16'] as const;
 const keywords = ['imagenet', 'imagenet-v2', 'random', 'imagenet-or-random'] as const;
 
@@ -103,18 +103,22 @@ export interface ReadyModel {
   seconds: number;
 }
 
+export async function modelClass(name: ModelChoice['model']) {
+  const { ResNet18, ResNet34, ResNet50, ResNet101, ResNet152 } = await import('../index.js');
+  return {
+    resnet18: ResNet18,
+    resnet34: ResNet34,
+    resnet50: ResNet50,
+    resnet101: ResNet101,
+    resnet152: ResNet152,
+  }[name];
+}
+
 /** Fetches weights where that is asked for, and builds the model on its device. */
 export async function openModel(choice: ModelChoice): Promise<ReadyModel> {
   const source = await weightsSource(choice);
   const begin = performance.now();
-  const api = await import('../index.js');
-  const Model = {
-    resnet18: api.ResNet18,
-    resnet34: api.ResNet34,
-    resnet50: api.ResNet50,
-    resnet101: api.ResNet101,
-    resnet152: api.ResNet152,
-  }[choice.model];
+  const Model = await modelClass(choice.model);
   const options = { device: choice.device, ...(choice.dtype && { dtype: choice.dtype }) };
   const model = source.file ? await Model.load(source.file, options) : new Model({ ...options, seed: 0 });
   // the weights are still on their way: waiting here keeps them out of the time that images are said to take

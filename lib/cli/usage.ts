@@ -94,14 +94,21 @@ export function textOf(given: Given, name: string): string | undefined {
  */
 export function countOf(given: Given, name: string, otherwise: number): number {
   const text = textOf(given, name);
-  if (text === undefined) {
-    return otherwise;
-  }
-  const count = Number(text);
-  if (!/^\d+$/.test(text) || count < 1 || !Number.isSafeInteger(count)) {
+  return text === undefined ? otherwise : count(name, text);
+}
+
+/** As {@link countOf}, of numbers separated by commas. */
+export function countsOf(given: Given, name: string, otherwise: number[]): number[] {
+  const text = textOf(given, name);
+  return text === undefined ? otherwise : text.split(',').map((part) => count(name, part));
+}
+
+function count(name: string, text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value)) {
     throw new UsageError(`--${name} wants a whole number of at least 1, got '${text}'`);
   }
-  return count;
+  return value;
 }
 
 /**
@@ -111,8 +118,23 @@ export function countOf(given: Given, name: string, otherwise: number): number {
  */
 export function choiceOf<T extends string>(given: Given, name: string, choices: readonly T[]): T | undefined {
   const text = textOf(given, name);
-  if (text === undefined || choices.includes(text as T)) {
-    return text as T | undefined;
+  return text === undefined ? undefined : choice(name, text, choices);
+}
+
+/** As {@link choiceOf}, of words separated by commas. */
+export function choicesOf<T extends string>(
+  given: Given,
+  name: string,
+  choices: readonly T[],
+): T[] | undefined {
+  return textOf(given, name)
+    ?.split(',')
+    .map((part) => choice(name, part, choices));
+}
+
+function choice<T extends string>(name: string, text: string, choices: readonly T[]): T {
+  if (choices.includes(text as T)) {
+    return text as T;
   }
   throw new UsageError(`--${name} does not know '${text}'${suggestion(text, choices)}`);
 }

@@ -1,7 +1,7 @@
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
-import { type LayerOptions, Module } from '../nn/module.js';
+import { type LayerOptions, layerOptionNames, Module } from '../nn/module.js';
 import { ReLU } from '../nn/relu.js';
 import type { Sequential } from '../nn/sequential.js';
 import { checkOptions } from '../options.js';
@@ -28,7 +28,7 @@ export class BasicBlock extends Module {
 
   constructor(inChannels: number, outChannels: number, options: BasicBlockOptions = {}) {
     super();
-    checkOptions('BasicBlock', options, ['stride', 'device', 'dtype']);
+    checkOptions('BasicBlock', options, ['stride', ...layerOptionNames]);
     const { stride = 1, ...place } = options;
     const { device } = place;
     this.conv1 = new Conv2d(inChannels, outChannels, 3, { stride, padding: 1, bias: false, ...place });

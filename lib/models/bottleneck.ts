@@ -1,7 +1,7 @@
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
-import { type LayerOptions, Module } from '../nn/module.js';
+import { type LayerOptions, layerOptionNames, Module } from '../nn/module.js';
 import { ReLU } from '../nn/relu.js';
 import type { Sequential } from '../nn/sequential.js';
 import { checkOptions } from '../options.js';
@@ -37,7 +37,7 @@ export class Bottleneck extends Module {
 
   constructor(inChannels: number, outChannels: number, options: BottleneckOptions = {}) {
     super();
-    checkOptions('Bottleneck', options, ['stride', 'width', 'groups', 'downsample', 'device', 'dtype']);
+    checkOptions('Bottleneck', options, ['stride', 'width', 'groups', 'downsample', ...layerOptionNames]);
     const {
       stride = 1,
       width = outChannels / 4,

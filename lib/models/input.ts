@@ -23,20 +23,21 @@ export const imagenetNormalization = {
 /** The side of the square images that arrays hold. */
 const side = 224;
 
-/** The input as [N, 3, H, W] of the model's dtype, on its device. Call it in a scope: it may make tensors on the way. */
-export function imageTensor(input: ImageInput, device: Device, dtype: DType): Tensor {
+/**
+ * The input on the device, as it came: uint8 pixels [N, H, W, 3], or normalised values [N, 3, H, W]. Call it in a scope:
+ * it may make tensors on the way.
+ */
+export function imageTensor(input: ImageInput, device: Device): Tensor {
   if (input instanceof Tensor) {
-    return fromTensor(input, device, dtype);
+    checkImages(input);
+    return input.device === device ? input : input.to({ device });
   }
   const array = typedArrayName(input);
   if (array === 'Float32Array') {
-    const images = imageCount(input, 'values');
-    return Tensor.from(input, [images, 3, side, side], { device, dtype });
+    return Tensor.from(input, [imageCount(input, 'values'), 3, side, side], { device });
   }
   if (array === 'Uint8Array') {
-    const images = imageCount(input, 'bytes');
-    const pixels = Tensor.from(input, [images, side, side, 3], { device });
-    return ops.normalizeImage(pixels, { ...imagenetNormalization, dtype });
+    return Tensor.from(input, [imageCount(input, 'bytes'), side, side, 3], { device });
   }
   throw new CudnnResnetError(
     'ERR_ARGUMENT',
@@ -44,7 +45,15 @@ export function imageTensor(input: ImageInput, device: Device, dtype: DType): Te
   );
 }
 
-function fromTensor(input: Tensor, device: Device, dtype: DType): Tensor {
+/** What {@link imageTensor} gives as [N, 3, H, W] of normalised values in the model's dtype. */
+export function normalizedImages(images: Tensor, dtype: DType): Tensor {
+  if (images.dtype === 'uint8') {
+    return ops.normalizeImage(images, { ...imagenetNormalization, dtype });
+  }
+  return images.dtype === dtype ? images : images.to({ dtype });
+}
+
+function checkImages(input: Tensor): void {
   const [, second, , fourth] = input.shape;
   const pixels = input.dtype === 'uint8';
   if (input.shape.length !== 4 || (pixels ? fourth : second) !== 3) {
@@ -53,11 +62,6 @@ function fromTensor(input: Tensor, device: Device, dtype: DType): Tensor {
       `expected images of shape ${pixels ? '[N, H, W, 3]' : '[N, 3, H, W]'}, got [${input.shape.join(', ')}]`,
     );
   }
-  const local = input.device === device ? input : input.to({ device });
-  if (pixels) {
-    return ops.normalizeImage(local, { ...imagenetNormalization, dtype });
-  }
-  return local.dtype === dtype ? local : local.to({ dtype });
 }
 
 function imageCount(input: Float32Array | Uint8Array, unit: string): number {

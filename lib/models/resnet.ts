@@ -1,4 +1,5 @@
 import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from '../abort.js';
+import { computeOptions } from '../compute-options.js';
 import type { Device } from '../device.js';
 import type { DType } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
@@ -9,7 +10,7 @@ import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { checkExtent } from '../nn/extent.js';
 import { Linear } from '../nn/linear.js';
-import { type LayerOptions, Module, placement } from '../nn/module.js';
+import { type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.js';
 import { ReLU } from '../nn/relu.js';
 import { Sequential } from '../nn/sequential.js';
@@ -20,7 +21,8 @@ import { startResidualInitialization, withoutValues } from '../weights/initializ
 import { readWeights } from '../weights/read.js';
 import { BasicBlock } from './basic-block.js';
 import { Bottleneck } from './bottleneck.js';
-import { type ImageInput, imageTensor } from './input.js';
+import { type ImageInput, imageTensor, normalizedImages } from './input.js';
+import { Programs } from './programs.js';
 
 /** Blocks per group, as in table 1 of "Deep Residual Learning for Image Recognition" (He et al., 2015). */
 const family = {
@@ -36,6 +38,11 @@ export interface ResNetOptions extends LayerOptions {
   numClasses?: number | undefined;
   /** Of the random weights that the model starts with; default 0. */
   seed?: number | undefined;
+  /**
+   * A folder of plans for this GPU, as `cudnn-resnet plan` writes it: the first `forward` need not compile them. Where
+   * they are for another GPU or another cuDNN they are not used, which is said once on stderr. Without effect on the CPU.
+   */
+  plans?: string | undefined;
 }
 
 /** The makings of a ResNet of one's own. */
@@ -85,15 +92,19 @@ export class ResNet extends Module {
   layer4: Sequential;
   avgpool: AdaptiveAvgPool2d;
   fc: Linear;
+  readonly #programs = new Programs(this);
 
   constructor(options: ResNetOptions & ResNetStructure) {
     super();
-    checkOptions('ResNet', options, ['block', 'layers', 'numClasses', 'seed', 'device', 'dtype']);
+    checkOptions('ResNet', options, ['block', 'layers', 'numClasses', 'seed', 'plans', ...layerOptionNames]);
     const { block, layers, numClasses = 1000, seed = 0 } = options;
     checkExtent('ResNet: numClasses', numClasses);
     checkExtent('ResNet: seed', seed, 0);
     const { device, dtype } = placement(options);
-    const place = { device, dtype };
+    const place = { device, dtype, ...computeOptions(options) };
+    if (options.plans !== undefined) {
+      device.usePlans(options.plans);
+    }
     const expansion = block === Bottleneck ? 4 : 1;
 
     let channels = 64;
@@ -127,26 +138,45 @@ export class ResNet extends Module {
 
   /** The class scores before softmax, [N, numClasses]. Returns at once; read them with `await logits.data()`. */
   override forward(x: ImageInput): Tensor {
-    return scope(() => this.fc.forward(this.features(x)));
+    return this.#run('forward', x, (images) => this.#logits(images));
   }
 
   /** The pooled embedding of each image, [N, 2048], or [N, 512] for ResNet-18 and 34. */
   features(x: ImageInput): Tensor {
-    return scope(() => {
-      let y = imageTensor(x, this.device, this.dtype);
-      y = convBatchNorm(y, this.conv1, this.bn1, { activation: 'relu' });
-      y = this.maxpool.forward(y);
-      y = this.layer1.forward(y);
-      y = this.layer2.forward(y);
-      y = this.layer3.forward(y);
-      y = this.layer4.forward(y);
-      return this.avgpool.forward(y).flatten();
-    });
+    return this.#run('features', x, (images) => this.#embedding(images));
   }
 
   /** The probability of each class, [N, numClasses]. */
   predict(x: ImageInput): Tensor {
-    return scope(() => this.forward(x).softmax());
+    return this.#run('predict', x, (images) => this.#logits(images).softmax());
+  }
+
+  #embedding(x: Tensor): Tensor {
+    let y = convBatchNorm(x, this.conv1, this.bn1, { activation: 'relu' });
+    y = this.maxpool.forward(y);
+    y = this.layer1.forward(y);
+    y = this.layer2.forward(y);
+    y = this.layer3.forward(y);
+    y = this.layer4.forward(y);
+    return this.avgpool.forward(y).flatten();
+  }
+
+  #logits(x: Tensor): Tensor {
+    return this.fc.forward(this.#embedding(x));
+  }
+
+  #run(name: string, x: ImageInput, fn: (images: Tensor) => Tensor): Tensor {
+    const { device, dtype } = this;
+    return scope(() =>
+      this.#programs.run(name, imageTensor(x, device), (images) =>
+        scope(() => fn(normalizedImages(images, dtype))),
+      ),
+    );
+  }
+
+  override dispose(): void {
+    this.#programs.clear();
+    super.dispose();
   }
 
   /**
@@ -233,12 +263,12 @@ export class ResNet extends Module {
     path: string,
     options: LoadOptions = {},
   ): Promise<M> {
-    checkOptions('load', options, ['device', 'dtype', ...abortOptionNames]);
-    const { device, dtype } = options;
-    return abortable('load', options, async (signal) => {
+    checkOptions('load', options, ['plans', ...layerOptionNames, ...abortOptionNames]);
+    const { signal: given, deadline, ...modelOptions } = options;
+    return abortable('load', { signal: given, deadline }, async (signal) => {
       const entries = await readWeights(path, { signal });
       const numClasses = entries.get('fc.weight')?.shape[0];
-      const model = withoutValues(() => new this({ device, dtype, numClasses }));
+      const model = withoutValues(() => new this({ ...modelOptions, numClasses }));
       try {
         await model.loadStateDictAsync(entries, { signal });
         return model;

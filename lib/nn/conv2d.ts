@@ -1,3 +1,4 @@
+import { type ComputeOptions, computeOptions } from '../compute-options.js';
 import { CudnnResnetError } from '../errors.js';
 import { native } from '../native.js';
 import * as ops from '../ops.js';
@@ -7,7 +8,7 @@ import { Tensor } from '../tensor.js';
 import { convolutionInitializer, initialTensor, uniformFanIn } from '../weights/initialize.js';
 import type { BatchNorm2d } from './batch-norm2d.js';
 import { checkExtent } from './extent.js';
-import { type LayerOptions, Module, placement } from './module.js';
+import { type LayerOptions, layerOptionNames, Module, placement } from './module.js';
 import { Parameter } from './parameter.js';
 import { pythonTuple } from './python.js';
 
@@ -39,6 +40,7 @@ export class Conv2d extends Module {
   readonly padding: readonly [number, number];
   readonly dilation: readonly [number, number];
   readonly groups: number;
+  readonly compute: ComputeOptions;
   #folded: Folded | undefined;
 
   constructor(
@@ -48,7 +50,7 @@ export class Conv2d extends Module {
     options: Conv2dLayerOptions = {},
   ) {
     super();
-    checkOptions('Conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', 'device', 'dtype']);
+    checkOptions('Conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', ...layerOptionNames]);
     this.inChannels = checkExtent('Conv2d: inChannels', inChannels);
     this.outChannels = checkExtent('Conv2d: outChannels', outChannels);
     this.kernelSize = pair('Conv2d: kernelSize', kernelSize);
@@ -62,6 +64,7 @@ export class Conv2d extends Module {
         `Conv2d: ${inChannels} input and ${outChannels} output channels do not divide into ${this.groups} groups`,
       );
     }
+    this.compute = computeOptions(options);
     const place = placement(options);
     const shape = [outChannels, inChannels / this.groups, ...this.kernelSize];
     this.weight = new Parameter(initialTensor(shape, convolutionInitializer(shape), place));
@@ -75,7 +78,7 @@ export class Conv2d extends Module {
 
   /** The convolution with an activation, or a tensor to add, in the same operation. */
   apply(x: Tensor, fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>): Tensor {
-    return ops.conv2d(x, this.weight, { ...this.geometry(), ...fused, bias: this.bias ?? undefined });
+    return ops.conv2d(x, this.weight, { ...this.attributes(), ...fused, bias: this.bias ?? undefined });
   }
 
   /** As {@link Conv2d.apply}, with `batchNorm` in inference folded into weight and bias. */
@@ -85,7 +88,7 @@ export class Conv2d extends Module {
     fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>,
   ): Tensor {
     const { weight, bias } = this.#foldedWith(batchNorm);
-    return ops.conv2d(x, weight, { ...this.geometry(), ...fused, bias });
+    return ops.conv2d(x, weight, { ...this.attributes(), ...fused, bias, algorithm: 'fast' });
   }
 
   override dispose(): void {
@@ -93,9 +96,9 @@ export class Conv2d extends Module {
     super.dispose();
   }
 
-  private geometry(): Pick<ops.Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'> {
-    const { stride, padding, dilation, groups } = this;
-    return { stride, padding, dilation, groups };
+  private attributes(): Omit<ops.Conv2dOptions, 'bias' | 'activation' | 'add'> {
+    const { stride, padding, dilation, groups, compute } = this;
+    return { stride, padding, dilation, groups, ...compute };
   }
 
   /** Computed once, and again when one of the tensors that it comes from has changed. */

@@ -1,9 +1,10 @@
+import { type ComputeOptions, computeOptions } from '../compute-options.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { initialTensor, uniformFanIn } from '../weights/initialize.js';
 import { checkExtent } from './extent.js';
-import { type LayerOptions, Module, placement } from './module.js';
+import { type LayerOptions, layerOptionNames, Module, placement } from './module.js';
 import { Parameter } from './parameter.js';
 import { pythonBool } from './python.js';
 
@@ -18,12 +19,14 @@ export class Linear extends Module {
   bias: Parameter | null;
   readonly inFeatures: number;
   readonly outFeatures: number;
+  readonly compute: ComputeOptions;
 
   constructor(inFeatures: number, outFeatures: number, options: LinearLayerOptions = {}) {
     super();
-    checkOptions('Linear', options, ['bias', 'device', 'dtype']);
+    checkOptions('Linear', options, ['bias', ...layerOptionNames]);
     this.inFeatures = checkExtent('Linear: inFeatures', inFeatures);
     this.outFeatures = checkExtent('Linear: outFeatures', outFeatures);
+    this.compute = computeOptions(options);
     const place = placement(options);
     const shape = [outFeatures, inFeatures];
     const initial = uniformFanIn(shape);
@@ -32,7 +35,7 @@ export class Linear extends Module {
   }
 
   override forward(x: Tensor): Tensor {
-    return ops.linear(x, this.weight, { bias: this.bias ?? undefined });
+    return ops.linear(x, this.weight, { ...this.compute, bias: this.bias ?? undefined });
   }
 
   protected override describeOptions(): string {

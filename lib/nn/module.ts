@@ -1,19 +1,23 @@
 import { setImmediate } from 'node:timers/promises';
+import { type ComputeOptions, computeOptionNames } from '../compute-options.js';
 import { type Device, type DeviceId, device } from '../device.js';
 import type { DType, WeightEntry } from '../dtype.js';
 import { checkOptions } from '../options.js';
+import { type Profile, type ProfileOptions, profile } from '../profile.js';
 import { registerOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import { Parameter } from './parameter.js';
 import { type StateDictionary, stateDictPlan, writeEntry } from './state-dict.js';
 
-/** Where a layer's parameters are made, and of what type. */
-export interface LayerOptions {
+/** Where a layer's parameters are made, of what type, and how it computes. */
+export interface LayerOptions extends ComputeOptions {
   /** Default `'auto'`: the first GPU, else the CPU. */
   device?: DeviceId | Device | undefined;
   /** Default `'float32'`. */
   dtype?: DType | undefined;
 }
+
+export const layerOptionNames = ['device', 'dtype', ...computeOptionNames] as const;
 
 /** The device and the dtype that {@link LayerOptions} ask for. */
 export function placement(options: LayerOptions): { device: Device; dtype: DType } {
@@ -91,6 +95,14 @@ export abstract class Module {
       options.signal?.throwIfAborted();
       writeEntry(tensor, entry);
     }
+  }
+
+  /**
+   * What each operation of `forward(x)` takes, by layer: print it, or write it as a trace. The operations run one by
+   * one and each is waited for. In training mode this moves the running statistics, as `forward` does.
+   */
+  profile(x: Parameters<this['forward']>[0], options?: ProfileOptions): Promise<Profile> {
+    return profile(this, x, options);
   }
 
   /** Training mode: batch norms use, and move, the statistics of the batch. */

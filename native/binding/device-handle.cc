@@ -11,6 +11,33 @@ namespace {
 
 const napi_type_tag tag{0x2f0c9e7d41b84a53, reinterpret_cast<uintptr_t>(&tag)};  // as TensorHandle's
 
+// An array of what `convert` makes of each.
+template <typename T, typename Convert>
+Napi::Array toArray(Napi::Env env, const std::vector<T>& list, const Convert& convert) {
+  Napi::Array array = Napi::Array::New(env, list.size());
+  for (uint32_t i = 0; i < list.size(); ++i) {
+    array[i] = convert(list[i]);
+  }
+  return array;
+}
+
+Napi::Value toJavaScript(Napi::Env env, const std::vector<Timing>& timings) {
+  const auto shape = [env](const Shape& extents) {
+    return toArray(env, extents,
+                   [env](int64_t extent) { return Napi::Number::New(env, static_cast<double>(extent)); });
+  };
+  return toArray(env, timings, [&](const Timing& timing) {
+    Napi::Object object = Napi::Object::New(env);
+    object.Set("layer", timing.layer);
+    object.Set("operation", timing.operation);
+    object.Set("inputs", toArray(env, timing.inputs, shape));
+    object.Set("outputs", toArray(env, timing.outputs, shape));
+    object.Set("begin", timing.begin);
+    object.Set("end", timing.end);
+    return object;
+  });
+}
+
 }  // namespace
 
 Napi::Function DeviceHandle::defineClass(Napi::Env env) {
@@ -23,12 +50,19 @@ Napi::Function DeviceHandle::defineClass(Napi::Env env) {
                          InstanceMethod<&DeviceHandle::pending>("pending"),
                          InstanceMethod<&DeviceHandle::ready>("ready"),
                          InstanceMethod<&DeviceHandle::setQueueLimit>("setQueueLimit"),
+                         InstanceMethod<&DeviceHandle::usePlans>("usePlans"),
+                         InstanceMethod<&DeviceHandle::startProfile>("startProfile"),
+                         InstanceMethod<&DeviceHandle::profileLayer>("profileLayer"),
+                         InstanceMethod<&DeviceHandle::endProfile>("endProfile"),
                      });
 }
 
 Napi::Value DeviceHandle::open(const Napi::CallbackInfo& info) {
-  Environment& environment = Environment::of(info.Env());
-  auto device = environment.device(string(info[0], "openDevice: id"));
+  return wrap(info.Env(), Environment::of(info.Env()).device(string(info[0], "openDevice: id")));
+}
+
+Napi::Object DeviceHandle::wrap(Napi::Env env, std::shared_ptr<Device> device) {
+  Environment& environment = Environment::of(env);
   environment.making = &device;
   const Napi::Object object = environment.deviceClass.New({});
   object.TypeTag(&tag);
@@ -105,9 +139,46 @@ Napi::Value DeviceHandle::setQueueLimit(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value DeviceHandle::startProfile(const Napi::CallbackInfo& info) {
+  device_->profiler = std::make_shared<Profiler>();
+  return info.Env().Undefined();
+}
+
+Napi::Value DeviceHandle::profileLayer(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    if (device_->profiler) {
+      device_->profiler->layer = string(info[0], "profileLayer: name");
+    }
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value DeviceHandle::endProfile(const Napi::CallbackInfo& info) {
+  const auto profiler = std::exchange(device_->profiler, nullptr);
+  return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+    device_->call([](Engine& engine) { engine.synchronize(); },
+                  [settle, profiler](const std::shared_ptr<const Error>& error) {
+                    settle([error, profiler](Napi::Env env, Environment::Promised&) -> Napi::Value {
+                      if (error) {
+                        throw Environment::of(env).toJavaScript(*error);
+                      }
+                      return toJavaScript(env, profiler ? profiler->timings : std::vector<Timing>{});
+                    });
+                  });
+  });
+}
+
 Napi::Value DeviceHandle::setMemoryLimit(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     device_->memory().limit = static_cast<size_t>(integer(info[0], "setMemoryLimit: bytes", 0));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value DeviceHandle::usePlans(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    device_->call([folder = string(info[0], "usePlans: folder")](Engine& engine) { engine.usePlans(folder); },
+                  [](const std::shared_ptr<const Error>&) {});  // a lost device says so at the next operation
     return info.Env().Undefined();
   });
 }

@@ -16,6 +16,8 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
   // openDevice(id): NativeDevice
   static Napi::Value open(const Napi::CallbackInfo& info);
 
+  static Napi::Object wrap(Napi::Env env, std::shared_ptr<Device> device);
+
   // Error(Argument) where `value` is no device.
   static DeviceHandle& from(const Napi::Value& value, const std::string& what);
 
@@ -32,6 +34,10 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
   Napi::Value pending(const Napi::CallbackInfo& info);
   Napi::Value ready(const Napi::CallbackInfo& info);
   Napi::Value setQueueLimit(const Napi::CallbackInfo& info);
+  Napi::Value usePlans(const Napi::CallbackInfo& info);
+  Napi::Value startProfile(const Napi::CallbackInfo& info);
+  Napi::Value profileLayer(const Napi::CallbackInfo& info);
+  Napi::Value endProfile(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Device> device_;
 };

@@ -21,8 +21,8 @@ void Environment::close() {
     device->close();
   }
   promised_.clear();
-  for (Napi::FunctionReference* reference :
-       {&tensorClass, &deviceClass, &errorClass, &arrayBufferClass_, &promiseClass_, &takeSettlers_}) {
+  for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &programClass, &errorClass,
+                                             &arrayBufferClass_, &promiseClass_, &takeSettlers_}) {
     reference->Reset();
   }
 }
@@ -45,6 +45,7 @@ std::shared_ptr<Device> Environment::device(const std::string& id) {
 }
 
 void Environment::release(std::shared_ptr<Device> device, TensorPtr tensor) {
+  tensor->abandoned = true;
   if (calls_ > 0) {
     released_.push_back({std::move(device), std::move(tensor)});
   } else {
@@ -58,6 +59,12 @@ Environment::Call::~Call() {
       device->release(std::move(tensor));
     }
   }
+}
+
+std::shared_ptr<Device> Environment::open(const DeviceDescription& description) {
+  const std::string name =
+      description.id + " " + std::to_string(devices_.size());  // an id that is no device's
+  return devices_.emplace(name, std::make_shared<Device>(description)).first->second;
 }
 
 Napi::Error Environment::toJavaScript(const Error& error) const {
@@ -101,12 +108,17 @@ Napi::Promise Environment::promise(const std::function<void(std::function<void(F
     completions_.Ref(env_);
   }
   const auto promised = promised_.insert(promised_.end(), std::exchange(starting_, {}));
-  start([completions = completions_, promised](Finish finish) {
-    auto completion = std::make_unique<Completion>(Completion{promised, std::move(finish)});
-    if (completions.NonBlockingCall(completion.get()) == napi_ok) {
-      (void)completion.release();  // complete() owns it now
-    }
-  });
+  try {
+    start([completions = completions_, promised](Finish finish) {
+      auto completion = std::make_unique<Completion>(Completion{promised, std::move(finish)});
+      if (completions.NonBlockingCall(completion.get()) == napi_ok) {
+        (void)completion.release();  // complete() owns it now
+      }
+    });
+  } catch (...) {
+    end(promised);
+    throw;
+  }
   return promise.As<Napi::Promise>();
 }
 
@@ -122,9 +134,13 @@ void Environment::complete(Napi::Env env, Napi::Function /*unused*/, Environment
   } catch (const Napi::Error& error) {
     owned->promised->reject.Call({error.Value()});
   }
-  self->promised_.erase(owned->promised);
-  if (self->promised_.empty()) {
-    self->completions_.Unref(env);
+  self->end(owned->promised);
+}
+
+void Environment::end(std::list<Promised>::iterator promised) {
+  promised_.erase(promised);
+  if (promised_.empty()) {
+    completions_.Unref(env_);
   }
 }
 

@@ -28,6 +28,7 @@ class Environment {
   // The classes of the handles, and JavaScript's class of errors.
   Napi::FunctionReference tensorClass;
   Napi::FunctionReference deviceClass;
+  Napi::FunctionReference programClass;
   Napi::FunctionReference errorClass;
 
   // What the constructor of a handle is to take, while one of ours is being made: JavaScript's `new` finds
@@ -55,6 +56,8 @@ class Environment {
 
   // Opened on first use. Throws Error(Device) where there is no such device.
   std::shared_ptr<Device> device(const std::string& id);
+  // One that is no other's.
+  std::shared_ptr<Device> open(const DeviceDescription& description);
 
   [[nodiscard]] Napi::Error toJavaScript(const Error& error) const;
 
@@ -77,6 +80,7 @@ class Environment {
     std::list<Promised>::iterator promised;
     Finish finish;
   };
+  void end(std::list<Promised>::iterator promised);
   static Napi::Value takeSettlers(const Napi::CallbackInfo& info);
   static void complete(Napi::Env env, Napi::Function unused, Environment* self, Completion* completion);
   using Completions = Napi::TypedThreadSafeFunction<Environment, Completion, complete>;

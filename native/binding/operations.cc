@@ -27,6 +27,22 @@ double epsilon(const Options& options) {
   return value;
 }
 
+ConvAlgorithm algorithm(const Options& options) {
+  const Napi::Value value = options.get("algorithm");
+  const std::string name = isAbsent(value) ? "direct" : string(value, options.what("algorithm"));
+  if (name != "direct" && name != "fast") {
+    throw Error(ErrorCode::Argument,
+                options.what("algorithm") + " must be 'direct' or 'fast', got '" + name + "'");
+  }
+  return name == "fast" ? ConvAlgorithm::Fast : ConvAlgorithm::Direct;
+}
+
+// What operations that multiply matrices take.
+ComputeOptions computeOptions(const Options& options) {
+  (void)options.boolean("deterministic", true);  // both engines always are
+  return {options.boolean("tf32", false), options.boolean("tune", false)};
+}
+
 Napi::Value pool(OperationCall& call, PoolKind kind) {
   const auto x = call.input("x");
   Pool2dAttributes a;
@@ -52,6 +68,8 @@ Napi::Value conv2d(const Napi::CallbackInfo& info) {
   a.dilation = call.pair("dilation", 1, {1, 1});
   a.groups = call.integer("groups", 1, 1);
   a.activation = call.activation("activation");
+  a.algorithm = algorithm(call);
+  a.compute = computeOptions(call);
   return call.output(
       conv2dShape(a, *x, *weight, bias.get(), add.get()), x->dtype,
       [=](Engine& engine, Tensor& y) { engine.conv2d(a, *x, *weight, bias.get(), add.get(), y); });
@@ -62,10 +80,9 @@ Napi::Value linear(const Napi::CallbackInfo& info) {
   const auto x = call.input("x");
   const auto weight = call.input("weight");
   const auto bias = call.optionalInput("bias");
-  const Activation activation = call.activation("activation");
-  return call.output(linearShape(*x, *weight, bias.get()), x->dtype, [=](Engine& engine, Tensor& y) {
-    engine.linear(activation, *x, *weight, bias.get(), y);
-  });
+  const LinearAttributes a{call.activation("activation"), computeOptions(call)};
+  return call.output(linearShape(*x, *weight, bias.get()), x->dtype,
+                     [=](Engine& engine, Tensor& y) { engine.linear(a, *x, *weight, bias.get(), y); });
 }
 
 Napi::Value batchNorm(const Napi::CallbackInfo& info) {
@@ -82,6 +99,7 @@ Napi::Value batchNorm(const Napi::CallbackInfo& info) {
 
 Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
   OperationCall call(info, "batchNormTraining");
+  call.notRecordable();
   const auto x = call.input("x");
   const BatchNormTensors tensors{call.input("runningMean"), call.input("runningVariance"),
                                  call.optionalInput("weight"), call.optionalInput("bias"), epsilon(call)};
@@ -93,27 +111,25 @@ Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
   if (batches && (batches->dtype != DType::Int64 || batches->size() != 1)) {
     throw Error(ErrorCode::DType, call.what("batchesTracked") + " must be one int64");
   }
-  return call.output(
-      x->shape, x->dtype,
-      [=](Engine& engine, Tensor& y) {
-        // The count is made first and put in its place last, so that all three statistics move or none does.
-        Tensor counted({}, DType::Int64);
-        if (batches) {
-          int64_t count = 0;
-          engine.download(*batches, &count);
-          ++count;
-          engine.upload(&count, counted);
-        }
-        engine.batchNormTraining(tensors.inputs(), momentum, *x, y);
-        if (batches) {
-          batches->storage = std::move(counted.storage);
-        }
-      },
-      false);
+  return call.output(x->shape, x->dtype, [=](Engine& engine, Tensor& y) {
+    // The count is made first and put in its place last, so that all three statistics move or none does.
+    Tensor counted({}, DType::Int64);
+    if (batches) {
+      int64_t count = 0;
+      engine.download(*batches, &count);
+      ++count;
+      engine.upload(&count, counted);
+    }
+    engine.batchNormTraining(tensors.inputs(), momentum, *x, y);
+    if (batches) {
+      batches->storage = std::move(counted.storage);
+    }
+  });
 }
 
 Napi::Value foldBatchNorm(const Napi::CallbackInfo& info) {
   OperationCall call(info, "foldBatchNorm");
+  call.notRecordable();
   const auto weight = call.input("weight");
   const auto bias = call.optionalInput("bias");
   const BatchNormTensors tensors{call.input("mean"), call.input("variance"),

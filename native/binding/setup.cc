@@ -1,6 +1,7 @@
 #include "binding/setup.h"
 
 #include "binding/environment.h"
+#include "binding/options.h"
 
 namespace cudnn_resnet {
 
@@ -33,6 +34,19 @@ Napi::Value diagnose(const Napi::CallbackInfo& info) {
     report += backend.report;
   }
   return Napi::String::New(info.Env(), report);
+}
+
+Napi::Value deviceProperties(const Napi::CallbackInfo& info) {
+  const std::string id = string(info[0], "deviceProperties: id");
+  for (const Backend& backend : backends()) {
+    for (const DeviceDescription& description : backend.devices) {
+      if (description.id == id && description.properties) {
+        return Napi::String::New(info.Env(), description.properties());
+      }
+    }
+  }
+  throw Error(ErrorCode::Device,
+              "'" + id + "' is no GPU that can be used here; diagnose() says what is missing");
 }
 
 }  // namespace cudnn_resnet

@@ -8,5 +8,6 @@ namespace cudnn_resnet {
 Napi::Value setup(const Napi::CallbackInfo& info);
 Napi::Value listDevices(const Napi::CallbackInfo& info);
 Napi::Value diagnose(const Napi::CallbackInfo& info);
+Napi::Value deviceProperties(const Napi::CallbackInfo& info);
 
 }  // namespace cudnn_resnet

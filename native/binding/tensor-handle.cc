@@ -51,9 +51,11 @@ TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
   }
   device_ = std::move(origin->device);
   tensor_ = std::move(origin->tensor);
-  ++device_->held.tensors;
-  device_->held.bytes += tensor_->bytes();
-  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(tensor_->bytes()));
+  if (!tensor_->recording) {
+    ++device_->held.tensors;
+    device_->held.bytes += tensor_->bytes();
+    Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(tensor_->bytes()));
+  }
 }
 
 TensorHandle::~TensorHandle() = default;
@@ -64,9 +66,11 @@ void TensorHandle::release(Napi::BasicEnv env) {
   if (tensor_ == nullptr) {
     return;
   }
-  --device_->held.tensors;
-  device_->held.bytes -= tensor_->bytes();
-  Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(tensor_->bytes()));
+  if (!tensor_->recording) {
+    --device_->held.tensors;
+    device_->held.bytes -= tensor_->bytes();
+    Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(tensor_->bytes()));
+  }
   env.GetInstanceData<Environment>()->release(device_, std::exchange(tensor_, nullptr));
 }
 

@@ -14,12 +14,29 @@ enum class Activation : uint8_t { None, Relu, Relu6, Sigmoid, Tanh, Gelu, Swish 
 
 using Pair = std::array<int64_t, 2>;  // height, width
 
+// How a convolution may be computed. Direct multiplies what the formula multiplies: integers small enough
+// come out exact. Fast leaves the choice to the engine, which may take Winograd's transform: float32 errors
+// grow to some 1e-6.
+enum class ConvAlgorithm : uint8_t { Direct, Fast };
+// What the caller lets an engine do. One that has no use for it computes as ever.
+struct ComputeOptions {
+  bool tf32 = false;  // multiply float32 with ten bits of mantissa, several times faster
+  bool tune = false;  // time several ways of computing it at its first use, and keep the fastest
+};
+
 struct Conv2dAttributes {
   Pair stride{1, 1};
   Pair padding{0, 0};
   Pair dilation{1, 1};
   int64_t groups = 1;
   Activation activation = Activation::None;
+  ConvAlgorithm algorithm = ConvAlgorithm::Direct;
+  ComputeOptions compute;
+};
+
+struct LinearAttributes {
+  Activation activation = Activation::None;
+  ComputeOptions compute;
 };
 
 enum class PoolKind : uint8_t { Max, AverageIncludingPadding, AverageExcludingPadding };

@@ -4,9 +4,11 @@
 #include <bit>
 #include <cstdint>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "core/error.h"
+#include "core/exchanged.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -24,6 +26,19 @@ size_t roundedUp(size_t bytes) {
 
 }  // namespace
 
+struct CachingAllocator::Trace {
+  std::vector<Lifetime> blocks;
+  std::unordered_map<void*, size_t> held;  // which block stands where
+  size_t moment = 0;
+};
+
+struct CachingAllocator::Placement {
+  const std::vector<Lifetime>& traced;
+  const ArenaPlan& plan;
+  std::byte* arena;
+  size_t next = 0;
+};
+
 Block::Block(Block&& other) noexcept
     : allocator_(std::move(other.allocator_)),
       pointer_(std::exchange(other.pointer_, nullptr)),
@@ -37,7 +52,7 @@ Block& Block::operator=(Block&& other) noexcept {
 }
 
 Block::~Block() {
-  if (pointer_ != nullptr) {
+  if (pointer_ != nullptr && allocator_) {
     allocator_->release(pointer_, bytes_);
   }
 }
@@ -45,39 +60,73 @@ Block::~Block() {
 Block CachingAllocator::allocate(size_t bytes) {
   const size_t size =
       bytes <= SIZE_MAX / 2 ? roundedUp(bytes) : SIZE_MAX;  // rounding up must not wrap around
-  void* pointer = nullptr;
+  if (placement_ != nullptr) {
+    const size_t block = placement_->next++;
+    if (block >= placement_->traced.size() || placement_->traced[block].bytes != size) {
+      throw Error(ErrorCode::Native, "a recorded program allocated otherwise than when it was planned");
+    }
+    return {nullptr, placement_->arena + placement_->plan.offsets[block], size};
+  }
+  void* pointer = obtain(size);
+  if (pointer == nullptr && reclaim_) {
+    reclaim_();
+    pointer = obtain(size);
+  }
+  if (pointer == nullptr) {
+    const bool limited = size > use_->limit || use_->used > use_->limit - size;
+    throw Error(ErrorCode::OutOfMemory,
+                "no memory for " + std::to_string(bytes) + " bytes: " + std::to_string(use_->used) +
+                    " are in use" +
+                    (limited ? ", the device's limit is " + std::to_string(use_->limit) : "") +
+                    "; dispose of tensors, take a smaller batch" +
+                    (limited ? ", or raise the limit with setMemoryLimit()" : ""));
+  }
+  use_->used += size;
+  use_->peak = std::max<size_t>(use_->peak, use_->used);
+  Block block{shared_from_this(), pointer, size};
+  if (trace_ != nullptr) {
+    trace_->held[pointer] = trace_->blocks.size();
+    trace_->blocks.push_back({size, trace_->moment++, SIZE_MAX});
+  }
+  return block;
+}
+
+// A kept block of this size, or a new one; nullptr where neither can be had.
+void* CachingAllocator::obtain(size_t size) {
   if (const auto found = kept_.find(size); found != kept_.end() && use_->used + size <= use_->limit) {
-    pointer = found->second.back();
+    void* pointer = found->second.back();
     found->second.pop_back();
     if (found->second.empty()) {
       kept_.erase(found);
     }
-  } else {
-    if (size > use_->limit || use_->reserved > use_->limit - size) {
-      trim();
-    }
-    const bool fits = size != SIZE_MAX && size <= use_->limit && use_->reserved <= use_->limit - size;
-    pointer = fits ? raw_->allocate(size) : nullptr;
-    if (pointer == nullptr && fits) {
-      trim();
-      pointer = raw_->allocate(size);
-    }
-    if (pointer == nullptr) {
-      throw Error(ErrorCode::OutOfMemory,
-                  "no memory for " + std::to_string(bytes) + " bytes: " + std::to_string(use_->used) +
-                      " are in use" + (fits ? "" : ", the device's limit is " + std::to_string(use_->limit)) +
-                      "; dispose of tensors, take a smaller batch" +
-                      (fits ? "" : ", or raise the limit with setMemoryLimit()"));
-    }
+    return pointer;
+  }
+  const auto fits = [&] { return size <= use_->limit && use_->reserved <= use_->limit - size; };
+  if (!fits()) {
+    trim();
+  }
+  if (size == SIZE_MAX || !fits()) {
+    return nullptr;
+  }
+  void* pointer = raw_->allocate(size);
+  if (pointer == nullptr) {
+    trim();
+    pointer = raw_->allocate(size);
+  }
+  if (pointer != nullptr) {
     use_->reserved += size;
   }
-  use_->used += size;
-  use_->peak = std::max<size_t>(use_->peak, use_->used);
-  return {shared_from_this(), pointer, size};
+  return pointer;
 }
 
 void CachingAllocator::release(void* pointer, size_t bytes) noexcept {
   use_->used -= bytes;
+  if (trace_ != nullptr) {
+    if (const auto found = trace_->held.find(pointer); found != trace_->held.end()) {
+      trace_->blocks[found->second].last = trace_->moment++;
+      trace_->held.erase(found);
+    }
+  }
   try {
     kept_[bytes].push_back(pointer);
   } catch (const std::bad_alloc&) {
@@ -94,6 +143,35 @@ void CachingAllocator::trim() noexcept {
     }
   }
   kept_.clear();
+}
+
+std::vector<Lifetime> CachingAllocator::trace(const std::function<void()>& work) {
+  Trace trace;
+  {
+    const Exchanged running(trace_, &trace);
+    work();
+  }
+  for (const auto& [pointer, block] : trace.held) {
+    trace.blocks[block].last = trace.moment;
+  }
+  return std::move(trace.blocks);
+}
+
+void CachingAllocator::place(const std::vector<Lifetime>& traced, const ArenaPlan& plan, const Block& arena,
+                             const std::function<void()>& work) {
+  Placement placement{traced, plan, static_cast<std::byte*>(arena.get())};
+  const Exchanged running(placement_, &placement);
+  work();
+}
+
+CachingAllocator::Apart::Apart(CachingAllocator& allocator) noexcept
+    : allocator_(allocator),
+      trace_(std::exchange(allocator.trace_, nullptr)),
+      placement_(std::exchange(allocator.placement_, nullptr)) {}
+
+CachingAllocator::Apart::~Apart() {
+  allocator_.trace_ = trace_;
+  allocator_.placement_ = placement_;
 }
 
 }  // namespace cudnn_resnet

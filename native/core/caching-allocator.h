@@ -4,9 +4,13 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
+
+#include "core/arena-planner.h"
 
 namespace cudnn_resnet {
 
@@ -32,7 +36,8 @@ struct MemoryUse {
 
 class CachingAllocator;
 
-// A block of memory, given back to its allocator at the end.
+// A block of memory, given back to its allocator at the end; one without an allocator is a view of memory
+// that something else holds.
 class Block {
  public:
   Block() = default;
@@ -54,6 +59,9 @@ class Block {
 // Not for several threads at once: the queue's thread, and after its end the thread that takes the
 // environment down.
 class CachingAllocator : public std::enable_shared_from_this<CachingAllocator> {
+  struct Trace;
+  struct Placement;
+
  public:
   CachingAllocator(std::unique_ptr<RawMemory> raw, std::shared_ptr<MemoryUse> use)
       : raw_(std::move(raw)), use_(std::move(use)) {}
@@ -67,13 +75,41 @@ class CachingAllocator : public std::enable_shared_from_this<CachingAllocator> {
   // Gives every block that is not in use back.
   void trim() noexcept;
 
+  // Called before an allocation fails: it may free blocks.
+  void onShortage(std::function<void()> reclaim) { reclaim_ = std::move(reclaim); }
+
+  // Runs `work` and says what it allocated, in order, and how long it held each block.
+  [[nodiscard]] std::vector<Lifetime> trace(const std::function<void()>& work);
+
+  // Runs `work`, which allocates as it did when it was traced: each block is a view of its place in `arena`.
+  void place(const std::vector<Lifetime>& traced, const ArenaPlan& plan, const Block& arena,
+             const std::function<void()>& work);
+
+  // While it lives, blocks are neither traced nor placed: for what stays behind when the work is done.
+  class Apart {
+   public:
+    explicit Apart(CachingAllocator& allocator) noexcept;
+    Apart(const Apart&) = delete;
+    Apart& operator=(const Apart&) = delete;
+    ~Apart();
+
+   private:
+    CachingAllocator& allocator_;
+    Trace* trace_;
+    Placement* placement_;
+  };
+
  private:
   friend class Block;
+  [[nodiscard]] void* obtain(size_t size);
   void release(void* pointer, size_t bytes) noexcept;
 
   std::unique_ptr<RawMemory> raw_;
   std::shared_ptr<MemoryUse> use_;
   std::map<size_t, std::vector<void*>> kept_;  // by size
+  std::function<void()> reclaim_;
+  Trace* trace_ = nullptr;          // while trace() runs
+  Placement* placement_ = nullptr;  // while place() runs
 };
 
 }  // namespace cudnn_resnet

@@ -1,6 +1,9 @@
 #include "core/device.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "core/recording.h"
 
 namespace cudnn_resnet {
 
@@ -14,16 +17,35 @@ constexpr size_t memoryShare = 4;
 }  // namespace
 
 Device::Device(const DeviceDescription& description)
-    : id_(description.id), backlog_({mostOperations, description.memory / memoryShare}) {
+    : id_(description.id),
+      backlog_({mostOperations, description.memory / memoryShare}),
+      open_(description.open) {
   memory_.use = std::make_shared<MemoryUse>();
   memory_.use->limit = description.memory;
-  queue_.post([this, open = description.open] {
+  queue_.post([this] {
     try {
-      engine_ = open(memory_);
-    } catch (...) {
-      lost_ = std::make_shared<Error>(currentError());
+      openEngine();
+    } catch (...) {  // whoever needs the engine is told
     }
   });
+}
+
+void Device::openEngine() {
+  if (engine_) {
+    return;
+  }
+  try {
+    engine_ = open_(memory_);
+    if (memory_.allocator) {
+      memory_.allocator->onShortage([this] { forgetPrograms(); });
+    }
+  } catch (...) {
+    auto error = std::make_shared<Error>(currentError());
+    if (error->code() != ErrorCode::OutOfMemory) {
+      lost_ = error;
+    }
+    throw;
+  }
 }
 
 std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& inputs,
@@ -31,17 +53,11 @@ std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& input
   if (lost_) {
     return lost_;
   }
-  for (const auto& input : inputs) {
-    if (input->error) {
-      return input->error;
-    }
-    if (!input->storage) {
-      return std::make_shared<Error>(ErrorCode::Weights,
-                                     "a tensor of shape " + text(input->shape) +
-                                         " was made without values and none were loaded into it");
-    }
-  }
   try {
+    for (const auto& input : inputs) {
+      checkReadable(*input);
+    }
+    openEngine();
     run(*engine_);
     return nullptr;
   } catch (...) {
@@ -64,6 +80,14 @@ void Device::checkFits(const Tensor& y) const {
 }
 
 void Device::submit(Operation submitted) {
+  if (const auto recording = Recording::of(submitted)) {
+    recording->append(std::move(submitted));
+    return;
+  }
+  if (profiler) {
+    submitted.run =
+        profiler->timed(submitted.name, submitted.inputs, submitted.outputs, std::move(submitted.run));
+  }
   auto queued = std::make_shared<QueuedOperation>(std::move(submitted));
   for (const auto& input : queued->operation.inputs) {
     ++input->pendingReads;
@@ -126,6 +150,10 @@ void Device::cancel(const TensorPtr& x) {
 
 void Device::read(const TensorPtr& x, std::function<void(Engine&)> run,
                   std::function<void(std::shared_ptr<const Error>)> done) {
+  if (x->recording) {
+    throw Error(ErrorCode::Argument,
+                "a tensor that is being recorded has no values yet: return it, and run the program");
+  }
   ++x->pendingReads;
   backlog_.enter(x->bytes());
   queue_.post([this, inputs = std::vector{x}, run = std::move(run), done = std::move(done)] {
@@ -145,8 +173,43 @@ void Device::release(TensorPtr tensor) {
   queue_.post([tensor = std::move(tensor)] {});
 }
 
+void Device::release(std::shared_ptr<Program> program) {
+  queue_.post([program = std::move(program)] {});
+}
+
+void Device::run(const std::shared_ptr<Program>& program, std::vector<TensorPtr> arguments,
+                 std::vector<TensorPtr> results) {
+  Operation operation{arguments, results, {}, /*recordable=*/false, "program"};
+  operation.run = [this, program, arguments = std::move(arguments),
+                   results = std::move(results)](Engine& engine) {
+    std::erase_if(programs_, [](const auto& known) { return known.expired(); });
+    if (std::ranges::none_of(programs_, [&](const auto& known) { return known.lock() == program; })) {
+      programs_.push_back(program);
+    }
+    running_ = program.get();
+    try {
+      program->run(engine, arguments, results);
+    } catch (...) {
+      running_ = nullptr;
+      throw;
+    }
+    running_ = nullptr;
+  };
+  operation.pure = true;
+  submit(std::move(operation));
+}
+
+void Device::forgetPrograms() noexcept {
+  for (const auto& known : programs_) {
+    if (const auto program = known.lock(); program && program.get() != running_) {
+      program->forget();
+    }
+  }
+}
+
 void Device::trim() {
   queue_.post([this] {
+    forgetPrograms();
     if (memory_.allocator) {
       memory_.allocator->trim();
     }

@@ -10,18 +10,12 @@
 
 #include "core/backend.h"
 #include "core/backlog.h"
+#include "core/operation.h"
+#include "core/profiler.h"
+#include "core/program.h"
 #include "core/queue.h"
 
 namespace cudnn_resnet {
-
-// One step for an engine.
-struct Operation {
-  std::vector<TensorPtr> inputs;   // the first error among these is passed on to the outputs
-  std::vector<TensorPtr> outputs;  // given a storage by `run`, or an error
-  std::function<void(Engine&)> run;
-  bool pure = false;     // it gives new tensors their values and does nothing else
-  size_t hostBytes = 0;  // of the host's memory, that it holds while it waits
-};
 
 // An operation on its way through the queue.
 struct QueuedOperation {
@@ -48,10 +42,19 @@ class Device {
     size_t bytes = 0;
   } held;
 
-  // Runs after all that was submitted before.
+  // Where there is one, it is told what operations take; only the thread of JavaScript touches it.
+  std::shared_ptr<Profiler> profiler;
+
+  // Runs after all that was submitted before; or is noted, where it is part of a program that is being
+  // recorded.
   void submit(Operation operation);
 
+  // Runs a program of this device: `results` are given its outputs.
+  void run(const std::shared_ptr<Program>& program, std::vector<TensorPtr> arguments,
+           std::vector<TensorPtr> results);
+
   // Runs `run` on the queue's thread; `done` is told there of an error in it or in `x`, if there was one.
+  // Throws Error(Argument) where x stands for a value of a program that is being recorded.
   void read(const TensorPtr& x, std::function<void(Engine&)> run,
             std::function<void(std::shared_ptr<const Error>)> done);
 
@@ -62,9 +65,10 @@ class Device {
   // Error(Aborted). Does nothing where something else needs x, or x has its values.
   void cancel(const TensorPtr& x);
 
-  // Drops a reference to a tensor where storage may be freed: on the queue's thread, after what still uses
-  // it.
+  // Drops a reference to a tensor, or a program, where storage may be freed: on the queue's thread, after
+  // what still uses it.
   void release(TensorPtr tensor);
+  void release(std::shared_ptr<Program> program);
 
   // Gives memory that is kept for reuse back to the system.
   void trim();
@@ -75,6 +79,11 @@ class Device {
  private:
   void checkFits(const Tensor& y) const;
 
+  // Opens the engine where it is not open: at the start, and again where there was no memory for it then.
+  void openEngine();
+  // Frees what the programs that do not run now have captured.
+  void forgetPrograms() noexcept;
+
   // nullptr where all went well.
   std::shared_ptr<const Error> attempt(const std::vector<TensorPtr>& inputs,
                                        const std::function<void(Engine&)>& run);
@@ -82,10 +91,13 @@ class Device {
   std::string id_;
   EngineMemory memory_;
   Backlog backlog_;
+  std::function<std::unique_ptr<Engine>(EngineMemory&)> open_;
 
   // Only the queue's thread touches these.
   std::unique_ptr<Engine> engine_;
   std::shared_ptr<const Error> lost_;  // set by the first error that the device cannot recover from
+  std::vector<std::weak_ptr<Program>> programs_;  // that have run
+  Program* running_ = nullptr;
 
   Queue queue_;  // last, so that its thread ends before the rest goes
 };

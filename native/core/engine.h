@@ -8,6 +8,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "core/attributes.h"
@@ -28,6 +31,16 @@ struct TopK {
   std::vector<float> values;
 };
 
+// Work that was captured, to be run again and again with all its results in the same places.
+class Replay {
+ public:
+  Replay() = default;
+  Replay(const Replay&) = delete;
+  Replay& operator=(const Replay&) = delete;
+  virtual ~Replay() = default;
+  virtual void run() = 0;
+};
+
 class Engine {
  public:
   Engine() = default;
@@ -41,12 +54,23 @@ class Engine {
   virtual void zeros(Tensor& y) = 0;
   virtual void cast(Tensor& x, Tensor& y) = 0;     // y has x's shape and another dtype
   virtual void reshape(Tensor& x, Tensor& y) = 0;  // y has x's dtype and another shape, or the same: a copy
+  // y, of x's shape and dtype, is given x's values: in its own storage and layout where it has one, else in a
+  // new storage with x's layout.
+  virtual void copy(Tensor& x, Tensor& y) = 0;
+  // y, of x's shape and dtype, is given a storage that shows x's memory, which must outlive it.
+  virtual void alias(Tensor& x, Tensor& y) = 0;
+
+  // Captures what `work` asks of this engine; nothing of it need be computed. `work` may be called more than
+  // once and must ask for the same each time. What it allocates is held by the result. nullptr where this
+  // engine cannot.
+  virtual std::unique_ptr<Replay> capture(const std::function<void()>& work) = 0;
 
   // y = activation(convolution(x, weight) + bias + add)
   virtual void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
                       Tensor* add, Tensor& y) = 0;
   // y = activation(x · weightᵀ + bias), weight [out, in]
-  virtual void linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) = 0;
+  virtual void linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
+                      Tensor& y) = 0;
   virtual void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) = 0;
   // Normalises by the statistics of the batch and moves the running ones (`inputs.mean`, `inputs.variance`)
   // towards them in place: running += momentum · (batch - running), the variance unbiased.
@@ -59,6 +83,10 @@ class Engine {
   virtual void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) = 0;
   virtual TopK topK(Tensor& x,
                     int64_t k) = 0;  // per row of [N, C]; equal values by lower index, NaN greatest
+
+  // From now on looks for what it would have to compile in a folder that holds it compiled, where this engine
+  // compiles anything.
+  virtual void usePlans(const std::string& /*folder*/) {}
 
   // Waits until all that was asked for has been computed.
   virtual void synchronize() = 0;

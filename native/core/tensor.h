@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <memory>
 
 #include "core/dtype.h"
@@ -13,19 +14,38 @@ namespace cudnn_resnet {
 // The memory behind a tensor, in a layout that only its engine knows.
 class Storage {
  public:
-  Storage() = default;
+  Storage() : revision_(next()) {}
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
   virtual ~Storage() = default;
+
+  // Another number for every storage, and for each place that its values have been in: what holds on to a
+  // place can tell whether it is still the one.
+  [[nodiscard]] uint64_t revision() const noexcept { return revision_; }
+
+ protected:
+  void moved() noexcept { revision_ = next(); }
+
+ private:
+  static uint64_t next() noexcept {
+    static std::atomic<uint64_t> last{0};
+    return ++last;
+  }
+  uint64_t revision_;
 };
 
 struct QueuedOperation;
+class Recording;
 
 struct Tensor {
   Tensor(Shape shapeOfTensor, DType dtypeOfTensor) : shape(std::move(shapeOfTensor)), dtype(dtypeOfTensor) {}
 
   const Shape shape;
   const DType dtype;
+
+  // Of a tensor that stands for values of a program which is being recorded, or was; only the thread of
+  // JavaScript touches it.
+  std::shared_ptr<Recording> recording;
 
   // What the thread of JavaScript tells the queue's: nothing more can ask for this tensor; so many queued
   // operations read it. An operation for which `lastRead()` holds may write its result into this tensor's
@@ -48,5 +68,8 @@ struct Tensor {
 };
 
 using TensorPtr = std::shared_ptr<Tensor>;
+
+// Throws the error of the operation that should have written x, and Error(Weights) where none has.
+void checkReadable(const Tensor& x);
 
 }  // namespace cudnn_resnet

@@ -1,6 +1,9 @@
 #include "cpu/engine.h"
 
 namespace cudnn_resnet::cpu {
+
+using format_tag = dnnl::memory::format_tag;
+
 namespace {
 
 dnnl::memory::dims dims(const Pair& pair) { return {pair[0], pair[1]}; }
@@ -40,6 +43,16 @@ bool hasWindowInPadding(const Conv2dAttributes& a, const Tensor& x, const Tensor
   return false;
 }
 
+// Whether Winograd's transform saves more multiplications than it costs in reading its larger weights, up to
+// four times the size: measured, it pays from images of about 12×12 on, and never for 7×7.
+bool winsWithWinograd(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight, const Tensor& y) {
+  const bool transformable = weight.shape[2] == 3 && weight.shape[3] == 3 && a.stride == Pair{1, 1} &&
+                             a.dilation == Pair{1, 1} && a.groups == 1 && x.shape[1] % 16 == 0 &&
+                             y.shape[1] % 16 == 0;
+  constexpr int64_t fewestPixels = 144;
+  return transformable && y.shape[2] * y.shape[3] >= fewestPixels;
+}
+
 }  // namespace
 
 void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
@@ -60,24 +73,15 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
     activate(a.activation, y, y);
     return;
   }
-  const DType type = computeType(x.dtype);
-  const auto any = [](const Shape& shape, DType dtype) {
-    return Layout(shape, onednnType(dtype), dnnl::memory::format_tag::any);
-  };
-  const auto key =
-      Key('c').with(a).with(type).with(x.shape).with(weight.shape).with(bias != nullptr).with(add != nullptr);
+  const auto key = Key('c')
+                       .with(a)
+                       .with(computeType(x.dtype))
+                       .with(x.shape)
+                       .with(weight.shape)
+                       .with(bias != nullptr)
+                       .with(add != nullptr);
   const auto& primitive = compiled(key.text(), [&]() -> Compiled {
-    Shape weightShape = weight.shape;
-    if (a.groups > 1) {
-      weightShape[0] /= a.groups;
-      weightShape.insert(weightShape.begin(), a.groups);
-    }
-    const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
-    const auto chosen = describe<dnnl::convolution_forward>(
-        engine_, fused(attributes(), add != nullptr, a.activation), prop_kind::forward_inference,
-        algorithm::convolution_direct, any(x.shape, type), any(weightShape, type), biasLayout,
-        any(y.shape, type), dims(a.stride), dilates(a.dilation), dims(a.padding),
-        paddingAfter(a, x, weight, y));
+    const auto chosen = chooseConv2d(a, x, weight, bias, add != nullptr, y);
     return {dnnl::convolution_forward(chosen), chosen.src_desc(), chosen.weights_desc(), chosen.dst_desc(),
             chosen.scratchpad_desc()};
   });
@@ -93,6 +97,45 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
   arguments[DNNL_ARG_DST] = view(result);
   execute(primitive, std::move(arguments));
   store(std::move(result), y);
+}
+
+dnnl::convolution_forward::primitive_desc CpuEngine::chooseConv2d(const Conv2dAttributes& a, const Tensor& x,
+                                                                  const Tensor& weight, const Tensor* bias,
+                                                                  bool add, const Tensor& y) const {
+  const DType type = computeType(x.dtype);
+  const bool fast =
+      a.algorithm == ConvAlgorithm::Fast && hasWinograd_ && type == DType::Float32 && a.groups == 1;
+  // Winograd works in blocks of 16 channels. All of a network is kept so, for a reorder costs more than is
+  // won.
+  const auto layout = [&](const Shape& shape) {
+    const bool image = shape[1] <= 3;
+    const auto tag = fast && shape[1] % 16 == 0 ? format_tag::nChw16c
+                     : fast && image            ? format_tag::nchw
+                                                : format_tag::any;
+    return Layout(shape, onednnType(type), tag);
+  };
+  Shape weightShape = weight.shape;
+  if (a.groups > 1) {
+    weightShape[0] /= a.groups;
+    weightShape.insert(weightShape.begin(), a.groups);
+  }
+  const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
+  const auto describeAs = [&](algorithm kind) {
+    return describe<dnnl::convolution_forward>(
+        engine_, fused(attributes(), add, a.activation), prop_kind::forward_inference, kind, layout(x.shape),
+        Layout(weightShape, onednnType(type), format_tag::any), biasLayout, layout(y.shape), dims(a.stride),
+        dilates(a.dilation), dims(a.padding), paddingAfter(a, x, weight, y));
+  };
+  if (fast && winsWithWinograd(a, x, weight, y)) {
+    try {
+      return describeAs(algorithm::convolution_winograd);
+    } catch (const dnnl::error& error) {
+      if (error.status != dnnl_unimplemented) {
+        throw;
+      }
+    }
+  }
+  return describeAs(algorithm::convolution_direct);
 }
 
 // What the convolution adds to stands in its output before it runs: the residual's own memory where nothing

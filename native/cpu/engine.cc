@@ -5,6 +5,8 @@
 #include <cstring>
 #include <utility>
 
+#include "core/exchanged.h"
+
 namespace cudnn_resnet::cpu {
 namespace {
 
@@ -47,6 +49,11 @@ void copyInParallel(const void* from, void* to, size_t bytes) {
   });
 }
 
+Error translated(const dnnl::error& error) {
+  return {error.status == dnnl_out_of_memory ? ErrorCode::OutOfMemory : ErrorCode::Backend,
+          std::string("oneDNN: ") + error.message};
+}
+
 CpuStorage& storageOf(const Tensor& x) { return static_cast<CpuStorage&>(*x.storage); }
 
 bool knownToOnednn(DType dtype) { return dtype == DType::Float32 || dtype == DType::BFloat16; }
@@ -73,11 +80,34 @@ Layout plain(const Shape& shape, DType dtype) {
                        : Layout(shape, onednnType(dtype), strides);
 }
 
+namespace {
+
+// Whether this oneDNN has Winograd's transform for this processor: of the 3.x, none has it for AVX-512.
+bool findsWinograd(const dnnl::engine& engine) {
+  const auto layout = [](dnnl::memory::format_tag tag) {
+    return Layout({1, 64, 28, 28}, dnnl::memory::data_type::f32, tag);
+  };
+  try {
+    const auto blocked = layout(dnnl::memory::format_tag::nChw16c);
+    (void)describe<dnnl::convolution_forward>(
+        engine, dnnl::primitive_attr(), prop_kind::forward_inference, algorithm::convolution_winograd,
+        blocked, Layout({64, 64, 3, 3}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any),
+        Layout(), blocked, dnnl::memory::dims{1, 1}, dnnl::memory::dims{0, 0}, dnnl::memory::dims{1, 1},
+        dnnl::memory::dims{1, 1});
+    return true;
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
+}  // namespace
+
 CpuEngine::CpuEngine(EngineMemory& memory)
     : engine_(dnnl::engine::kind::cpu, 0),
       stream_(engine_),
       allocator_(std::make_shared<CachingAllocator>(std::make_unique<HostMemory>(), memory.use)),
-      computesBfloat16_(dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core) {
+      computesBfloat16_(dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core),
+      hasWinograd_(findsWinograd(engine_)) {
   memory.allocator = allocator_;
 }
 
@@ -110,8 +140,15 @@ const Compiled& CpuEngine::compiled(const std::string& key, const std::function<
   try {
     return compiled_.emplace(key, compile()).first->second;
   } catch (const dnnl::error& error) {
-    throw Error(error.status == dnnl_out_of_memory ? ErrorCode::OutOfMemory : ErrorCode::Backend,
-                std::string("oneDNN: ") + error.message);
+    throw translated(error);
+  }
+}
+
+void CpuEngine::perform(std::function<void()> step) {
+  if (captured_ != nullptr) {
+    captured_->push_back(std::move(step));
+  } else {
+    step();
   }
 }
 
@@ -121,13 +158,14 @@ void CpuEngine::execute(const Compiled& compiled, Arguments arguments) {
     scratchpad = allocate(compiled.scratchpad);
     arguments[DNNL_ARG_SCRATCHPAD] = view(scratchpad);
   }
-  try {
-    compiled.primitive.execute(stream_, arguments);
-    stream_.wait();
-  } catch (const dnnl::error& error) {
-    throw Error(error.status == dnnl_out_of_memory ? ErrorCode::OutOfMemory : ErrorCode::Backend,
-                std::string("oneDNN: ") + error.message);
-  }
+  perform([primitive = compiled.primitive, arguments = std::move(arguments), stream = stream_]() mutable {
+    try {
+      primitive.execute(stream, arguments);
+      stream.wait();
+    } catch (const dnnl::error& error) {
+      throw translated(error);
+    }
+  });
 }
 
 void CpuEngine::reorder(const dnnl::memory& from, const dnnl::memory& to) {
@@ -158,8 +196,10 @@ dnnl::memory CpuEngine::in(const Layout& layout, Tensor& x, Buffer& holder) {
     source = view(*storage.layout(), storage.data());
   } else {
     widened = allocate(plain(x.shape, DType::Float32));
-    convertInParallel(storage.data(), x.dtype, widened.block.get(), DType::Float32,
-                      static_cast<size_t>(x.size()));
+    perform([from = storage.data(), type = x.dtype, to = widened.block.get(),
+             count = static_cast<size_t>(x.size())] {
+      convertInParallel(from, type, to, DType::Float32, count);
+    });
     source = view(widened);
   }
   if (dimensions(source.get_desc()) != dimensions(layout)) {
@@ -189,13 +229,28 @@ dnnl::memory CpuEngine::packed(const Layout& layout, Tensor& weight) {
   if (storage.layout() == layout) {
     return view(layout, storage.data());
   }
-  for (const Buffer& buffer : storage.packed) {
+  for (const Buffer& buffer : storage.packed()) {
     if (buffer.layout == layout) {
       return view(buffer);
     }
   }
+  // This stays with the tensor: it is no part of a computation that is being captured.
+  const CachingAllocator::Apart apart(*allocator_);
+  const Exchanged<Steps*> now(captured_, nullptr);
   Buffer holder;
-  dnnl::memory result = in(layout, weight, holder);
+  Buffer ordered;
+  dnnl::memory result;
+  if (const Layout inOrder = plain(weight.shape, DType::Float32);
+      !isBlocked(layout) && storage.layout() && *storage.layout() != inOrder) {
+    // oneDNN makes a layout that is no rearrangement from C order only.
+    ordered = allocate(inOrder);
+    reorder(view(*storage.layout(), storage.data()), view(ordered));
+    holder = allocate(layout);
+    reorder(view(ordered), view(holder));
+    result = view(holder);
+  } else {
+    result = in(layout, weight, holder);
+  }
   if (holder.block.get() == nullptr) {
     return result;  // the tensor's own memory, seen with other dimensions
   }
@@ -205,11 +260,7 @@ dnnl::memory CpuEngine::packed(const Layout& layout, Tensor& weight) {
   if (wasPlain && isBlocked(layout) && elementType(layout) == onednnType(weight.dtype)) {
     storage.replace(std::move(holder));
   } else {
-    constexpr size_t mostPacked = 3;
-    if (storage.packed.size() == mostPacked) {
-      storage.packed.erase(storage.packed.begin());
-    }
-    storage.packed.push_back(std::move(holder));
+    storage.keepPacked(std::move(holder));
   }
   return result;
 }
@@ -226,8 +277,10 @@ void CpuEngine::store(Buffer result, Tensor& y) {
     result = std::move(plainResult);
   }
   Block rounded = allocator_->allocate(y.bytes());
-  convertInParallel(result.block.get(), DType::Float32, rounded.get(), y.dtype,
-                    static_cast<size_t>(y.size()));
+  perform(
+      [from = result.block.get(), to = rounded.get(), type = y.dtype, count = static_cast<size_t>(y.size())] {
+        convertInParallel(from, DType::Float32, to, type, count);
+      });
   y.storage = plainStorage(std::move(rounded), y);
 }
 
@@ -237,15 +290,17 @@ void CpuEngine::upload(const void* data, Tensor& y) {
   y.storage = plainStorage(std::move(block), y);
 }
 
-void CpuEngine::download(Tensor& x, void* data) {
+void CpuEngine::writeOrdered(const Tensor& x, void* to) {
   const CpuStorage& storage = storageOf(x);
   const Layout ordered = storage.layout() ? plain(dimensions(*storage.layout()), x.dtype) : Layout();
   if (storage.layout() && *storage.layout() != ordered) {
-    reorder(view(*storage.layout(), storage.data()), view(ordered, data));
+    reorder(view(*storage.layout(), storage.data()), view(ordered, to));
   } else {
-    copyInParallel(storage.data(), data, x.bytes());
+    perform([from = storage.data(), to, bytes = x.bytes()] { copyInParallel(from, to, bytes); });
   }
 }
+
+void CpuEngine::download(Tensor& x, void* data) { writeOrdered(x, data); }
 
 void CpuEngine::zeros(Tensor& y) {
   Block block = allocator_->allocate(y.bytes());
@@ -261,17 +316,78 @@ void CpuEngine::cast(Tensor& x, Tensor& y) {
     store(std::move(result), y);
     return;
   }
-  std::vector<std::byte> ordered(x.bytes());
-  download(x, ordered.data());
-  std::vector<std::byte> converted(y.bytes());
-  convertInParallel(ordered.data(), x.dtype, converted.data(), y.dtype, static_cast<size_t>(x.size()));
-  upload(converted.data(), y);
+  const Block ordered = allocator_->allocate(x.bytes());
+  writeOrdered(x, ordered.get());
+  Block converted = allocator_->allocate(y.bytes());
+  perform([from = ordered.get(), fromType = x.dtype, to = converted.get(), toType = y.dtype,
+           count = static_cast<size_t>(x.size())] { convertInParallel(from, fromType, to, toType, count); });
+  y.storage = plainStorage(std::move(converted), y);
 }
 
 void CpuEngine::reshape(Tensor& x, Tensor& y) {
-  std::vector<std::byte> ordered(x.bytes());
-  download(x, ordered.data());
-  upload(ordered.data(), y);
+  Block block = allocator_->allocate(y.bytes());
+  writeOrdered(x, block.get());
+  y.storage = plainStorage(std::move(block), y);
+}
+
+void CpuEngine::copy(Tensor& x, Tensor& y) {
+  const CpuStorage& from = storageOf(x);
+  if (!y.storage) {
+    const size_t bytes = from.layout() ? from.layout()->get_size() : x.bytes();
+    Block block = allocator_->allocate(bytes);
+    y.storage = from.layout() ? std::make_unique<CpuStorage>(Buffer{std::move(block), *from.layout()})
+                              : std::make_unique<CpuStorage>(std::move(block));
+  }
+  const CpuStorage& to = storageOf(y);
+  if (from.layout() != to.layout()) {
+    reorder(view(*from.layout(), from.data()), view(*to.layout(), to.data()));
+    return;
+  }
+  perform([source = from.data(), target = to.data(),
+           bytes = from.layout() ? from.layout()->get_size() : x.bytes()] {
+    copyInParallel(source, target, bytes);
+  });
+}
+
+void CpuEngine::alias(Tensor& x, Tensor& y) {
+  const CpuStorage& storage = storageOf(x);
+  Block shown(nullptr, storage.data(), x.bytes());
+  y.storage = storage.layout() ? std::make_unique<CpuStorage>(Buffer{std::move(shown), *storage.layout()})
+                               : std::make_unique<CpuStorage>(std::move(shown));
+}
+
+namespace {
+
+class CapturedSteps : public Replay {
+ public:
+  CapturedSteps(Block arena, std::vector<std::function<void()>> steps)
+      : arena_(std::move(arena)), steps_(std::move(steps)) {}
+  void run() override {
+    for (const auto& step : steps_) {
+      step();
+    }
+  }
+
+ private:
+  Block arena_;
+  std::vector<std::function<void()>> steps_;
+};
+
+}  // namespace
+
+std::unique_ptr<Replay> CpuEngine::capture(const std::function<void()>& work) {
+  Steps steps;
+  const auto collect = [&] {
+    steps.clear();
+    const Exchanged<Steps*> collecting(captured_, &steps);
+    work();
+  };
+  const std::vector<Lifetime> blocks = allocator_->trace(collect);
+  allocator_->trim();  // the blocks of the trace have the arena in their place
+  const ArenaPlan plan = planArena(blocks);
+  Block arena = allocator_->allocate(plan.bytes);
+  allocator_->place(blocks, plan, arena, collect);
+  return std::make_unique<CapturedSteps>(std::move(arena), std::move(steps));
 }
 
 }  // namespace cudnn_resnet::cpu

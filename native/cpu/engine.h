@@ -6,6 +6,7 @@
 #include <string>
 #include <type_traits>
 #include <unordered_map>
+#include <vector>
 
 #include "core/backend.h"
 #include "core/engine.h"
@@ -28,9 +29,13 @@ class CpuEngine : public Engine {
   void zeros(Tensor& y) override;
   void cast(Tensor& x, Tensor& y) override;
   void reshape(Tensor& x, Tensor& y) override;
+  void copy(Tensor& x, Tensor& y) override;
+  void alias(Tensor& x, Tensor& y) override;
+  std::unique_ptr<Replay> capture(const std::function<void()>& work) override;
   void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
               Tensor& y) override;
-  void linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) override;
+  void linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
+              Tensor& y) override;
   void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) override;
   void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) override;
   void activate(Activation activation, Tensor& x, Tensor& y) override;
@@ -43,6 +48,10 @@ class CpuEngine : public Engine {
 
  private:
   using Arguments = std::unordered_map<int, dnnl::memory>;
+  using Steps = std::vector<std::function<void()>>;
+
+  // All work on values goes through here: it is done now, or becomes a step of what is being captured.
+  void perform(std::function<void()> step);
 
   // The type that values of `dtype` are computed in: its own where this processor and oneDNN can, else
   // float32.
@@ -68,6 +77,10 @@ class CpuEngine : public Engine {
   // With `global` the statistics are read, else they are computed and written.
   void runBatchNorm(const BatchNormInputs& inputs, bool global, const dnnl::memory& mean,
                     const dnnl::memory& variance, Activation activation, Tensor& x, Tensor& y);
+  [[nodiscard]] dnnl::convolution_forward::primitive_desc chooseConv2d(const Conv2dAttributes& a,
+                                                                       const Tensor& x, const Tensor& weight,
+                                                                       const Tensor* bias, bool add,
+                                                                       const Tensor& y) const;
   [[nodiscard]] Buffer addend(const Layout& layout, Tensor& residual);
 
   void reorder(const dnnl::memory& from, const dnnl::memory& to);
@@ -77,6 +90,9 @@ class CpuEngine : public Engine {
   // The primitive kept under `key`, or what `compile` makes.
   const Compiled& compiled(const std::string& key, const std::function<Compiled()>& compile);
   void execute(const Compiled& compiled, Arguments arguments);
+
+  // Writes x to `to` in C order, in x's dtype.
+  void writeOrdered(const Tensor& x, void* to);
 
   // `from` and `to` have one layout and may be the same memory.
   void runEltwise(Activation activation, const dnnl::memory& from, const dnnl::memory& to);
@@ -89,6 +105,8 @@ class CpuEngine : public Engine {
   // What was dropped last: the operation under way may hold a reference to one of these.
   std::unordered_map<std::string, Compiled> formerlyCompiled_;
   bool computesBfloat16_;
+  bool hasWinograd_;           // in float32, on layouts of 16 channels
+  Steps* captured_ = nullptr;  // while capture() runs
 };
 
 // The layout of C order.
@@ -117,7 +135,12 @@ class Key {
     return *this;
   }
   Key& with(const Conv2dAttributes& a) {
-    return with(a.stride).with(a.padding).with(a.dilation).with(a.groups).with(a.activation);
+    return with(a.stride)
+        .with(a.padding)
+        .with(a.dilation)
+        .with(a.groups)
+        .with(a.activation)
+        .with(a.algorithm);
   }
   Key& with(const Pool2dAttributes& a) { return with(a.kind).with(a.kernel).with(a.stride).with(a.padding); }
   Key& with(const Shape& shape) {

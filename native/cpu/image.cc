@@ -16,20 +16,23 @@ void CpuEngine::normalizeImage(const ImageNormalization& normalization, Tensor& 
   Buffer result = allocate(plain(y.shape, DType::Float32));
   const auto* from = static_cast<const uint8_t*>(static_cast<CpuStorage&>(*pixels.storage).data());
   auto* to = static_cast<float*>(result.block.get());
+  const int64_t height = y.shape[2];
   const int64_t width = y.shape[3];
-  const int64_t plane = y.shape[2] * width;
-  const int64_t rows = y.shape[0] * y.shape[2];
+  const int64_t plane = height * width;
+  const int64_t rows = y.shape[0] * height;
+  perform([=] {
 #pragma omp parallel for
-  for (int64_t row = 0; row < rows; ++row) {
-    const int64_t image = row / y.shape[2];
-    const int64_t first = image * 3 * plane + (row % y.shape[2]) * width;
-    for (int64_t column = 0; column < width; ++column) {
-      for (int64_t channel = 0; channel < 3; ++channel) {
-        to[first + channel * plane + column] =
-            table[static_cast<size_t>(channel)][from[(row * width + column) * 3 + channel]];
+    for (int64_t row = 0; row < rows; ++row) {
+      const int64_t image = row / height;
+      const int64_t first = image * 3 * plane + (row % height) * width;
+      for (int64_t column = 0; column < width; ++column) {
+        for (int64_t channel = 0; channel < 3; ++channel) {
+          to[first + channel * plane + column] =
+              table[static_cast<size_t>(channel)][from[(row * width + column) * 3 + channel]];
+        }
       }
     }
-  }
+  });
 
   if (computeType(y.dtype) != DType::Float32) {
     Buffer rounded = allocate(plain(y.shape, y.dtype));

@@ -2,15 +2,15 @@
 
 namespace cudnn_resnet::cpu {
 
-void CpuEngine::linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) {
+void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) {
   const DType type = computeType(x.dtype);
   const auto key =
-      Key('l').with(activation).with(type).with(x.shape).with(weight.shape).with(bias != nullptr);
+      Key('l').with(a.activation).with(type).with(x.shape).with(weight.shape).with(bias != nullptr);
   const auto& primitive = compiled(key.text(), [&]() -> Compiled {
     const auto any = dnnl::memory::format_tag::any;
     const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
     const auto chosen = describe<dnnl::inner_product_forward>(
-        engine_, fused(attributes(), false, activation), prop_kind::forward_inference,
+        engine_, fused(attributes(), false, a.activation), prop_kind::forward_inference,
         Layout(x.shape, onednnType(type), any), Layout(weight.shape, onednnType(type), any), biasLayout,
         Layout(y.shape, onednnType(type), any));
     return {dnnl::inner_product_forward(chosen), chosen.src_desc(), chosen.weights_desc(), chosen.dst_desc(),

@@ -28,7 +28,15 @@ class CpuStorage : public Storage {
   [[nodiscard]] const std::optional<Layout>& layout() const noexcept { return layout_; }
 
   // The same values in further layouts that weights were asked for in: made once, not at every call.
-  std::vector<Buffer> packed;
+  [[nodiscard]] const std::vector<Buffer>& packed() const noexcept { return packed_; }
+  void keepPacked(Buffer buffer) {
+    constexpr size_t most = 3;
+    if (packed_.size() == most) {
+      packed_.erase(packed_.begin());
+      moved();
+    }
+    packed_.push_back(std::move(buffer));
+  }
 
   // Gives the memory away; the tensor has none after it.
   [[nodiscard]] Buffer take() { return {std::move(block_), std::move(*layout_)}; }
@@ -36,9 +44,11 @@ class CpuStorage : public Storage {
   void replace(Buffer buffer) {
     block_ = std::move(buffer.block);
     layout_ = std::move(buffer.layout);
+    moved();
   }
 
  private:
+  std::vector<Buffer> packed_;
   Block block_;
   std::optional<Layout> layout_;
 };

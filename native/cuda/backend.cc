@@ -5,9 +5,11 @@
 #include <exception>
 #include <string>
 
+#include "cuda/compile.h"
 #include "cuda/cudnn-library.h"
 #include "cuda/engine.h"
 #include "cuda/error.h"
+#include "cuda/planning-engine.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -46,7 +48,8 @@ void addDevice(Backend& backend, int index, const CudnnSearch& search) {
   backend.report += "  " + id + ": " + properties.name + ", compute capability " +
                     std::to_string(properties.major) + "." + std::to_string(properties.minor) + ", " +
                     std::to_string(properties.totalGlobalMem >> 20U) + " MiB\n";
-  if (properties.major * 10 + properties.minor < 75) {
+  const int capability = properties.major * 10 + properties.minor;
+  if (capability < 75) {
     backend.report +=
         "    not used: its compute capability is below 7.5 (Turing), the oldest that cuDNN 9 plans for\n";
     return;
@@ -54,14 +57,15 @@ void addDevice(Backend& backend, int index, const CudnnSearch& search) {
   if (search.library == nullptr) {
     return;
   }
-  const std::string identity =
-      planIdentity(search.library->versionText, search.library->cudaVersion,
-                   properties.major * 10 + properties.minor, properties.multiProcessorCount);
-  const EngineOptions options{tf32OfEnvironment(), properties.major >= 8};
+  const std::string identity = planIdentity(search.library->versionText, search.library->cudaVersion,
+                                            capability, properties.multiProcessorCount);
+  const EngineOptions options{computesBFloat16(capability)};
   backend.devices.push_back({id, properties.name, "cuDNN " + search.library->versionText,
-                             properties.totalGlobalMem, [index, options, identity](EngineMemory& memory) {
+                             properties.totalGlobalMem,
+                             [index, options, identity](EngineMemory& memory) {
                                return std::make_unique<CudaEngine>(index, identity, options, memory);
-                             }});
+                             },
+                             [index] { return describeDevice(index); }});
 }
 
 void look(Backend& backend) {
@@ -104,6 +108,14 @@ void look(Backend& backend) {
 
 Backend backend() noexcept {
   Backend backend;
+  backend.planner = [](const PlanningOptions& options) {
+    return DeviceDescription{"planner",
+                             "a GPU that need not be there",
+                             "cuDNN",
+                             UINT64_MAX,
+                             [options](EngineMemory&) { return std::make_unique<PlanningEngine>(options); },
+                             {}};
+  };
   try {
     look(backend);
   } catch (const std::exception& error) {

@@ -41,14 +41,12 @@ void CudaEngine::batchNormTraining(const BatchNormInputs& inputs, double momentu
     cast(wide, y);
     return;
   }
-  // cuDNN's engines take the channels eight at a time: others are computed with zeros behind them.
   const int64_t channels = x.shape[1];
   const int64_t valuesPerChannel = x.size() / channels;
-  const int64_t padded = (channels + 7) / 8 * 8;
+  const BatchNormGraph graph = batchNormGraph(mathOf(x.dtype), x.shape);
+  const int64_t padded = graph.x[1];
   const Layout layout = channelsLast(x.shape);
   const Layout paddedLayout = channelsLast(x.shape, padded);
-  BatchNormGraph graph{math(x.dtype), x.shape};
-  graph.x[1] = padded;
 
   const auto parameter = [&](Tensor* given, float absent) {
     Block block = allocate(padded, DType::Float32);

@@ -20,8 +20,8 @@ using TensorPtr = std::shared_ptr<fe::graph::Tensor_attributes>;
 // The plans are protected in the frontend, which has no other way to their descriptors.
 class Graph : public fe::graph::Graph {
  public:
-  [[nodiscard]] const std::shared_ptr<fe::ExecutionPlan>& plan() const {
-    return plans.execution_plans.at(static_cast<size_t>(plans.candidate));
+  [[nodiscard]] std::shared_ptr<fe::ExecutionPlan> plan(int64_t index) const {
+    return plans.execution_plans.at(static_cast<size_t>(index));
   }
   // What must be bound before the graph can run.
   [[nodiscard]] const std::unordered_set<int64_t>& unbound() const { return variant_pack_uids; }
@@ -175,7 +175,7 @@ std::vector<fe::NumericalNote_t> unwanted(Math math) {
   return notes;
 }
 
-CompiledGraph compiled(const Target& target, const GraphDescription& description);
+std::vector<CompiledGraph> compiled(const Target& target, const GraphDescription& description, size_t most);
 
 }  // namespace
 
@@ -199,15 +199,20 @@ std::string describeDevice(int device) {
 
 std::optional<std::string> CompiledGraph::serialize() const {
   try {
-    return static_cast<const Graph*>(owner.get())->plan()->getJsonRepresentation();
+    return static_cast<const fe::ExecutionPlan*>(owner.get())->getJsonRepresentation();
   } catch (const fe::cudnnException&) {
     return std::nullopt;
   }
 }
 
 CompiledGraph compile(const Target& target, const GraphDescription& description) {
+  return std::move(compileSeveral(target, description, 1).front());
+}
+
+std::vector<CompiledGraph> compileSeveral(const Target& target, const GraphDescription& description,
+                                          size_t most) {
   try {
-    return compiled(target, description);
+    return compiled(target, description, most);
   } catch (const std::exception& error) {
     throw Error(ErrorCode::Backend, "cuDNN has no plan for " + text(description) + ": " + error.what());
   }
@@ -215,7 +220,7 @@ CompiledGraph compile(const Target& target, const GraphDescription& description)
 
 namespace {
 
-CompiledGraph compiled(const Target& target, const GraphDescription& description) {
+std::vector<CompiledGraph> compiled(const Target& target, const GraphDescription& description, size_t most) {
   const auto graph = std::make_shared<Graph>();
   graph->set_intermediate_data_type(fe::DataType_t::FLOAT).set_compute_data_type(fe::DataType_t::FLOAT);
   std::visit([&](const auto& part) { build(*graph, part); }, description);
@@ -227,21 +232,27 @@ CompiledGraph compiled(const Target& target, const GraphDescription& description
   check(target.properties() ? graph->build_operation_graph() : graph->build_operation_graph(target.handle()));
   check(graph->create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}));
   graph->deselect_numeric_notes(unwanted(mathOf(description)));
-  // Not check_support(), which asks CUDA for a device; building finds out as well.
-  check(graph->build_plans(fe::BuildPlanPolicy_t::HEURISTICS_CHOICE));
-
   for (const int64_t uid : graph->unbound()) {
     if (uid > static_cast<int64_t>(Uid::InverseDeviation)) {
       throw Error(ErrorCode::Native, "the graph has a tensor that nothing is bound to");
     }
   }
 
-  CompiledGraph result;
-  result.plan = graph->plan()->get_raw_desc();
-  result.workspaceBytes = graph->plan()->getWorkspaceSize();
-  result.engine = graph->plan()->getTag();
-  result.owner = graph;
-  return result;
+  // Not check_support(), which asks CUDA for a device; building finds out as well.
+  std::vector<CompiledGraph> results;
+  std::string refusal = "its heuristics name no engine that is exact and deterministic enough";
+  for (int64_t index = 0; index < graph->get_execution_plan_count() && results.size() < most; ++index) {
+    if (fe::error_t status = graph->build_plan_at_index(index); status.is_bad()) {
+      refusal = status.get_message();
+      continue;
+    }
+    const auto plan = graph->plan(index);
+    results.push_back({plan, plan->get_raw_desc(), plan->getWorkspaceSize(), plan->getTag()});
+  }
+  if (results.empty()) {
+    throw Error(ErrorCode::Backend, refusal);
+  }
+  return results;
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "cuda/graph-description.h"
 
@@ -30,11 +31,11 @@ class Target {
   std::shared_ptr<const Properties> properties_;
 };
 
-// The properties of a GPU that is there, as Target takes them.
+// The properties of a GPU that is there, as Target takes them. Throws Error(Backend).
 [[nodiscard]] std::string describeDevice(int device);
 
 struct CompiledGraph {
-  std::shared_ptr<void> owner;  // keeps `plan` alive
+  std::shared_ptr<void> owner;  // keeps `plan` alive: cudnn-frontend's ExecutionPlan
   void* plan = nullptr;         // a cudnnBackendDescriptor_t of an execution plan
   int64_t workspaceBytes = 0;
   std::string engine;  // which of cuDNN's engines, and its settings
@@ -43,7 +44,11 @@ struct CompiledGraph {
   [[nodiscard]] std::optional<std::string> serialize() const;
 };
 
-// Throws Error(Backend) with what cuDNN says where it has no plan for the graph.
+// The plan that cuDNN thinks best. Throws Error(Backend) with what it says where it has none for the graph.
 [[nodiscard]] CompiledGraph compile(const Target& target, const GraphDescription& description);
+
+// Those that it thinks best, best first: at least one, and at most `most`.
+[[nodiscard]] std::vector<CompiledGraph> compileSeveral(const Target& target,
+                                                        const GraphDescription& description, size_t most);
 
 }  // namespace cudnn_resnet::cuda

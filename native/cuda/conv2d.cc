@@ -8,8 +8,14 @@ namespace cudnn_resnet::cuda {
 
 void CudaEngine::conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
                         Tensor* add, Tensor& y) {
-  const ConvGraph graph =
-      convGraph(math(x.dtype), attributes, x.shape, weight.shape, bias != nullptr, add != nullptr);
+  if (!computes(x.dtype)) {
+    Tensor wide(y.shape, DType::Float32);
+    conv2d(attributes, *widened(&x), *widened(&weight), bias, widened(add).get(), wide);
+    cast(wide, y);
+    return;
+  }
+  const ConvGraph graph = convGraph(mathOf(x.dtype, attributes.compute), attributes, x.shape, weight.shape,
+                                    bias != nullptr, add != nullptr);
   ConvPointers pointers{};
   pointers.x = in(channelsLast(x.shape, graph.x[1]), x);
   pointers.weight = in(channelsLast(weight.shape, graph.weight[1]), weight);
@@ -19,14 +25,16 @@ void CudaEngine::conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& w
   runConv(graph, x.dtype, pointers);
 }
 
-void CudaEngine::linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) {
+void CudaEngine::linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
+                        Tensor& y) {
   if (!computes(x.dtype)) {
     Tensor wide(y.shape, DType::Float32);
-    linear(activation, *widened(&x), *widened(&weight), bias, wide);
+    linear(attributes, *widened(&x), *widened(&weight), bias, wide);
     cast(wide, y);
     return;
   }
-  const ConvGraph graph = linearGraph(math(x.dtype), activation, x.shape, weight.shape, bias != nullptr);
+  const ConvGraph graph =
+      linearGraph(mathOf(x.dtype, attributes.compute), attributes, x.shape, weight.shape, bias != nullptr);
   ConvPointers pointers{};
   pointers.x = in(plain, x);
   pointers.weight = in(plain, weight);
@@ -46,15 +54,16 @@ void CudaEngine::runConv(const ConvGraph& graph, DType dtype, const ConvPointers
     }
     return bindings;
   };
-  if (const Plan* fused = plans_->find(graph)) {
+  const auto planFor = [&](const ConvGraph& wanted) {
+    return plans_->find(wanted, [&](const Plan& plan) { return time(plan, bind(wanted)); });
+  };
+  if (const Plan* fused = planFor(graph)) {
     execute(*fused, bind(graph));
     return;
   }
-  ConvGraph alone = graph;
-  alone.bias = false;
-  alone.add = false;
-  alone.attributes.activation = Activation::None;
-  execute(plans_->require(alone), bind(alone));
+  const ConvGraph alone = convolutionAlone(graph);
+  const Plan* plan = planFor(alone);
+  execute(plan != nullptr ? *plan : plans_->require(alone), bind(alone));
   const Shape shape = outputShape(graph);
   kernels::elementwise({pointers.y, nullptr, pointers.bias, pointers.add, pointers.y, elements(shape),
                         shape[1], graph.attributes.activation},

@@ -1,8 +1,6 @@
 #include "cuda/engine.h"
 
-#include <cstdio>
-#include <cstdlib>
-#include <string_view>
+#include <algorithm>
 
 #include "cuda/error.h"
 #include "kernels/convert.h"
@@ -10,22 +8,36 @@
 namespace cudnn_resnet::cuda {
 namespace {
 
-std::optional<PlanFiles> planFiles(const std::string& identity) {
-  const auto folder = defaultPlanFolder();
-  if (folder.empty()) {
-    return std::nullopt;
+// Two events on a stream, and the time between them.
+class Stopwatch {
+ public:
+  explicit Stopwatch(cudaStream_t stream) : stream_(stream) {
+    check(cudaEventCreate(&begin_), "cudaEventCreate");
+    check(cudaEventCreate(&end_), "cudaEventCreate");
   }
-  return PlanFiles(folder, identity, [](const std::string& message) {
-    std::fprintf(stderr, "cudnn-resnet: %s\n", message.c_str());
-  });
-}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() {
+    cudaEventDestroy(begin_);
+    cudaEventDestroy(end_);
+  }
+
+  void start() const { check(cudaEventRecord(begin_, stream_), "cudaEventRecord"); }
+  [[nodiscard]] float stop() const {
+    check(cudaEventRecord(end_, stream_), "cudaEventRecord");
+    check(cudaEventSynchronize(end_), "timing a plan of cuDNN");
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
+    return milliseconds;
+  }
+
+ private:
+  cudaStream_t stream_;
+  cudaEvent_t begin_ = nullptr;
+  cudaEvent_t end_ = nullptr;
+};
 
 }  // namespace
-
-bool tf32OfEnvironment() {
-  const char* value = std::getenv("CUDNN_RESNET_TF32");
-  return value != nullptr && std::string_view(value) == "1";
-}
 
 CudaEngine::CudaEngine(int device, const std::string& planIdentity, EngineOptions options,
                        EngineMemory& memory)
@@ -42,25 +54,12 @@ CudaEngine::CudaEngine(int device, const std::string& planIdentity, EngineOption
   handle_.reset(handle);
   check(library.setStream(handle, stream), "cudnnSetStream");
   staging_ = std::make_unique<Staging>(stream);
-  plans_ = std::make_unique<PlanCache>(handle, planFiles(planIdentity));
+  plans_ = std::make_unique<PlanCache>(handle, planIdentity);
   memory.allocator = allocator_;
 }
 
 // Memory that the stream still uses must not be given away before it has.
 CudaEngine::~CudaEngine() { cudaStreamSynchronize(stream()); }
-
-Math CudaEngine::math(DType dtype) const {
-  switch (dtype) {
-    case DType::Float16:
-      return Math::Float16;
-    case DType::BFloat16:
-      return Math::BFloat16;
-    case DType::Float32:
-      return options_.tf32 ? Math::TF32 : Math::Float32;
-    default:
-      throw Error(ErrorCode::DType, "cuDNN computes with no " + std::string(name(dtype)));
-  }
-}
 
 std::unique_ptr<Tensor> CudaEngine::widened(Tensor* x) {
   if (x == nullptr) {
@@ -136,6 +135,32 @@ void CudaEngine::execute(const Plan& plan, std::span<const Binding> bindings) {
   plan.execute(handle_.get(), bindings, workspace.get());
 }
 
+std::optional<float> CudaEngine::time(const Plan& plan, std::span<const Binding> bindings) {
+  constexpr int rounds = 3;
+  constexpr int runs = 10;  // together longer than what launching them takes on the host
+  try {
+    execute(plan, bindings);  // the first run loads the code
+    const Stopwatch watch(stream());
+    std::optional<float> best;
+    for (int round = 0; round < rounds; ++round) {
+      watch.start();
+      for (int run = 0; run < runs; ++run) {
+        execute(plan, bindings);
+      }
+      const float milliseconds = watch.stop() / runs;
+      best = std::min(best.value_or(milliseconds), milliseconds);
+    }
+    return best;
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::DeviceLost) {
+      throw;
+    }
+    return std::nullopt;  // too large a workspace, or a plan that does not run here
+  }
+}
+
+void CudaEngine::usePlans(const std::string& folder) { plans_->alsoRead(folder); }
+
 void CudaEngine::upload(const void* data, Tensor& y) { staging_->upload(data, create(y, plain), y.bytes()); }
 
 void CudaEngine::download(Tensor& x, void* data) {
@@ -161,6 +186,18 @@ void CudaEngine::cast(Tensor& x, Tensor& y) {
 }
 
 void CudaEngine::reshape(Tensor& x, Tensor& y) { write(x, plain, create(y, plain)); }
+
+void CudaEngine::copy(Tensor& x, Tensor& y) {
+  if (!y.storage) {
+    create(y, storageOf(x).layout());
+  }
+  write(x, storageOf(y).layout(), storageOf(y).data());
+}
+
+void CudaEngine::alias(Tensor& x, Tensor& y) {
+  const CudaStorage& storage = storageOf(x);
+  y.storage = std::make_unique<CudaStorage>(Block(nullptr, storage.data(), x.bytes()), storage.layout());
+}
 
 void CudaEngine::synchronize() { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); }
 

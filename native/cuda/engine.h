@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -18,15 +19,10 @@
 namespace cudnn_resnet::cuda {
 
 struct EngineOptions {
-  // float32 tensors are multiplied with TF32: eight times the rate, and errors of about one in a thousand.
-  bool tf32 = false;
   // The GPU has arithmetic for bfloat16 (Ampere and later); else cuDNN's part of such work is done in
   // float32.
   bool bfloat16 = true;
 };
-
-// Whether CUDNN_RESNET_TF32 asks for TF32.
-[[nodiscard]] bool tf32OfEnvironment();
 
 class CudaEngine : public Engine {
  public:
@@ -38,9 +34,13 @@ class CudaEngine : public Engine {
   void zeros(Tensor& y) override;
   void cast(Tensor& x, Tensor& y) override;
   void reshape(Tensor& x, Tensor& y) override;
+  void copy(Tensor& x, Tensor& y) override;
+  void alias(Tensor& x, Tensor& y) override;
+  std::unique_ptr<Replay> capture(const std::function<void()>& work) override;
   void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
               Tensor& y) override;
-  void linear(Activation activation, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) override;
+  void linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
+              Tensor& y) override;
   void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) override;
   void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) override;
   void activate(Activation activation, Tensor& x, Tensor& y) override;
@@ -49,10 +49,12 @@ class CudaEngine : public Engine {
   void softmax(Tensor& x, Tensor& y) override;
   void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) override;
   TopK topK(Tensor& x, int64_t k) override;
+  void usePlans(const std::string& folder) override;
   void synchronize() override;
 
+  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
+
  private:
-  [[nodiscard]] Math math(DType dtype) const;
   // Whether cuDNN computes with tensors of this dtype here. Where it does not, a primitive casts its inputs
   // to float32, calls itself, and casts the result.
   [[nodiscard]] bool computes(DType dtype) const noexcept {
@@ -82,6 +84,8 @@ class CudaEngine : public Engine {
   };
   void runConv(const ConvGraph& graph, DType dtype, const ConvPointers& pointers);
   void execute(const Plan& plan, std::span<const Binding> bindings);
+  // The milliseconds that the plan takes; none where it fails. Waits for the stream.
+  [[nodiscard]] std::optional<float> time(const Plan& plan, std::span<const Binding> bindings);
 
   struct StreamEnd {
     void operator()(cudaStream_t stream) const noexcept { cudaStreamDestroy(stream); }
@@ -89,7 +93,6 @@ class CudaEngine : public Engine {
   struct HandleEnd {
     void operator()(cudnnHandle_t handle) const noexcept { requireCudnn().destroy(handle); }
   };
-  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
 
   EngineOptions options_;
   std::shared_ptr<CachingAllocator> allocator_;

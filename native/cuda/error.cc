@@ -7,7 +7,12 @@
 namespace cudnn_resnet::cuda {
 
 bool isSticky(cudaError_t status) noexcept {
+  // Those that not every supported header names: cudaErrorContained, cudaErrorExternalDevice.
+  if (const int number = status; number == 721 || number == 911) {
+    return true;
+  }
   switch (status) {
+    case cudaErrorNoDevice:
     case cudaErrorIllegalAddress:
     case cudaErrorIllegalInstruction:
     case cudaErrorInvalidAddressSpace:

@@ -2,9 +2,12 @@
 
 #include <array>
 
+#include "core/error.h"
+
 namespace cudnn_resnet::cuda {
 namespace {
 
+using cudnn_resnet::name;  // of a dtype
 using cudnn_resnet::text;  // of a shape
 
 std::string_view name(Math math) {
@@ -40,6 +43,7 @@ std::string textOf(const ConvGraph& graph) {
   out += graph.bias ? " +bias" : "";
   out += graph.add ? " +add" : "";
   out += name(a.activation);
+  out += a.compute.tune ? " tuned" : "";
   return out;
 }
 
@@ -59,6 +63,19 @@ std::string textOf(const BatchNormGraph& graph) {
 
 }  // namespace
 
+Math mathOf(DType dtype, const ComputeOptions& compute) {
+  switch (dtype) {
+    case DType::Float16:
+      return Math::Float16;
+    case DType::BFloat16:
+      return Math::BFloat16;
+    case DType::Float32:
+      return compute.tf32 ? Math::TF32 : Math::Float32;
+    default:
+      throw Error(ErrorCode::DType, "cuDNN computes with no " + std::string(name(dtype)));
+  }
+}
+
 int64_t channelsPerAccess(Math math) { return math == Math::Float32 || math == Math::TF32 ? 4 : 8; }
 
 ConvGraph convGraph(Math math, const Conv2dAttributes& attributes, const Shape& x, const Shape& weight,
@@ -72,10 +89,36 @@ ConvGraph convGraph(Math math, const Conv2dAttributes& attributes, const Shape& 
   return graph;
 }
 
-ConvGraph linearGraph(Math math, Activation activation, const Shape& x, const Shape& weight, bool bias) {
-  Conv2dAttributes attributes;
-  attributes.activation = activation;
-  return {math, {x[0], x[1], 1, 1}, {weight[0], weight[1], 1, 1}, attributes, bias, false};
+ConvGraph linearGraph(Math math, const LinearAttributes& attributes, const Shape& x, const Shape& weight,
+                      bool bias) {
+  Conv2dAttributes a;
+  a.activation = attributes.activation;
+  a.compute = attributes.compute;
+  return {math, {x[0], x[1], 1, 1}, {weight[0], weight[1], 1, 1}, a, bias, false};
+}
+
+ConvGraph convolutionAlone(const ConvGraph& graph) {
+  ConvGraph alone = graph;
+  alone.bias = false;
+  alone.add = false;
+  alone.attributes.activation = Activation::None;
+  return alone;
+}
+
+std::optional<PoolGraph> poolGraph(Math math, const Pool2dAttributes& a, const Shape& x) {
+  PoolGraph graph{math, x, a};
+  const Shape y = outputShape(graph);
+  const bool wholeImage = a.kernel[0] == x[2] && a.kernel[1] == x[3] && y[2] * y[3] == 1;
+  return wholeImage ? std::nullopt : std::optional(graph);
+}
+
+BatchNormGraph batchNormGraph(Math math, const Shape& x) {
+  return {math, {x[0], (x[1] + 7) / 8 * 8, x[2], x[3]}};
+}
+
+bool isTuned(const GraphDescription& description) {
+  const auto* conv = std::get_if<ConvGraph>(&description);
+  return conv != nullptr && conv->attributes.compute.tune;
 }
 
 std::string text(const GraphDescription& description) {

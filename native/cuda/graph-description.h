@@ -5,10 +5,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 
 #include "core/attributes.h"
+#include "core/dtype.h"
 #include "core/shape.h"
 
 namespace cudnn_resnet::cuda {
@@ -16,6 +18,9 @@ namespace cudnn_resnet::cuda {
 // The elements of a tensor and the arithmetic on them. Accumulation is in float32 everywhere; TF32 is float32
 // in memory, with products of ten mantissa bits.
 enum class Math : uint8_t { Float32, TF32, Float16, BFloat16 };
+
+// Throws Error(DType) where cuDNN computes with no such tensors.
+[[nodiscard]] Math mathOf(DType dtype, const ComputeOptions& compute = {});
 
 // y = activation(convolution(x, weight) + bias + add); bias is float32. A linear layer is the convolution of
 // a 1×1 image.
@@ -48,10 +53,20 @@ struct BatchNormGraph {
 [[nodiscard]] int64_t channelsPerAccess(Math math);
 [[nodiscard]] ConvGraph convGraph(Math math, const Conv2dAttributes& attributes, const Shape& x,
                                   const Shape& weight, bool bias, bool add);
-[[nodiscard]] ConvGraph linearGraph(Math math, Activation activation, const Shape& x, const Shape& weight,
-                                    bool bias);
+[[nodiscard]] ConvGraph linearGraph(Math math, const LinearAttributes& attributes, const Shape& x,
+                                    const Shape& weight, bool bias);
+// The convolution without what follows it, for a kernel to add.
+[[nodiscard]] ConvGraph convolutionAlone(const ConvGraph& graph);
+// None for the mean, or the greatest, of whole images, which a kernel computes.
+[[nodiscard]] std::optional<PoolGraph> poolGraph(Math math, const Pool2dAttributes& attributes,
+                                                 const Shape& x);
+// With the channels padded to the eight that cuDNN's engines take at a time.
+[[nodiscard]] BatchNormGraph batchNormGraph(Math math, const Shape& x);
 
 using GraphDescription = std::variant<ConvGraph, PoolGraph, BatchNormGraph>;
+
+// Whether its plan is to be chosen by timing.
+[[nodiscard]] bool isTuned(const GraphDescription& description);
 
 // Readable, and different for different graphs: "conv f16 x[32, 64, 56, 56] w[64, 64, 3, 3] s1,1 p1,1 d1,1 g1
 // +bias relu".

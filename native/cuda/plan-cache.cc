@@ -1,8 +1,13 @@
 #include "cuda/plan-cache.h"
 
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <cstdio>
 #include <utility>
 
 #include "core/error.h"
+#include "cuda/error.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -10,42 +15,113 @@ namespace {
 // Large enough for every graph of a few networks at a few input shapes.
 constexpr size_t mostPlans = 2048;
 
-}  // namespace
+// Compiling one takes about a second, and what cuDNN ranks lower is seldom the fastest.
+constexpr size_t mostCandidates = 8;
 
-PlanCache::PlanCache(cudnnHandle_t handle, std::optional<PlanFiles> files)
-    : handle_(handle), files_(std::move(files)) {}
+void warn(const std::string& message) { std::fprintf(stderr, "cudnn-resnet: %s\n", message.c_str()); }
 
-PlanCache::Entry PlanCache::make(const std::string& key, const GraphDescription& graph) {
-  if (files_) {
-    if (const auto kept = files_->read(key)) {
-      try {
-        return {Plan(handle_, *kept), {}};
-      } catch (const Error& error) {
-        if (error.code() != ErrorCode::Backend) {
-          throw;
-        }
-        files_->discard(key, std::string("is not accepted by cuDNN: ") + error.what());
-      }
+std::optional<PlanFiles> cacheFor(const std::string& identity) {
+  const auto folder = defaultPlanFolder();
+  return folder.empty() ? std::nullopt : std::optional<PlanFiles>(std::in_place, folder, identity, warn);
+}
+
+// Not that cuDNN has no plan, but that the GPU is lost or has no memory left, may be why compiling failed:
+// the one latches the device, the other passes.
+void checkDevice() {
+  constexpr size_t little = size_t{64} << 20U;
+  size_t available = 0;
+  size_t total = 0;
+  check(cudaMemGetInfo(&available, &total), "compiling a plan of cuDNN");
+  if (available < little) {
+    throw Error(ErrorCode::OutOfMemory,
+                "the GPU has no memory left to load a plan of cuDNN into: " + std::to_string(available) +
+                    " of " + std::to_string(total) +
+                    " bytes are free; dispose of tensors and trim(), or end other processes on this GPU");
+  }
+}
+
+// The fastest, where it is faster by more than what chance does to a measurement; else the first, which cuDNN
+// thinks best.
+size_t fastest(const std::vector<CompiledGraph>& candidates, const PlanCache::Measure& measure) {
+  constexpr float clearly = 0.97F;
+  size_t best = 0;
+  std::optional<float> bestTime;
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const auto time = measure(Plan(candidates[i]));
+    if (time && (!bestTime || *time < *bestTime * clearly)) {
+      best = i;
+      bestTime = time;
     }
   }
-  CompiledGraph compiled;
+  return best;
+}
+
+}  // namespace
+
+PlanCache::PlanCache(cudnnHandle_t handle, const std::string& identity)
+    : handle_(handle), identity_(identity), files_(cacheFor(identity)) {}
+
+void PlanCache::alsoRead(const std::string& folder) {
+  const auto same = [&](const PlanFiles& files) { return files.folder() == folder; };
+  if (std::any_of(given_.begin(), given_.end(), same)) {
+    return;
+  }
+  PlanFiles files(folder, identity_, warn, PlanFiles::Use::Given);
+  if (const std::string problem = files.unfit(); !problem.empty()) {
+    warn(problem);
+  }
+  given_.push_back(std::move(files));
+}
+
+std::optional<Plan> PlanCache::kept(const std::string& key) {
+  const auto in = [&](PlanFiles& files) -> std::optional<Plan> {
+    const auto serialized = files.read(key);
+    if (!serialized) {
+      return std::nullopt;
+    }
+    try {
+      return Plan(handle_, *serialized);
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::Backend) {
+        throw;
+      }
+      files.discard(key, std::string("is not accepted by cuDNN: ") + error.what());
+      return std::nullopt;
+    }
+  };
+  for (PlanFiles& files : given_) {
+    if (auto plan = in(files)) {
+      return plan;
+    }
+  }
+  return files_ ? in(*files_) : std::nullopt;
+}
+
+PlanCache::Entry PlanCache::make(const std::string& key, const GraphDescription& graph,
+                                 const Measure& measure) {
+  if (auto plan = kept(key)) {
+    return {std::move(plan), {}};
+  }
+  std::vector<CompiledGraph> candidates;
   try {
-    compiled = compile(Target(handle_), graph);
+    candidates = compileSeveral(Target(handle_), graph, isTuned(graph) ? mostCandidates : 1);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::Backend) {
       throw;
     }
+    checkDevice();
     return {std::nullopt, error.what()};
   }
+  const CompiledGraph& chosen = candidates[candidates.size() > 1 ? fastest(candidates, measure) : 0];
   if (files_) {
-    if (const auto serialized = compiled.serialize()) {
+    if (const auto serialized = chosen.serialize()) {
       files_->write(key, *serialized);
     }
   }
-  return {Plan(std::move(compiled)), {}};
+  return {Plan(chosen), {}};
 }
 
-const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph) {
+const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph, const Measure& measure) {
   const std::string key = text(graph);
   if (const auto found = entries_.find(key); found != entries_.end()) {
     return found->second;
@@ -53,16 +129,16 @@ const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph) {
   if (entries_.size() >= mostPlans) {
     entries_.clear();
   }
-  return entries_.emplace(key, make(key, graph)).first->second;
+  return entries_.emplace(key, make(key, graph, measure)).first->second;
 }
 
-const Plan* PlanCache::find(const GraphDescription& graph) {
-  const Entry& found = entry(graph);
+const Plan* PlanCache::find(const GraphDescription& graph, const Measure& measure) {
+  const Entry& found = entry(graph, measure);
   return found.plan ? &*found.plan : nullptr;
 }
 
 const Plan& PlanCache::require(const GraphDescription& graph) {
-  const Entry& found = entry(graph);
+  const Entry& found = entry(graph, {});
   if (!found.plan) {
     throw Error(ErrorCode::Backend, found.refusal);
   }

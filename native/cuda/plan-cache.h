@@ -1,9 +1,11 @@
 // The plans of an engine, by what they compute: in memory, and behind that in files.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include "cuda/plan-files.h"
 #include "cuda/plan.h"
@@ -12,24 +14,35 @@ namespace cudnn_resnet::cuda {
 
 class PlanCache {
  public:
-  // `files` may be none.
-  PlanCache(cudnnHandle_t handle, std::optional<PlanFiles> files);
+  // `identity` says which plans fit: see planIdentity().
+  PlanCache(cudnnHandle_t handle, const std::string& identity);
 
-  // nullptr where cuDNN has no plan for the graph, which is remembered too.
-  const Plan* find(const GraphDescription& graph);
+  // The milliseconds that a plan takes; none where it cannot run.
+  using Measure = std::function<std::optional<float>(const Plan&)>;
+
+  // nullptr where cuDNN has no plan for the graph, which is remembered too. A graph that is tuned is measured
+  // where no file has its plan.
+  const Plan* find(const GraphDescription& graph, const Measure& measure = {});
   // As find(); throws Error(Backend) with what cuDNN says where there is no plan.
   const Plan& require(const GraphDescription& graph);
+
+  // Looks in this folder too, and first.
+  void alsoRead(const std::string& folder);
 
  private:
   struct Entry {
     std::optional<Plan> plan;
     std::string refusal;
   };
-  const Entry& entry(const GraphDescription& graph);
-  Entry make(const std::string& key, const GraphDescription& graph);
+  const Entry& entry(const GraphDescription& graph, const Measure& measure);
+  Entry make(const std::string& key, const GraphDescription& graph, const Measure& measure);
+  // From a file.
+  std::optional<Plan> kept(const std::string& key);
 
   cudnnHandle_t handle_;
-  std::optional<PlanFiles> files_;
+  std::string identity_;
+  std::vector<PlanFiles> given_;
+  std::optional<PlanFiles> files_;  // none where there is no folder for them
   std::unordered_map<std::string, Entry> entries_;
 };
 

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <system_error>
 #include <utility>
 #include <vector>
@@ -20,6 +22,7 @@ namespace fs = std::filesystem;
 // The first word of every file; another number is another format.
 constexpr std::string_view magic = "cudnn-resnet-plan-1";
 constexpr const char* extension = ".plan";
+constexpr const char* unfinished = ".new";
 
 // FNV-1a: names files and finds damage, and is no protection against forgery.
 uint64_t hash(std::string_view bytes) {
@@ -46,10 +49,11 @@ std::string header(const std::string& identity, const std::string& graph, const 
 }  // namespace
 
 PlanFiles::PlanFiles(fs::path folder, std::string identity, std::function<void(const std::string&)> warn,
-                     uint64_t mostBytes)
+                     Use use, uint64_t mostBytes)
     : folder_(std::move(folder)),
       identity_(std::move(identity)),
       warn_(std::move(warn)),
+      use_(use),
       mostBytes_(mostBytes) {}
 
 fs::path PlanFiles::file(const std::string& graph) const {
@@ -60,6 +64,34 @@ void PlanFiles::warnOnce(const std::string& message) {
   if (!std::exchange(warned_, true)) {
     warn_(message);
   }
+}
+
+std::string PlanFiles::unfit() const {
+  std::set<std::string> others;
+  std::error_code error;
+  for (auto entry = fs::directory_iterator(folder_, error); !error && entry != fs::directory_iterator();
+       entry.increment(error)) {
+    std::string first;
+    std::string identity;
+    std::ifstream in(entry->path(), std::ios::binary);
+    if (entry->path().extension() != extension || !std::getline(in, first) || !std::getline(in, identity) ||
+        first != magic) {
+      continue;
+    }
+    if (identity == identity_) {
+      return {};
+    }
+    others.insert(identity);
+  }
+  if (others.empty()) {
+    return "there are no plans in " + folder_.string() + "; they are compiled where they are needed";
+  }
+  std::string list;
+  for (const std::string& other : others) {
+    list += (list.empty() ? "" : " and ") + ("'" + other + "'");
+  }
+  return "the plans in " + folder_.string() + " are for " + list + ", and this is '" + identity_ +
+         "': they are not used, and are compiled anew";
 }
 
 std::optional<std::string> PlanFiles::read(const std::string& graph) {
@@ -79,6 +111,9 @@ std::optional<std::string> PlanFiles::read(const std::string& graph) {
     discard(graph, "is damaged or of another version");
     return std::nullopt;
   }
+  if (use_ == Use::Given) {
+    return plan;
+  }
   std::error_code ignored;
   fs::last_write_time(path, fs::file_time_type::clock::now(), ignored);  // the age that makeRoom() goes by
   return plan;
@@ -87,8 +122,10 @@ std::optional<std::string> PlanFiles::read(const std::string& graph) {
 void PlanFiles::discard(const std::string& graph, const std::string& why) {
   const fs::path path = file(graph);
   warnOnce("the plan " + path.string() + " " + why + "; it is compiled again");
-  std::error_code ignored;
-  fs::remove(path, ignored);
+  if (use_ == Use::Cache) {
+    std::error_code ignored;
+    fs::remove(path, ignored);
+  }
 }
 
 void PlanFiles::write(const std::string& graph, const std::string& plan) {
@@ -97,7 +134,7 @@ void PlanFiles::write(const std::string& graph, const std::string& plan) {
   fs::create_directories(folder_, error);
   const fs::path path = file(graph);
   const fs::path temporary =
-      path.string() + "." + std::to_string(getpid()) + "-" + std::to_string(counter++) + ".new";
+      path.string() + "." + std::to_string(getpid()) + "-" + std::to_string(counter++) + unfinished;
   {
     std::ofstream out(temporary, std::ios::binary);
     out << header(identity_, graph, plan) << plan;
@@ -126,15 +163,21 @@ void PlanFiles::makeRoom() {
   };
   std::vector<Entry> entries;
   uint64_t total = 0;
+  const auto abandoned = fs::file_time_type::clock::now() - std::chrono::hours(1);
   std::error_code error;
   for (auto entry = fs::directory_iterator(folder_, error); !error && entry != fs::directory_iterator();
        entry.increment(error)) {
     std::error_code gone;  // another process may delete at the same time
     const uint64_t bytes = entry->file_size(gone);
     const auto used = entry->last_write_time(gone);
-    if (!gone && entry->path().extension() == extension) {
+    if (gone) {
+      continue;
+    }
+    if (entry->path().extension() == extension) {
       entries.push_back({used, bytes, entry->path()});
       total += bytes;
+    } else if (entry->path().extension() == unfinished && used < abandoned) {
+      fs::remove(entry->path(), gone);  // a process ended while it wrote
     }
   }
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) { return a.used < b.used; });

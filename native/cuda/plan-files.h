@@ -12,10 +12,20 @@ namespace cudnn_resnet::cuda {
 
 class PlanFiles {
  public:
+  // A cache of ours, which is written to and held below `mostBytes`; or a folder that was given, which is
+  // only read.
+  enum class Use { Cache, Given };
+
   // `identity` says which library and which kind of device the plans are for. `warn` is told, at most once,
   // of what keeps the files from being used.
   PlanFiles(std::filesystem::path folder, std::string identity, std::function<void(const std::string&)> warn,
-            uint64_t mostBytes = uint64_t{256} << 20U);
+            Use use = Use::Cache, uint64_t mostBytes = uint64_t{256} << 20U);
+
+  [[nodiscard]] const std::filesystem::path& folder() const noexcept { return folder_; }
+
+  // Why none of the plans in the folder can be used: there are none, or they are for others. Empty where some
+  // can.
+  [[nodiscard]] std::string unfit() const;
 
   [[nodiscard]] std::optional<std::string> read(const std::string& graph);
   // Whole or not at all, whoever else writes; the files longest unused go when there is too much.
@@ -31,6 +41,7 @@ class PlanFiles {
   std::filesystem::path folder_;
   std::string identity_;
   std::function<void(const std::string&)> warn_;
+  Use use_;
   uint64_t mostBytes_;
   bool warned_ = false;
 };

@@ -8,10 +8,8 @@ namespace cudnn_resnet::cuda {
 void CudaEngine::pool2d(const Pool2dAttributes& a, Tensor& x, Tensor& y) {
   const void* from = in(channelsLast(x.shape), x);
   void* to = create(y, channelsLast(y.shape));
-  const bool wholeImage =
-      a.kernel[0] == x.shape[2] && a.kernel[1] == x.shape[3] && y.shape[2] * y.shape[3] == 1;
-  if (!wholeImage && computes(x.dtype)) {
-    if (const Plan* plan = plans_->find(PoolGraph{math(x.dtype), x.shape, a})) {
+  if (const auto graph = poolGraph(mathOf(x.dtype), a, x.shape); graph && computes(x.dtype)) {
+    if (const Plan* plan = plans_->find(*graph)) {
       execute(*plan, std::array<Binding, 2>{{{Uid::X, from}, {Uid::Y, to}}});
       return;
     }

@@ -19,6 +19,7 @@ class CudaStorage : public Storage {
   void replace(Block block, Layout layout) noexcept {
     block_ = std::move(block);
     layout_ = layout;
+    moved();
   }
 
   // The values in float32, for a bias of 16 bits: made once, not at every call.

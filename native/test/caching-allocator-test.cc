@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <utility>
 #include <vector>
@@ -165,6 +166,73 @@ TEST_F(CachingAllocatorTest, BlocksOutliveTheirOwnersHoldOnTheAllocator) {
   EXPECT_EQ(counted.held.size(), 1U);
   block = Block();
   EXPECT_EQ(counted.held.size(), 0U);
+}
+
+TEST_F(CachingAllocatorTest, TracesWhatWorkAllocatesAndForHowLong) {
+  Block kept;
+  const auto blocks = allocator->trace([&] {
+    kept = allocator->allocate(1000);
+    { const Block inner = allocator->allocate(5000); }
+    const Block last = allocator->allocate(100);
+  });
+  ASSERT_EQ(blocks.size(), 3U);
+  EXPECT_GE(blocks[0].bytes, 1000U);
+  EXPECT_GE(blocks[1].bytes, 5000U);
+  EXPECT_LT(blocks[1].first, blocks[1].last);
+  EXPECT_LT(blocks[1].last, blocks[2].first);
+  EXPECT_GE(blocks[0].last, blocks[2].last);  // it outlives the work
+}
+
+TEST_F(CachingAllocatorTest, PlacesBlocksInAnArenaAsTheyWereTraced) {
+  const auto work = [&] {
+    const Block a = allocator->allocate(1000);
+    const Block b = allocator->allocate(3000);
+    return std::pair{a.get(), b.get()};
+  };
+  const auto blocks = allocator->trace([&] { work(); });
+  const ArenaPlan plan = planArena(blocks);
+  const Block arena = allocator->allocate(plan.bytes);
+  const size_t held = use->used;
+  std::pair<void*, void*> places;
+  allocator->place(blocks, plan, arena, [&] { places = work(); });
+  EXPECT_EQ(places.first, static_cast<std::byte*>(arena.get()) + plan.offsets[0]);
+  EXPECT_EQ(places.second, static_cast<std::byte*>(arena.get()) + plan.offsets[1]);
+  EXPECT_EQ(use->used, held);
+}
+
+TEST_F(CachingAllocatorTest, RefusesToPlaceOtherBlocksThanWereTraced) {
+  const auto blocks = allocator->trace([&] { const Block a = allocator->allocate(1000); });
+  const ArenaPlan plan = planArena(blocks);
+  const Block arena = allocator->allocate(plan.bytes);
+  for (const auto& work :
+       std::vector<std::function<void()>>{[&] { const Block other = allocator->allocate(100'000); },
+                                          [&] {
+                                            const Block a = allocator->allocate(1000);
+                                            const Block further = allocator->allocate(1000);
+                                          }}) {
+    EXPECT_THROW(allocator->place(blocks, plan, arena, work), Error);
+  }
+  const Block after = allocator->allocate(1000);  // from the allocator again
+  EXPECT_TRUE(counted.held.contains(after.get()));
+}
+
+TEST_F(CachingAllocatorTest, LeavesOutOfATraceWhatIsAllocatedApart) {
+  Block stays;
+  const auto blocks = allocator->trace([&] {
+    const Block a = allocator->allocate(1000);
+    const CachingAllocator::Apart apart(*allocator);
+    stays = allocator->allocate(2000);
+  });
+  EXPECT_EQ(blocks.size(), 1U);
+}
+
+TEST_F(CachingAllocatorTest, AsksForMemoryToBeFreedBeforeItFails) {
+  use->limit = 10'000;
+  Block held = allocator->allocate(8000);
+  allocator->onShortage([&] { held = Block(); });
+  const Block block = allocator->allocate(8000);
+  EXPECT_NE(block.get(), nullptr);
+  expectOutOfMemory(8000);
 }
 
 }  // namespace

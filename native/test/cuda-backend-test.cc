@@ -4,8 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include "cuda/device-presets.h"
-
 namespace cudnn_resnet::cuda {
 namespace {
 
@@ -25,13 +23,6 @@ TEST(CudaBackend, ReportsWhatItWasBuiltWithAndWhatItFound) {
     EXPECT_TRUE(device.engine.starts_with("cuDNN 9.")) << device.engine;
     EXPECT_GT(device.memory, 0U);
   }
-}
-
-TEST(DevicePresets, KnowTheGpusThatTheCommandLineNames) {
-  for (const char* name : {"h200", "a100", "l4", "t4", "b200"}) {
-    EXPECT_TRUE(devicePreset(name)) << name;
-  }
-  EXPECT_FALSE(devicePreset("h2000"));
 }
 
 }  // namespace

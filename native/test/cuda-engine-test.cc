@@ -156,7 +156,10 @@ Values convolved(const ConvCase& c, const Values& x, const Values& weight, const
 
 std::vector<ConvCase> convCases() {
   const auto with = [](Pair stride, Pair padding, Pair dilation, int64_t groups, Activation activation) {
-    return Conv2dAttributes{stride, padding, dilation, groups, activation};
+    return Conv2dAttributes{stride, padding, dilation, groups, activation, {}};
+  };
+  const auto tuned = [](Activation activation) {
+    return Conv2dAttributes{{1, 1}, {1, 1}, {1, 1}, 1, activation, {.tf32 = false, .tune = true}};
   };
   const auto relu = Activation::Relu;
   const auto none = Activation::None;
@@ -172,6 +175,7 @@ std::vector<ConvCase> convCases() {
       {{1, 16, 7, 7}, {24, 16, 3, 3}, with({1, 1}, {1, 1}, {1, 1}, 1, Activation::Gelu), true, true},
       {{1, 16, 7, 7}, {24, 16, 3, 3}, with({1, 1}, {1, 1}, {1, 1}, 1, Activation::Swish), true, false},
       {{1, 16, 7, 7}, {24, 16, 3, 3}, with({1, 1}, {1, 1}, {1, 1}, 1, Activation::Relu6), true, false},
+      {{1, 16, 7, 7}, {24, 16, 3, 3}, tuned(relu), true, false},
   };
 }
 
@@ -190,6 +194,18 @@ TEST_P(CudaEngineTest, Convolves) {
                     c.bias ? biasTensor.get() : nullptr, c.add ? addTensor.get() : nullptr, *y);
     expectClose(*y, convolved(c, x, weight, bias, add));
   }
+}
+
+TEST_P(CudaEngineTest, ConvolvesWithTF32WhereThatIsAllowed) {
+  ConvCase c{{2, 16, 9, 9}, {24, 16, 3, 3}, {}, true, false};
+  c.attributes.compute.tf32 = true;
+  const Values x = random(c.x);
+  const Values weight = random(c.weight);
+  const Values bias = random({c.weight[0]});
+  const auto y = empty(outputOf(c));
+  engine_->conv2d(c.attributes, *tensor(c.x, x), *tensor(c.weight, weight), tensor({c.weight[0]}, bias).get(),
+                  nullptr, *y);
+  expectClose(*y, convolved(c, x, weight, bias, {}), 5e-3);
 }
 
 TEST_P(CudaEngineTest, ConvolvesIntegersExactly) {
@@ -221,7 +237,7 @@ TEST_P(CudaEngineTest, MultipliesByWeightsOfALinearLayer) {
     const Values weight = random({out, in});
     const Values bias = random({out});
     const auto y = empty({rows, out});
-    engine_->linear(Activation::None, *tensor({rows, in}, x), *tensor({out, in}, weight),
+    engine_->linear({}, *tensor({rows, in}, x), *tensor({out, in}, weight),
                     tensor({out}, bias, DType::Float32).get(), *y);
     const ConvCase c{{rows, in, 1, 1}, {out, in, 1, 1}, {}, true, false};
     expectClose(*y, convolved(c, x, weight, bias, {}));

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/error.h"
 #include "cuda/graph-description.h"
 #include "cuda/layout.h"
 
@@ -33,6 +34,25 @@ TEST(GraphDescription, TellsGraphsApart) {
   other = graph;
   other.math = Math::TF32;
   EXPECT_NE(text(graph), text(other));
+  other = graph;
+  other.attributes.compute.tune = true;
+  EXPECT_NE(text(graph), text(other));
+  EXPECT_TRUE(isTuned(other));
+  EXPECT_FALSE(isTuned(graph));
+}
+
+TEST(GraphDescription, MultipliesWithTF32WhereThatIsAllowed) {
+  EXPECT_EQ(mathOf(DType::Float32), Math::Float32);
+  EXPECT_EQ(mathOf(DType::Float32, {.tf32 = true}), Math::TF32);
+  EXPECT_EQ(mathOf(DType::Float16, {.tf32 = true}), Math::Float16);
+  EXPECT_THROW((void)mathOf(DType::Int64), Error);
+}
+
+TEST(GraphDescription, PoolsWholeImagesWithoutCudnn) {
+  const Shape x{2, 8, 7, 5};
+  EXPECT_FALSE(poolGraph(Math::Float16, {PoolKind::Max, {7, 5}, {1, 1}, {0, 0}}, x));
+  EXPECT_TRUE(poolGraph(Math::Float16, {PoolKind::Max, {7, 5}, {1, 1}, {1, 1}}, x));
+  EXPECT_TRUE(poolGraph(Math::Float16, {PoolKind::Max, {3, 3}, {1, 1}, {0, 0}}, x));
 }
 
 TEST(GraphDescription, GivesTheShapesOfResults) {

@@ -25,7 +25,11 @@ class PlanFilesTest : public testing::Test {
 
   PlanFiles files(const std::string& identity = "cudnn 9.24.0 sm_90", uint64_t mostBytes = 1 << 20) {
     return {folder_, identity, [this](const std::string& message) { warnings_.push_back(message); },
-            mostBytes};
+            PlanFiles::Use::Cache, mostBytes};
+  }
+  PlanFiles given(const std::string& identity = "cudnn 9.24.0 sm_90") {
+    return {folder_, identity, [this](const std::string& message) { warnings_.push_back(message); },
+            PlanFiles::Use::Given};
   }
   std::vector<fs::path> written() const {
     std::vector<fs::path> paths;
@@ -130,6 +134,47 @@ TEST_F(PlanFilesTest, ServesSeveralWritersAtOnce) {
   }
   EXPECT_EQ(files().read("conv a"), plan);
   EXPECT_EQ(written().size(), 1U);  // nothing unfinished is left
+}
+
+TEST_F(PlanFilesTest, SaysWhyNoneOfTheGivenOnesFits) {
+  fs::create_directories(folder_);
+  EXPECT_NE(given().unfit().find("there are no plans in " + folder_.string()), std::string::npos);
+  files("cudnn 9.23.0 sm_90").write("conv a", "plan");
+  files("cudnn 9.24.0 sm_80").write("conv a", "plan");
+  const std::string why = given().unfit();
+  for (const char* part : {"'cudnn 9.23.0 sm_90' and 'cudnn 9.24.0 sm_80'", "this is 'cudnn 9.24.0 sm_90'"}) {
+    EXPECT_NE(why.find(part), std::string::npos) << why;
+  }
+  files().write("conv a", "plan");
+  EXPECT_EQ(given().unfit(), "");
+  EXPECT_EQ(given().read("conv a"), "plan");
+  EXPECT_TRUE(warnings_.empty());
+}
+
+TEST_F(PlanFilesTest, LeavesGivenOnesAsTheyAre) {
+  files().write("conv a", std::string(1000, 'p'));
+  const fs::path path = written().at(0);
+  fs::resize_file(path, 500);
+  const auto before = fs::last_write_time(path);
+  auto plans = given();
+  EXPECT_EQ(plans.read("conv a"), std::nullopt);
+  EXPECT_EQ(plans.read("conv a"), std::nullopt);
+  EXPECT_EQ(warnings_.size(), 1U);
+  EXPECT_EQ(written(), std::vector{path});
+  EXPECT_EQ(fs::last_write_time(path), before);
+}
+
+TEST_F(PlanFilesTest, ClearsAwayWhatAProcessThatEndedHasLeft) {
+  auto cache = files();
+  cache.write("conv a", "plan");
+  const fs::path old = folder_ / "0123456789abcdef.plan.1-0.new";
+  const fs::path current = folder_ / "0123456789abcdef.plan.2-0.new";
+  std::ofstream(old) << "half a pl";
+  std::ofstream(current) << "half a pl";
+  fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::hours(2));
+  cache.write("conv b", "plan");
+  EXPECT_FALSE(fs::exists(old));
+  EXPECT_TRUE(fs::exists(current)) << "another process may be writing it";
 }
 
 }  // namespace

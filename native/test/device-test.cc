@@ -260,5 +260,38 @@ TEST(Device, StorageIsFreedOnTheQueuesThread) {
   EXPECT_EQ(wrong, 0);
 }
 
+TEST(Device, OpensItsEngineAgainWhereThereWasNoMemoryForItAtTheStart) {
+  int attempts = 0;
+  DeviceDescription description = fakeDevice();
+  description.open = [&](EngineMemory&) -> std::unique_ptr<Engine> {
+    if (++attempts <= 2) {
+      throw Error(ErrorCode::OutOfMemory, "full");
+    }
+    return std::make_unique<test::FakeEngine>();
+  };
+  Device device(description);
+  const Outcome first = drained(device);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->code(), ErrorCode::OutOfMemory);
+  EXPECT_FALSE(drained(device));
+  EXPECT_EQ(attempts, 3);
+}
+
+TEST(Device, DoesNotTryAgainWhereItsEngineCannotBeOpened) {
+  int attempts = 0;
+  DeviceDescription description = fakeDevice();
+  description.open = [&](EngineMemory&) -> std::unique_ptr<Engine> {
+    ++attempts;
+    throw Error(ErrorCode::Backend, "not here");
+  };
+  Device device(description);
+  for (int i = 0; i < 3; ++i) {
+    const Outcome outcome = drained(device);
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->code(), ErrorCode::Backend);
+  }
+  EXPECT_EQ(attempts, 1);
+}
+
 }  // namespace
 }  // namespace cudnn_resnet

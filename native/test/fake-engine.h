@@ -33,11 +33,32 @@ class FakeEngine : public Engine {
   void reshape(Tensor& x, Tensor& y) override {
     upload(static_cast<FakeStorage&>(*x.storage).bytes.data(), y);
   }
+  void copy(Tensor& x, Tensor& y) override {
+    if (!y.storage) {
+      zeros(y);
+    }
+    static_cast<FakeStorage&>(*y.storage).bytes = static_cast<FakeStorage&>(*x.storage).bytes;
+  }
+  void alias(Tensor& x, Tensor& y) override { copy(x, y); }
+  // Runs the work at each replay, as if it had been captured, where the test wants an engine that captures.
+  std::unique_ptr<Replay> capture(const std::function<void()>& work) override {
+    struct Again : Replay {
+      explicit Again(std::function<void()> work) : work(std::move(work)) {}
+      void run() override { work(); }
+      std::function<void()> work;
+    };
+    ++captures;
+    work();
+    return capturing ? std::make_unique<Again>(work) : nullptr;
+  }
+  bool capturing = false;
+  int captures = 0;
+
   void conv2d(const Conv2dAttributes& /*a*/, Tensor& /*x*/, Tensor& /*weight*/, Tensor* /*bias*/,
               Tensor* /*add*/, Tensor& y) override {
     zeros(y);
   }
-  void linear(Activation /*activation*/, Tensor& /*x*/, Tensor& /*weight*/, Tensor* /*bias*/,
+  void linear(const LinearAttributes& /*attributes*/, Tensor& /*x*/, Tensor& /*weight*/, Tensor* /*bias*/,
               Tensor& y) override {
     zeros(y);
   }

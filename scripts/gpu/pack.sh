@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Packs what a bare GPU machine without a network lacks for scripts/gpu/check.sh: Node and the packages of the project,
-# cudnn-frontend's headers, GoogleTest and oneDNN. Needs `npm install` and `npm run setup:cuda` to have run here.
+# cudnn-frontend's headers, compute-sanitizer, GoogleTest and oneDNN. Needs `npm install` and `npm run setup:cuda` to have
+# run here.
 #
 #   scripts/gpu/pack.sh [-o ARCHIVE]        default: build/gpu-pack.tar.xz
 #
@@ -20,32 +21,44 @@ fail() {
   printf 'pack: %s\n' "$1" >&2
   exit 1
 }
+left_out() { printf 'pack: %s is not installed here and is left out\n' "$1" >&2; }
 
 [[ -x node_modules/.bin/cmake-js && -x node_modules/.bin/vitest ]] || fail 'node_modules is not complete: npm install'
-frontend=$(find .cuda/lib/python3*/site-packages/include -maxdepth 1 -name cudnn_frontend.h -print -quit 2>/dev/null || true)
-[[ -n $frontend ]] || fail "cudnn-frontend's headers are missing: npm run setup:cuda"
+site=$(find .cuda/lib -maxdepth 2 -name site-packages -print -quit 2>/dev/null || true)
+[[ -f $site/include/cudnn_frontend.h ]] || fail "cudnn-frontend's headers are missing: npm run setup:cuda"
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
-mkdir -p "$stage/node/bin" "$stage/cudnn-frontend/include"
+git rev-parse HEAD >"$stage/commit" 2>/dev/null || rm -f "$stage/commit"
 
+mkdir -p "$stage/node/bin" "$stage/cudnn-frontend/include"
 cp -L "$(node -p process.execPath)" "$stage/node/bin/node"
 ! command -v strip >/dev/null || strip "$stage/node/bin/node"
-cp -r "$(dirname "$frontend")/cudnn_frontend" "$(dirname "$frontend")"/cudnn_frontend*.h \
-  "$(dirname "$frontend")"/cudnn_backend_base.h "$stage/cudnn-frontend/include/"
+cp -r "$site/include/cudnn_frontend" "$site"/include/cudnn_frontend*.h "$site/include/cudnn_backend_base.h" \
+  "$stage/cudnn-frontend/include/"
 
-# Everything but what only formats, documents or draws.
+# Everything but what only formats, documents, draws, styles or serves editors.
 mkdir "$stage/node_modules"
 tar -C node_modules --exclude=./@biomejs --exclude=./typedoc --exclude=./@shikijs --exclude=./@gerrit0 \
-  --exclude=./lunr --exclude=./markdown-it --exclude='./.cache' --exclude='./.vite*' --exclude='*.map' -cf - . |
+  --exclude=./lunr --exclude=./markdown-it --exclude='./lightningcss*' --exclude='./typescript/lib/*tsserver*' \
+  --exclude='./typescript/lib/*/diagnosticMessages*' --exclude='./.cache' --exclude='./.vite*' --exclude='*.map' -cf - . |
   tar -C "$stage/node_modules" -xf -
+
+# As NVIDIA's wheel has it; a toolkit need not.
+if [[ -x $site/nvidia/cu13/bin/compute-sanitizer ]]; then
+  mkdir -p "$stage/compute-sanitizer/bin" "$stage/compute-sanitizer/lib"
+  cp "$site"/nvidia/cu13/bin/{compute-sanitizer,libsanitizer-collection.so} "$stage/compute-sanitizer/bin/"
+  cp "$site"/nvidia/cu13/lib/lib{InterceptorInjection,TreeLauncher,sanitizer-}*.so "$stage/compute-sanitizer/lib/"
+else
+  left_out compute-sanitizer
+fi
 
 # oneDNN and GoogleTest as Debian installs them; without them the checks that need them say so.
 pick() { # pick LIBRARY-PATTERN HEADER-FOLDER TARGET
   local library
   library=$(find /usr/lib /usr/lib64 -maxdepth 2 -name "$1" -print -quit 2>/dev/null || true)
   if [[ -z $library || ! -d $2 ]]; then
-    printf 'pack: %s is not installed here and is left out\n' "$1" >&2
+    left_out "$1"
     return
   fi
   mkdir -p "$stage/$3/lib" "$stage/$3/include"

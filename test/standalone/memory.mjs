@@ -74,8 +74,10 @@ const cases = {
   'models made and disposed of': () =>
     measured(times(20, 200), 10, async () => {
       const model = new ResNet18({ device, numClasses: 10 });
-      const y = model.forward(Tensor.zeros([1, 3, 32, 32], { device }));
+      const x = Tensor.zeros([1, 3, 32, 32], { device });
+      const y = model.forward(x);
       await y.data();
+      x.dispose();
       y.dispose();
       model.dispose();
       await turn();

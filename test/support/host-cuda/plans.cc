@@ -1,6 +1,6 @@
 // In place of cuDNN: loops that compute what a graph describes, from the same bindings and memory as cuDNN's
-// plans. With CUDNN_RESNET_REFUSE_FUSED=1 no fused convolution and no pooling has a plan, as on a GPU that
-// cuDNN knows less of.
+// plans. With CUDNN_RESNET_REFUSE_FUSED set no fused convolution and no pooling has a plan, as on a GPU that
+// cuDNN knows less of; with CUDNN_RESNET_NO_BFLOAT16 nothing in bfloat16 has, as before Ampere.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
@@ -169,9 +169,14 @@ void run(const BatchNormGraph& g, const Bound& bound) {
   }
 }
 
+bool isSet(const char* variable) { return std::getenv(variable) != nullptr; }
+
 bool refused(const GraphDescription& graph) {
-  const char* variable = std::getenv("CUDNN_RESNET_REFUSE_FUSED");
-  if (variable == nullptr || std::string_view(variable) != "1") {
+  if (isSet("CUDNN_RESNET_NO_BFLOAT16") &&
+      std::visit([](const auto& one) { return one.math; }, graph) == Math::BFloat16) {
+    return true;
+  }
+  if (!isSet("CUDNN_RESNET_REFUSE_FUSED")) {
     return false;
   }
   const auto* conv = std::get_if<ConvGraph>(&graph);
@@ -190,21 +195,26 @@ void Plan::execute(cudnnHandle_t, std::span<const Binding> bindings, void*) cons
              *static_cast<const GraphDescription*>(owner_.get()));
 }
 
-PlanCache::PlanCache(cudnnHandle_t handle, std::optional<PlanFiles> files)
-    : handle_(handle), files_(std::move(files)) {}
+PlanCache::PlanCache(cudnnHandle_t handle, const std::string& identity)
+    : handle_(handle), identity_(identity) {}
 
-const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph) {
+void PlanCache::alsoRead(const std::string&) {}
+
+const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph, const Measure& measure) {
   Entry& entry = entries_[text(graph)];
   if (!entry.plan && !refused(graph)) {
     CompiledGraph compiled;
     compiled.owner = std::make_shared<GraphDescription>(graph);
     entry.plan.emplace(std::move(compiled));
+    if (isTuned(graph) && !measure(*entry.plan)) {
+      throw Error(ErrorCode::Native, "a plan that runs could not be timed");
+    }
   }
   return entry;
 }
 
-const Plan* PlanCache::find(const GraphDescription& graph) {
-  const Entry& found = entry(graph);
+const Plan* PlanCache::find(const GraphDescription& graph, const Measure& measure) {
+  const Entry& found = entry(graph, measure);
   return found.plan ? &*found.plan : nullptr;
 }
 
@@ -238,7 +248,7 @@ void check(cudnnStatus_t status, const char* what) {
 Backend backend() noexcept {
   Backend found;
   const auto open = [](EngineMemory& memory) {
-    const EngineOptions options{false, std::getenv("CUDNN_RESNET_NO_BFLOAT16") == nullptr};
+    const EngineOptions options{!isSet("CUDNN_RESNET_NO_BFLOAT16")};
     return std::make_unique<CudaEngine>(0, "emulated", options, memory);
   };
   found.devices.push_back({"cuda:0", "the host", "cuDNN 9.0.0", uint64_t{1} << 30U, open});

@@ -1,10 +1,13 @@
-// A libcuda.so.1 for machines without a driver, just enough for cuDNN to plan and compile for a GPU that is not there.
-// It stands for a new driver that sees no device. Used by the planning test only; nothing can run on it.
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+// A libcuda.so.1 for machines without a driver, just enough for cuDNN to plan and compile for a GPU that is
+// not there. It stands for a new driver that sees no device; nothing can run on it. Opened by
+// cuda/driver.cc, by nothing else.
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 
-enum { success = 0, noDevice = 100, notFound = 500, driverVersion = 13000 };
+extern "C" {
+
+enum : int { success = 0, noDevice = 100, notFound = 500, driverVersion = 13000 };
 
 int cuInit(unsigned flags) {
   (void)flags;
@@ -34,23 +37,24 @@ int cuGetErrorString(int error, const char** text) {
 int cuGetProcAddress_v2(const char* symbol, void** function, int version, uint64_t flags, int* status);
 
 int cuGetProcAddress(const char* symbol, void** function, int version, uint64_t flags) {
-  static const struct {
+  struct Known {
     const char* name;
     void* function;
-  } known[] = {
-      {"cuInit", (void*)cuInit},
-      {"cuDriverGetVersion", (void*)cuDriverGetVersion},
-      {"cuDeviceGetCount", (void*)cuDeviceGetCount},
-      {"cuGetErrorName", (void*)cuGetErrorName},
-      {"cuGetErrorString", (void*)cuGetErrorString},
-      {"cuGetProcAddress", (void*)cuGetProcAddress_v2},
+  };
+  static const Known known[] = {
+      {"cuInit", reinterpret_cast<void*>(&cuInit)},
+      {"cuDriverGetVersion", reinterpret_cast<void*>(&cuDriverGetVersion)},
+      {"cuDeviceGetCount", reinterpret_cast<void*>(&cuDeviceGetCount)},
+      {"cuGetErrorName", reinterpret_cast<void*>(&cuGetErrorName)},
+      {"cuGetErrorString", reinterpret_cast<void*>(&cuGetErrorString)},
+      {"cuGetProcAddress", reinterpret_cast<void*>(&cuGetProcAddress_v2)},
   };
   (void)version;
   (void)flags;
-  *function = NULL;
-  for (size_t i = 0; i < sizeof known / sizeof known[0]; ++i) {
-    if (strcmp(symbol, known[i].name) == 0) {
-      *function = known[i].function;
+  *function = nullptr;
+  for (const Known& one : known) {
+    if (std::strcmp(symbol, one.name) == 0) {
+      *function = one.function;
       return success;
     }
   }
@@ -59,7 +63,7 @@ int cuGetProcAddress(const char* symbol, void** function, int version, uint64_t 
 
 int cuGetProcAddress_v2(const char* symbol, void** function, int version, uint64_t flags, int* status) {
   const int result = cuGetProcAddress(symbol, function, version, flags);
-  if (status != NULL) {
+  if (status != nullptr) {
     *status = result == success ? 0 : 1;
   }
   return result;
@@ -102,3 +106,5 @@ UNAVAILABLE(cuOccupancyMaxPotentialClusterSize)
 UNAVAILABLE(cuStreamGetCtx)
 UNAVAILABLE(cuTensorMapEncodeIm2col)
 UNAVAILABLE(cuTensorMapEncodeTiled)
+
+}  // extern "C"

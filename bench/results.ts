@@ -1,0 +1,69 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus, release, totalmem, type } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import type { Best } from './measures/best-batch.js';
+import type { ClassifyThroughput } from './measures/classify.js';
+import type { ColdStart } from './measures/cold-start.js';
+import type { EventLoopDelay } from './measures/event-loop.js';
+import type { Gpu } from './measures/gpu.js';
+import type { Inference } from './measures/inference.js';
+import type { Memory } from './measures/memory.js';
+import type { Primitives } from './measures/primitives.js';
+
+/** What one run found, as it is written to results/. Of what was not measured there is nothing. */
+export interface Results {
+  date: string;
+  /** Of this checkout; with `+` where files differ from it. */
+  commit: string;
+  machine: { processor: string; cores: number; memory: number; system: string };
+  model: string;
+  threads: number;
+  /** Of Node, and of what each contender runs on. */
+  versions: Record<string, string>;
+  /** Why other contenders did not take part. */
+  missing: Record<string, string>;
+  /** The worst relative error of each contender against PyTorch in float64. */
+  errors: Record<string, number>;
+  /** By batch and contender. */
+  inference?: Record<number, Record<string, Inference>>;
+  best?: Record<string, Best>;
+  coldStart?: Record<string, ColdStart>;
+  memory?: Record<string, Memory> | undefined;
+  eventLoop?: Record<number, Record<string, EventLoopDelay>>;
+  classify?: ClassifyThroughput;
+  primitives?: Primitives | undefined;
+  gpu?: Gpu;
+}
+
+/** What is true of a run before anything is measured. */
+export function surroundings(): Pick<Results, 'date' | 'commit' | 'machine'> {
+  const git = (...words: string[]) =>
+    execFileSync('git', words, {
+      cwd: fileURLToPath(new URL('.', import.meta.url)),
+      encoding: 'utf8',
+    }).trim();
+  const changed = git('status', '--porcelain', '--', '../lib', '../native', '../CMakeLists.txt') !== '';
+  return {
+    date: new Date().toISOString().slice(0, 16),
+    commit: git('rev-parse', '--short', 'HEAD') + (changed ? '+' : ''),
+    machine: {
+      processor: processor(),
+      cores: cpus().length,
+      memory: totalmem(),
+      system: `${type()} ${release()}`,
+    },
+  };
+}
+
+/** With the widest vectors that it has, which virtual machines' names do not tell. */
+function processor(): string {
+  const name = cpus()[0]?.model.trim() ?? 'unknown';
+  try {
+    const flags = /^flags\s*:\s*(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.split(' ') ?? [];
+    const widest = ['amx_tile', 'avx512f', 'avx2'].find((flag) => flags.includes(flag));
+    return widest ? `${name} (${widest})` : name;
+  } catch {
+    return name;
+  }
+}

@@ -1,0 +1,26 @@
+/** The value below which the share `q` of the values lies, interpolated. */
+export function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const at = q * (sorted.length - 1);
+  const below = Math.floor(at);
+  const [low, high] = [sorted[below]!, sorted[Math.min(below + 1, sorted.length - 1)]!];
+  return low + (at - below) * (high - low);
+}
+
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/** A middle value, and the quarter and the three quarters around it. */
+export interface Spread {
+  median: number;
+  p25: number;
+  p75: number;
+}
+
+export function spread(values: readonly number[]): Spread {
+  return { median: median(values), p25: quantile(values, 0.25), p75: quantile(values, 0.75) };
+}
+
+/** How many times as long as ours a peer takes: of each round one ratio, so that what disturbs a round disturbs both. */
+export function ratios(peer: readonly number[], ours: readonly number[]): Spread {
+  return spread(peer.map((value, round) => value / ours[round]!));
+}

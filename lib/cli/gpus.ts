@@ -1,0 +1,130 @@
+import { readFile } from 'node:fs/promises';
+import { suggestion } from '../options.js';
+import { UsageError } from './usage.js';
+
+/** A GPU that plans are made for, which need not be there. */
+export interface Gpu {
+  /** As it was asked for: a name or a file. */
+  name: string;
+  /** Its properties as JSON, with cuDNN's keys. */
+  properties: string;
+  /** 90 for 9.0. */
+  capability: number;
+  multiprocessors: number;
+}
+
+/** What differs between GPUs. */
+interface Preset {
+  deviceName: string;
+  /** The compute capability: 900 is 9.0. */
+  deviceVer: number;
+  multiProcessorCount: number;
+  smClockRateKHz: number;
+  memClockRateKHz: number;
+  l2CacheSize: number;
+  /** The most that a block may ask for. */
+  maxSharedMemoryPerBlockOptin: number;
+  maxThreadsPerSM: number;
+  maxCtasPerSM: number;
+  totalGlobalMem: number;
+}
+
+function preset(
+  deviceName: string,
+  [deviceVer, multiProcessorCount]: [number, number],
+  [smClockRateKHz, memClockRateKHz]: [number, number],
+  [l2MiB, memoryGiB]: [number, number],
+  [maxSharedMemoryPerBlockOptin, maxThreadsPerSM, maxCtasPerSM]: [number, number, number],
+): Preset {
+  return {
+    deviceName,
+    deviceVer,
+    multiProcessorCount,
+    smClockRateKHz,
+    memClockRateKHz,
+    l2CacheSize: l2MiB * 2 ** 20,
+    maxSharedMemoryPerBlockOptin,
+    maxThreadsPerSM,
+    maxCtasPerSM,
+    totalGlobalMem: memoryGiB * 2 ** 30,
+  };
+}
+
+/** From NVIDIA's data sheets and the programming guide's table of compute capabilities. */
+const presets: Readonly<Record<string, Preset>> = {
+  t4: preset('Tesla T4', [750, 40], [1590000, 5001000], [4, 15], [65536, 1024, 16]),
+  a100: preset('NVIDIA A100-SXM4-80GB', [800, 108], [1410000, 1593000], [40, 79], [166912, 2048, 32]),
+  a10: preset('NVIDIA A10', [860, 72], [1695000, 6251000], [6, 22], [101376, 1536, 16]),
+  l4: preset('NVIDIA L4', [890, 58], [2040000, 6251000], [48, 22], [101376, 1536, 24]),
+  h100: preset('NVIDIA H100 80GB HBM3', [900, 132], [1980000, 2619000], [50, 79], [232448, 2048, 32]),
+  h200: preset('NVIDIA H200', [900, 132], [1980000, 3201000], [60, 139], [232448, 2048, 32]),
+  b200: preset('NVIDIA B200', [1000, 148], [1965000, 3996000], [126, 178], [232448, 2048, 32]),
+};
+
+export const gpuNames = Object.keys(presets);
+
+/** A preset by its name, or the properties in a file. @throws {@link UsageError} */
+export async function gpu(name: string): Promise<Gpu> {
+  if (Object.hasOwn(presets, name)) {
+    const known = presets[name]!;
+    return { name, properties: JSON.stringify({ ...shared(known), ...known }), ...identity(known) };
+  }
+  if (!name.endsWith('.json')) {
+    throw new UsageError(`--gpu does not know '${name}'${suggestion(name, gpuNames)} (or name a FILE.json)`);
+  }
+  let properties: string;
+  try {
+    properties = await readFile(name, 'utf8');
+  } catch (cause) {
+    throw new UsageError(`--gpu: cannot read '${name}': ${(cause as Error).message}`, { cause });
+  }
+  return { name, properties, ...identityIn(name, properties) };
+}
+
+/** What is the same for all GPUs. */
+function shared({ deviceVer }: Preset) {
+  return {
+    cudaDeviceId: 0,
+    driverVer: 13000,
+    maxGridSize: [2147483647, 65535, 65535],
+    maxBlockSize: [1024, 1024, 64],
+    regsPerBlock: 65536,
+    warpSize: 32,
+    maxSharedMemoryPerBlock: 49152,
+    reservedSharedMemoryPerBlock: deviceVer >= 800 ? 1024 : 0,
+    maxRegistersPerSM: 65536,
+    pciDeviceId: 0,
+    maxThreadsPerBlock: 1024,
+    isTccDriver: 0,
+    supportCoopLaunch: 1,
+  };
+}
+
+type Identity = Pick<Gpu, 'capability' | 'multiprocessors'>;
+
+function identity({ deviceVer, multiProcessorCount }: Pick<Preset, 'deviceVer' | 'multiProcessorCount'>) {
+  return { capability: Math.trunc(deviceVer / 10), multiprocessors: multiProcessorCount };
+}
+
+function identityIn(file: string, text: string): Identity {
+  const wrong = (what: string) =>
+    new UsageError(
+      `--gpu: '${file}' ${what}; 'cudnn-resnet info --device-properties' prints such a file on the GPU`,
+    );
+  let values: unknown;
+  try {
+    values = JSON.parse(text);
+  } catch {
+    throw wrong('is no JSON');
+  }
+  const { deviceVer, multiProcessorCount } = Object(values) as Record<string, unknown>;
+  for (const [key, value] of Object.entries({ deviceVer, multiProcessorCount })) {
+    if (!Number.isSafeInteger(value) || (value as number) < 1) {
+      throw wrong(`has no whole number '${key}'`);
+    }
+  }
+  if ((deviceVer as number) < 750) {
+    throw wrong(`is a GPU of compute capability ${(deviceVer as number) / 100}, below 7.5 (Turing)`);
+  }
+  return identity({ deviceVer, multiProcessorCount } as Preset);
+}

@@ -1,0 +1,28 @@
+/**
+ * How convolutions and linear layers are computed. Given to one operation, to a layer, or to a model for all of its
+ * layers. Engines that have no choice there, as the one on the CPU, compute as ever.
+ */
+export interface ComputeOptions {
+  /**
+   * float32 is multiplied with ten bits of mantissa on a GPU's Tensor Cores: several times faster, with errors of about
+   * one in a thousand. Other dtypes are computed as ever. Default false.
+   */
+  tf32?: boolean | undefined;
+  /**
+   * The GPU times several ways of computing an operation at its first use with a shape; the fastest is kept on disk for
+   * later processes. Default false: cuDNN's own estimate decides.
+   */
+  tune?: boolean | undefined;
+  /**
+   * Equal inputs give bitwise equal results in every run on one machine. Both engines always compute so, and it costs
+   * nothing to ask for it: cuDNN's other engines are never taken.
+   */
+  deterministic?: boolean | undefined;
+}
+
+export const computeOptionNames = ['tf32', 'tune', 'deterministic'] as const;
+
+/** Those of the options that say how to compute. */
+export function computeOptions({ tf32, tune, deterministic }: ComputeOptions): ComputeOptions {
+  return { tf32, tune, deterministic };
+}

@@ -1,0 +1,206 @@
+import { writeFile } from 'node:fs/promises';
+import type { NativeTiming } from '../binding.js';
+import { type Device, device } from './device.js';
+import { checkExtent } from './nn/extent.js';
+import type { Module } from './nn/module.js';
+import { checkOptions } from './options.js';
+import { runStepwise } from './program.js';
+import { scope } from './scope.js';
+import { Tensor } from './tensor.js';
+
+export interface ProfileOptions {
+  /** How often the forward pass is run; default 10. Of each operation the median counts. */
+  runs?: number | undefined;
+}
+
+/** One operation of a forward pass. */
+export interface ProfiledOperation {
+  /** The path of the module that asked for it, for example `layer1.0.conv1`; empty for the network itself. */
+  layer: string;
+  /** For example `conv2d`; with a bias, an activation or an addition that is fused into it. */
+  operation: string;
+  /** The shape of its result. */
+  output: number[];
+  milliseconds: number;
+  /** Of the milliseconds of all operations, from 0 to 1. */
+  share: number;
+  /** Multiplications and additions, in 10⁹ a second; of convolutions and linear layers. */
+  gflops?: number;
+}
+
+/** What each operation of a forward pass took: a table as text, or a trace to look at. */
+export class Profile {
+  /** In the order in which they ran. */
+  readonly operations: readonly ProfiledOperation[];
+  /** Of all operations. A forward pass in one go can be faster: here each operation is waited for. */
+  readonly milliseconds: number;
+  readonly #timings: readonly NativeTiming[];
+
+  /** @internal @param runs the timings of equal forward passes */
+  constructor(runs: readonly NativeTiming[][]) {
+    const taken = runs[0]!.map((_, i) => median(runs.map((run) => run[i]!.end - run[i]!.begin)));
+    this.milliseconds = taken.reduce((sum, milliseconds) => sum + milliseconds, 0);
+    this.operations = runs[0]!.map((timing, i) => {
+      const flops = floatingPointOperations(timing);
+      return {
+        layer: timing.layer,
+        operation: timing.operation,
+        output: timing.outputs[0] ?? [],
+        milliseconds: taken[i]!,
+        share: taken[i]! / this.milliseconds,
+        ...(flops !== undefined && { gflops: flops / taken[i]! / 1e6 }),
+      };
+    });
+    this.#timings = runs.at(-1)!;
+  }
+
+  /** The operations as a table. */
+  toString(): string {
+    const rows = this.operations.map(({ layer, operation, output, milliseconds, gflops, share }) => [
+      layer,
+      operation,
+      `[${output.join(', ')}]`,
+      milliseconds.toFixed(3),
+      gflops?.toFixed(1) ?? '',
+      `${(100 * share).toFixed(1)} %`,
+    ]);
+    return alignedTable([
+      ['layer', 'operation', 'output', 'ms', 'GFLOP/s', 'share'],
+      ...rows,
+      ['', '', 'all', this.milliseconds.toFixed(3), '', ''],
+    ]);
+  }
+
+  /** Writes the last run in Chrome's trace format, which chrome://tracing and ui.perfetto.dev show on a time line. */
+  async writeTrace(path: string): Promise<void> {
+    const traceEvents = this.#timings.map(({ layer, operation, begin, end, inputs, outputs }) => ({
+      name: layer === '' ? operation : `${layer} ${operation}`,
+      cat: operation,
+      ph: 'X',
+      ts: 1000 * begin,
+      dur: 1000 * (end - begin),
+      pid: process.pid,
+      tid: 0,
+      args: { inputs, outputs },
+    }));
+    await writeFile(path, JSON.stringify({ displayTimeUnit: 'ms', traceEvents }));
+  }
+}
+
+/** Runs `model.forward(x)` operation by operation and times each; see `Module.profile`. */
+export async function profile<X>(
+  model: Module & { forward(x: X): Tensor },
+  x: X,
+  options: ProfileOptions = {},
+): Promise<Profile> {
+  checkOptions('profile', options, ['runs']);
+  const count = checkExtent('profile: runs', options.runs ?? 10);
+  const on = [...model.stateDict().values()][0]?.device ?? (x instanceof Tensor ? x.device : device());
+  await forwardAndRead(model, x); // plans, packed and folded weights
+  const runs: NativeTiming[][] = [];
+  while (runs.length < count) {
+    runs.push(await timedForward(model, x, on));
+  }
+  return new Profile(runs);
+}
+
+async function timedForward<X>(
+  model: Module & { forward(x: X): Tensor },
+  x: X,
+  on: Device,
+): Promise<NativeTiming[]> {
+  let timings: Promise<NativeTiming[]>;
+  on.handle.startProfile();
+  const unlabel = labelOperations(model, on);
+  let read: Promise<void>;
+  try {
+    read = forwardAndRead(model, x);
+  } finally {
+    unlabel();
+    timings = on.handle.endProfile();
+  }
+  await read;
+  return timings;
+}
+
+/** Rejects where an operation failed. The forward pass is asked for before this returns. */
+function forwardAndRead<X>(model: { forward(x: X): Tensor }, x: X): Promise<void> {
+  return scope(async () => {
+    await runStepwise(() => model.forward(x)).data();
+  });
+}
+
+/** The methods in which modules call operations. */
+const calling = ['forward', 'apply', 'applyFolded'] as const;
+type Methods = Partial<Record<(typeof calling)[number], (...args: unknown[]) => unknown>>;
+
+/** Tells the device from which module each operation comes, until the function that is returned is called. */
+function labelOperations(model: Module, on: Device): () => void {
+  const undo: (() => void)[] = [];
+  const seen = new Set<Module>();
+  let current = '';
+  const enter = (layer: string) => {
+    current = layer;
+    on.handle.profileLayer(layer);
+  };
+  const visit = (module: Module, path: string) => {
+    if (seen.has(module)) {
+      return;
+    }
+    seen.add(module);
+    for (const name of calling) {
+      const method = (module as Methods)[name];
+      if (typeof method === 'function') {
+        const before = Object.getOwnPropertyDescriptor(module, name);
+        const value = (...args: unknown[]) => {
+          const outer = current;
+          enter(path);
+          try {
+            return method.apply(module, args);
+          } finally {
+            enter(outer);
+          }
+        };
+        Object.defineProperty(module, name, { value, configurable: true });
+        undo.push(() => {
+          delete (module as Methods)[name];
+          if (before) Object.defineProperty(module, name, before);
+        });
+      }
+    }
+    for (const [name, child] of module.children()) {
+      visit(child, path === '' ? name : `${path}.${name}`);
+    }
+  };
+  visit(model, '');
+  return () => {
+    for (const restore of undo) restore();
+  };
+}
+
+/** Of the operations that consist of multiplications and additions. */
+function floatingPointOperations({ operation, inputs, outputs }: NativeTiming): number | undefined {
+  if (operation !== 'conv2d' && operation !== 'linear') {
+    return undefined;
+  }
+  const [, ...perResult] = inputs[1]!; // the weight's extents but its first are summed over
+  return [2, ...outputs[0]!, ...perResult].reduce((product, extent) => product * extent, 1);
+}
+
+function median(values: number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+}
+
+/** Columns of equal width, names to the left and numbers to the right. */
+function alignedTable(rows: readonly string[][]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => (column < 3 ? cell.padEnd(widths[column]!) : cell.padStart(widths[column]!)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}

@@ -1,0 +1,99 @@
+import type { NativeProgram, NativeTensor } from '../binding.js';
+import type { Device } from './device.js';
+import type { DType } from './dtype.js';
+import { CudnnResnetError } from './errors.js';
+import { native } from './native.js';
+import { scope } from './scope.js';
+import { Tensor } from './tensor.js';
+
+/** What an input of a program looks like; a tensor says it of itself. */
+export interface TensorSpec {
+  shape: readonly number[];
+  /** Default `'float32'`. */
+  dtype?: DType | undefined;
+}
+
+type Results = Tensor | readonly Tensor[];
+
+let stepwise = 0;
+
+/** @internal Whether networks are to run operation by operation now, and not as programs of their own. */
+export function runsStepwise(): boolean {
+  return stepwise > 0;
+}
+
+/** @internal Runs `fn`, in which networks run operation by operation. */
+export function runStepwise<T>(fn: () => T): T {
+  stepwise++;
+  try {
+    return fn();
+  } finally {
+    stepwise--;
+  }
+}
+
+/**
+ * Operations that were recorded once, by `device.record`, and run as one call on other inputs. Their intermediate
+ * results share one piece of memory, planned by when each is needed; on a GPU the whole is one graph.
+ *
+ * Tensors that the recorded function used beside its inputs are read as they are at each run.
+ */
+export class Program<R extends Results = Results> {
+  readonly device: Device;
+  /** The shape and dtype of each input. */
+  readonly inputs: readonly { shape: readonly number[]; dtype: DType }[];
+  readonly #handle: NativeProgram;
+  readonly #outputs: readonly DType[];
+  readonly #single: boolean;
+
+  /** @internal */
+  constructor(on: Device, inputs: readonly TensorSpec[], fn: (...inputs: Tensor[]) => R) {
+    this.device = on;
+    const specs = inputs.map(({ shape, dtype = 'float32' }) => ({ shape, dtype }));
+    let results: readonly Tensor[] = [];
+    let single = false;
+    const body = (handles: NativeTensor[]): NativeTensor[] => {
+      const tensors = handles.map((handle, i) => new Tensor(handle, specs[i]!.dtype, on));
+      const result = runStepwise(() => fn(...tensors));
+      single = result instanceof Tensor;
+      results = [result].flat() as readonly Tensor[];
+      if (results.length === 0 || !results.every((tensor) => tensor instanceof Tensor)) {
+        throw new CudnnResnetError(
+          'ERR_ARGUMENT',
+          'record: the function must return a Tensor or an array of them, at once and not as a promise',
+        );
+      }
+      return results.map((tensor) => tensor.handle);
+    };
+    this.#handle = scope(() => native().record({ device: on.handle, inputs: specs, body }));
+    this.inputs = specs;
+    this.#outputs = results.map((tensor) => tensor.dtype);
+    this.#single = single;
+  }
+
+  /**
+   * Queues one run and returns its results at once: tensors of their own, which later runs do not change.
+   * Throws `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_DTYPE` or `ERR_DEVICE` where the inputs are not those recorded.
+   */
+  run(...inputs: Tensor[]): R {
+    const handles = inputs.map((input, i) => {
+      if (!(input instanceof Tensor)) {
+        throw new CudnnResnetError('ERR_ARGUMENT', `run: input ${i} must be a Tensor, got ${typeof input}`);
+      }
+      return input.handle;
+    });
+    const results = this.#handle
+      .run(handles)
+      .map((handle, i) => new Tensor(handle, this.#outputs[i]!, this.device));
+    return (this.#single ? results[0] : results) as R;
+  }
+
+  /** Frees what the program holds, after the runs that were asked for. Disposing again does nothing. */
+  dispose(): void {
+    this.#handle.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

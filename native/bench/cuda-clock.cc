@@ -1,0 +1,58 @@
+#include <array>
+
+#include "bench/clock.h"
+#include "cuda/engine.h"
+#include "cuda/error.h"
+
+namespace cudnn_resnet::bench {
+namespace {
+
+using cuda::check;
+
+class CudaClock : public Clock {
+ public:
+  explicit CudaClock(cudaStream_t stream) : stream_(stream) {
+    for (auto& event : events_) {
+      check(cudaEventCreate(&event), "cudaEventCreate");
+    }
+  }
+  ~CudaClock() override {
+    for (auto& event : events_) {
+      cudaEventDestroy(event);
+    }
+  }
+
+  double measure(const std::function<void()>& work) override {
+    constexpr int calls = 50;  // so many that the GPU does not wait for their being asked for
+    work();                    // what the first event waits behind
+    check(cudaEventRecord(events_[0], stream_), "cudaEventRecord");
+    for (int i = 0; i < calls; ++i) {
+      work();
+    }
+    check(cudaEventRecord(events_[1], stream_), "cudaEventRecord");
+    check(cudaEventSynchronize(events_[1]), "cudaEventSynchronize");
+    float milliseconds = 0;
+    check(cudaEventElapsedTime(&milliseconds, events_[0], events_[1]), "cudaEventElapsedTime");
+    return milliseconds / 1e3 / calls;
+  }
+
+ private:
+  cudaStream_t stream_;
+  std::array<cudaEvent_t, 2> events_{};
+};
+
+}  // namespace
+
+std::unique_ptr<Clock> cudaClock(Engine& engine) {
+  return std::make_unique<CudaClock>(static_cast<cuda::CudaEngine&>(engine).stream());
+}
+
+size_t cudaCacheBytes() {
+  int device = 0;
+  int bytes = 0;
+  check(cudaGetDevice(&device), "cudaGetDevice");
+  check(cudaDeviceGetAttribute(&bytes, cudaDevAttrL2CacheSize, device), "cudaDeviceGetAttribute");
+  return static_cast<size_t>(bytes);
+}
+
+}  // namespace cudnn_resnet::bench

@@ -1,0 +1,121 @@
+#include "bench/peak.h"
+
+#include <omp.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+namespace cudnn_resnet::bench {
+namespace {
+
+double seconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+// Enough independent chains to cover the latency of two units that take four cycles each.
+constexpr int chains = 12;
+constexpr int64_t steps = 20'000'000;
+
+template <int floats>
+struct Vector {
+  using Type [[gnu::vector_size(floats * sizeof(float))]] = float;
+};
+
+// Compiled for the instructions of whoever calls it. Returns what was computed, so that it is.
+template <int floats>
+[[gnu::always_inline]] inline float multiplyAdd() {
+  using V = typename Vector<floats>::Type;
+  V sums[chains] = {};
+  V factor = sums[0] + 0.999F;
+  V term = sums[0] + 0.001F;
+  asm volatile("" : "+m"(factor), "+m"(term));  // the compiler must not know them
+  for (int64_t step = 0; step < steps; ++step) {
+#pragma GCC unroll 12
+    for (auto& sum : sums) {
+      sum = sum * factor + term;
+    }
+  }
+  float total = 0;
+  for (const auto& sum : sums) {
+    total += sum[0];
+  }
+  return total;
+}
+
+using Loop = float (*)();
+
+#if defined(__x86_64__)
+[[gnu::target("avx512f")]] float multiplyAdd16() { return multiplyAdd<16>(); }
+[[gnu::target("avx2,fma")]] float multiplyAdd8() { return multiplyAdd<8>(); }
+#endif
+float multiplyAdd4() { return multiplyAdd<4>(); }
+
+struct Width {
+  Loop loop;
+  int floats;
+};
+
+Width widest() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) {
+    return {multiplyAdd16, 16};
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
+    return {multiplyAdd8, 8};
+  }
+#endif
+  return {multiplyAdd4, 4};
+}
+
+double measureFlops() {
+  const auto [loop, floats] = widest();
+  double best = 0;
+  for (int round = 0; round < 5; ++round) {
+    const auto begin = std::chrono::steady_clock::now();
+    float total = 0;
+#pragma omp parallel reduction(+ : total)
+    total += loop();
+    const double elapsed = seconds(std::chrono::steady_clock::now() - begin);
+    asm volatile("" : : "m"(total));
+    best =
+        std::max(best, 2.0 * floats * chains * static_cast<double>(steps) * omp_get_max_threads() / elapsed);
+  }
+  return best;
+}
+
+double measureBytes() {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t memory = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * page;
+  const auto cache = static_cast<size_t>(std::max(0L, sysconf(_SC_LEVEL3_CACHE_SIZE)));
+  const size_t size = std::min(std::max(size_t{256} << 20U, 2 * cache), memory / 8);
+  const std::unique_ptr<char[]> from(new char[size]);
+  const std::unique_ptr<char[]> to(new char[size]);
+  const int threads = omp_get_max_threads();
+  double best = 0;
+  for (int round = 0; round < 6; ++round) {
+    const auto begin = std::chrono::steady_clock::now();
+#pragma omp parallel for
+    for (int part = 0; part < threads; ++part) {
+      const size_t first = size / threads * part;
+      if (round == 0) {
+        std::memset(from.get() + first, 1, size / threads);
+      }
+      std::memcpy(to.get() + first, from.get() + first, size / threads);
+    }
+    if (round > 0) {  // in the first one the system gives the memory
+      best =
+          std::max(best, 2.0 * static_cast<double>(size) / seconds(std::chrono::steady_clock::now() - begin));
+    }
+  }
+  return best;
+}
+
+}  // namespace
+
+Peak measurePeak() { return {measureFlops(), measureBytes()}; }
+
+}  // namespace cudnn_resnet::bench

@@ -1,0 +1,299 @@
+// A ResNet of bottlenecks as a bare loop over oneDNN's primitives: what oneDNN gives where nothing stands
+// between. Batch norms are folded, activations and residual adds fused, layouts left to oneDNN, primitives
+// and memory made beforehand. Answers the requests of bench/ as its other contenders do
+// (bench/contenders/serve.mjs).
+//
+// usage: resnet-loop DIRECTORY direct|auto BLOCKS...     BLOCKS: of each group, 3 4 6 3 for ResNet-50
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "cpu/onednn.h"
+
+namespace {
+
+using namespace cudnn_resnet;
+using namespace cudnn_resnet::cpu;
+using dnnl::memory;
+using Dims = memory::dims;
+using Arguments = std::unordered_map<int, memory>;
+
+constexpr int64_t side = 224;
+constexpr int64_t classes = 1000;
+
+void read(std::istream& file, void* data, size_t bytes) {
+  if (!file.read(static_cast<char*>(data), static_cast<std::streamsize>(bytes))) {
+    throw std::runtime_error("a file of the model is shorter than the network needs");
+  }
+}
+
+Layout any(const Dims& dims) { return {dims, memory::data_type::f32, memory::format_tag::any}; }
+
+Layout inOrder(const Dims& dims) {
+  constexpr std::array tags{memory::format_tag::a, memory::format_tag::ab, memory::format_tag::abc,
+                            memory::format_tag::abcd};
+  return {dims, memory::data_type::f32, tags[dims.size() - 1]};
+}
+
+class Network {
+ public:
+  Network(const std::string& directory, algorithm convolution, const std::vector<int>& blocks, int64_t batch)
+      : convolution_(convolution), weights_(directory + "/folded.bin", std::ios::binary) {
+    std::ifstream file(directory + "/images.bin", std::ios::binary);
+    images_.resize(static_cast<size_t>(batch * 3 * side * side));
+    read(file, images_.data(), images_.size() * sizeof images_[0]);
+    build(blocks, batch);
+    for (auto& slot : slots_) {
+      slot.data.reset(static_cast<std::byte*>(std::aligned_alloc(64, (slot.bytes + 63) / 64 * 64)));
+      for (auto& user : slot.users) {
+        user.set_data_handle(slot.data.get());
+      }
+    }
+  }
+
+  // From images on the host to logits on the host.
+  const std::vector<float>& run() {
+    for (auto& [primitive, arguments] : steps_) {
+      primitive.execute(stream_, arguments);
+    }
+    stream_.wait();
+    return logits_;
+  }
+
+ private:
+  struct Step {
+    dnnl::primitive primitive;
+    Arguments arguments;
+  };
+  struct Freed {
+    void operator()(std::byte* data) const { std::free(data); }
+  };
+  // Memory that one activation after the other lives in.
+  struct Slot {
+    size_t bytes = 0;
+    std::vector<memory> users;
+    std::unique_ptr<std::byte, Freed> data;
+  };
+  // Two for inputs and results of blocks in turn, two for what is between, one for scratchpads and one for
+  // reordered activations.
+  enum SlotName : size_t { Even, Odd, First, Second, Scratch, Reordered, SlotCount };
+
+  void build(const std::vector<int>& blocks, int64_t batch) {
+    memory x(inOrder({batch, 3, side, side}), engine_, images_.data());
+    x = convolve(x, parameters({64, 3, 7, 7}), 2, true, First);
+    x = pool(x, PoolKind::Max, 3, 2, 1, Even);
+    SlotName next = Odd;
+    int64_t width = 64;
+    for (size_t group = 0; group < blocks.size(); ++group, width *= 2) {
+      for (int block = 0; block < blocks[group]; ++block) {
+        x = bottleneck(x, width, group > 0 && block == 0 ? 2 : 1, block == 0, next);
+        next = block > 0 ? next : next == Even ? Odd : Even;
+      }
+    }
+    x = pool(x, PoolKind::AverageExcludingPadding, dimensions(x.get_desc())[2], 1, 0, First);
+    classify(x);
+    if (weights_.peek() != std::ifstream::traits_type::eof()) {
+      throw std::runtime_error("folded.bin is of another network");
+    }
+  }
+
+  // Its last convolution adds to the shortcut in place. `next` is for the shortcut where that is a
+  // convolution.
+  memory bottleneck(const memory& x, int64_t width, int64_t stride, bool projects, SlotName next) {
+    const int64_t in = dimensions(x.get_desc())[1];
+    memory y = convolve(x, parameters({width, in, 1, 1}), 1, true, First);
+    y = convolve(y, parameters({width, width, 3, 3}), stride, true, Second);
+    const auto last = parameters({4 * width, width, 1, 1});
+    const memory shortcut =
+        projects ? convolve(x, parameters({4 * width, in, 1, 1}), stride, false, next) : x;
+    return convolve(y, last, 1, true, next, &shortcut);
+  }
+
+  struct Parameters {
+    memory weight, bias;
+  };
+
+  Parameters parameters(const Dims& shape) { return {stored(shape), stored({shape[0]})}; }
+
+  // The next of the file.
+  memory stored(const Dims& shape) {
+    memory values(inOrder(shape), engine_);
+    read(weights_, values.get_data_handle(), values.get_desc().get_size());
+    return values;
+  }
+
+  memory convolve(const memory& x, const Parameters& parameters, int64_t stride, bool relu, SlotName slot,
+                  const memory* shortcut = nullptr) {
+    const Dims in = dimensions(x.get_desc());
+    const Dims kernel = dimensions(parameters.weight.get_desc());
+    const int64_t pad = kernel[2] / 2;
+    const auto extent = [&](size_t i) { return (in[i] + 2 * pad - kernel[i]) / stride + 1; };
+    dnnl::post_ops ops;
+    if (shortcut != nullptr) {
+      ops.append_sum(1);
+    }
+    if (relu) {
+      appendEltwise(ops, algorithm::eltwise_relu, 0, 0);
+    }
+    auto attributes = this->attributes();
+    attributes.set_post_ops(ops);
+    const auto chosen = describe<dnnl::convolution_forward>(
+        engine_, attributes, prop_kind::forward_inference, convolution_, any(in), any(kernel),
+        parameters.bias.get_desc(),
+        shortcut != nullptr ? shortcut->get_desc() : any({in[0], kernel[0], extent(2), extent(3)}),
+        Dims{stride, stride}, Dims{0, 0}, Dims{pad, pad}, Dims{pad, pad});
+    memory y = shortcut != nullptr ? *shortcut : inSlot(chosen.dst_desc(), slot);
+    push(dnnl::convolution_forward(chosen), chosen.scratchpad_desc(),
+         {{DNNL_ARG_SRC, arranged(x, chosen.src_desc())},
+          {DNNL_ARG_WEIGHTS, packed(parameters.weight, chosen.weights_desc())},
+          {DNNL_ARG_BIAS, parameters.bias},
+          {DNNL_ARG_DST, y}});
+    return y;
+  }
+
+  memory pool(const memory& x, PoolKind kind, int64_t kernel, int64_t stride, int64_t pad, SlotName slot) {
+    const Dims in = dimensions(x.get_desc());
+    const auto extent = [&](size_t i) { return (in[i] + 2 * pad - kernel) / stride + 1; };
+    const Pool2dAttributes shape{kind, {kernel, kernel}, {stride, stride}, {pad, pad}};
+    const auto chosen = describePooling(
+        engine_, attributes(),
+        kind == PoolKind::Max ? algorithm::pooling_max : algorithm::pooling_avg_exclude_padding, x.get_desc(),
+        any({in[0], in[1], extent(2), extent(3)}), shape, {pad, pad});
+    memory y = inSlot(chosen.dst_desc(), slot);
+    push(dnnl::pooling_forward(chosen), chosen.scratchpad_desc(), {{DNNL_ARG_SRC, x}, {DNNL_ARG_DST, y}});
+    return y;
+  }
+
+  void classify(const memory& x) {
+    const Dims in = dimensions(x.get_desc());
+    const auto [weight, bias] = parameters({classes, in[1], 1, 1});
+    logits_.resize(static_cast<size_t>(in[0] * classes));
+    const auto chosen = describe<dnnl::inner_product_forward>(
+        engine_, attributes(), prop_kind::forward_inference, any(in), any({classes, in[1], 1, 1}),
+        bias.get_desc(), inOrder({in[0], classes}));
+    push(dnnl::inner_product_forward(chosen), chosen.scratchpad_desc(),
+         {{DNNL_ARG_SRC, arranged(x, chosen.src_desc())},
+          {DNNL_ARG_WEIGHTS, packed(weight, chosen.weights_desc())},
+          {DNNL_ARG_BIAS, bias},
+          {DNNL_ARG_DST, memory(chosen.dst_desc(), engine_, logits_.data())}});
+  }
+
+  memory inSlot(const Layout& layout, SlotName slot) {
+    memory values(layout, engine_, nullptr);
+    slots_[slot].bytes = std::max(slots_[slot].bytes, layout.get_size());
+    slots_[slot].users.push_back(values);
+    return values;
+  }
+
+  // At every run, where the layouts differ.
+  memory arranged(const memory& x, const Layout& layout) {
+    if (x.get_desc() == layout) {
+      return x;
+    }
+    memory y = inSlot(layout, Reordered);
+    steps_.push_back({dnnl::reorder(x, y), {{DNNL_ARG_FROM, x}, {DNNL_ARG_TO, y}}});
+    return y;
+  }
+
+  // Once.
+  memory packed(memory weight, const Layout& layout) {
+    memory values(layout, engine_);
+    dnnl::reorder(weight, values).execute(stream_, weight, values);
+    stream_.wait();
+    return values;
+  }
+
+  [[nodiscard]] static dnnl::primitive_attr attributes() {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    return attributes;
+  }
+
+  void push(dnnl::primitive primitive, const Layout& scratchpad, Arguments arguments) {
+    arguments.emplace(DNNL_ARG_SCRATCHPAD, inSlot(scratchpad, Scratch));
+    steps_.push_back({std::move(primitive), std::move(arguments)});
+  }
+
+  dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
+  dnnl::stream stream_{engine_};
+  algorithm convolution_;
+  std::ifstream weights_;
+  std::vector<float> images_, logits_;
+  std::array<Slot, SlotCount> slots_;
+  std::vector<Step> steps_;
+};
+
+double milliseconds(std::chrono::steady_clock::duration duration) {
+  return std::chrono::duration<double, std::milli>(duration).count();
+}
+
+std::string timed(Network& network, int count) {
+  std::ostringstream answer;
+  answer << R"({"times":[)";
+  for (int i = 0; i < count; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    network.run();
+    answer << (i > 0 ? "," : "") << milliseconds(std::chrono::steady_clock::now() - begin);
+  }
+  answer << "]}";
+  return answer.str();
+}
+
+void serve(const std::string& directory, algorithm convolution, const std::vector<int>& blocks) {
+  const auto* version = dnnl_version();
+  std::cout << R"({"version":"oneDNN )" << version->major << '.' << version->minor << '.' << version->patch
+            << "\"}" << std::endl;
+  std::unique_ptr<Network> network;
+  std::string command;
+  while (std::cin >> command) {
+    if (command == "batch") {
+      int64_t batch = 0;
+      std::cin >> batch;
+      network.reset();
+      network = std::make_unique<Network>(directory, convolution, blocks, batch);
+      std::cout << "{}" << std::endl;
+    } else if (command == "run") {
+      int count = 0;
+      std::cin >> count;
+      std::cout << timed(*network, count) << std::endl;
+    } else if (command == "logits") {
+      std::string path;
+      std::cin >> path;
+      const auto& logits = network->run();
+      std::ofstream(path, std::ios::binary)
+          .write(reinterpret_cast<const char*>(logits.data()),
+                 static_cast<std::streamsize>(logits.size() * sizeof logits[0]));
+      std::cout << "{}" << std::endl;
+    } else {
+      throw std::runtime_error("resnet-loop does not know the request " + command);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int count, char** words) {
+  try {
+    if (count < 4) {
+      throw std::runtime_error("usage: resnet-loop DIRECTORY direct|auto BLOCKS...");
+    }
+    const bool direct = std::string(words[2]) == "direct";
+    std::vector<int> blocks;
+    std::transform(words + 3, words + count, std::back_inserter(blocks),
+                   [](const char* n) { return std::stoi(n); });
+    serve(words[1], direct ? algorithm::convolution_direct : algorithm::convolution_auto, blocks);
+  } catch (const std::exception& error) {
+    std::cerr << "resnet-loop: " << error.what() << '\n';
+    return 1;
+  }
+}

@@ -1,0 +1,147 @@
+#include "binding/program-handle.h"
+
+#include <utility>
+#include <vector>
+
+#include "binding/device-handle.h"
+#include "binding/environment.h"
+#include "binding/guard.h"
+#include "binding/options.h"
+#include "binding/tensor-handle.h"
+#include "core/recording.h"
+
+namespace cudnn_resnet {
+namespace {
+
+Napi::Array array(const Napi::Value& value, const std::string& what) {
+  if (!value.IsArray()) {
+    throw Error(ErrorCode::Argument, what + " must be an array");
+  }
+  return value.As<Napi::Array>();
+}
+
+// The tensors of an array of handles, all of one device.
+std::vector<TensorPtr> tensors(const Napi::Value& value, const std::string& what,
+                               const std::shared_ptr<Device>& device) {
+  const Napi::Array handles = array(value, what);
+  std::vector<TensorPtr> list;
+  for (uint32_t i = 0; i < handles.Length(); ++i) {
+    const std::string name = what + "[" + std::to_string(i) + "]";
+    const TensorHandle& handle = TensorHandle::from(handles[i], name);
+    if (handle.device() != device) {
+      throw Error(ErrorCode::Device, name + " is on " + handle.device()->id() + ", but the program is on " +
+                                         device->id() + "; move it with .to({device})");
+    }
+    list.push_back(handle.tensor());
+  }
+  return list;
+}
+
+}  // namespace
+
+Napi::Function ProgramHandle::defineClass(Napi::Env env) {
+  return DefineClass(env, "NativeProgram",
+                     {
+                         InstanceMethod<&ProgramHandle::run>("run"),
+                         InstanceMethod<&ProgramHandle::dispose>("dispose"),
+                     });
+}
+
+Napi::Value ProgramHandle::record(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Options options(info[0], "record");
+  const auto device = DeviceHandle::from(options.get("device"), options.what("device")).device();
+  const Napi::Value body = options.get("body");
+  if (!body.IsFunction()) {
+    throw Error(ErrorCode::Argument, "record: the body must be a function");
+  }
+
+  const auto recording = std::make_shared<Recording>();
+  Napi::Array inputs = Napi::Array::New(env);
+  const Napi::Array wanted = array(options.get("inputs"), options.what("inputs"));
+  for (uint32_t i = 0; i < wanted.Length(); ++i) {
+    const std::string what = options.what("inputs") + "[" + std::to_string(i) + "]";
+    const Options input(wanted[i], what.c_str());
+    const DType type = dtype(input.get("dtype"), input.what("dtype"));
+    if (type == DType::Float64) {
+      throw Error(ErrorCode::DType, input.what("dtype") + " float64 is not kept on a device; use float32");
+    }
+    inputs.Set(i, TensorHandle::wrap(env, device,
+                                     recording->input(shape(input.get("shape"), input.what("shape")), type)));
+  }
+
+  Origin origin{device, nullptr};
+  try {
+    const Napi::Value results = body.As<Napi::Function>().Call({inputs});
+    origin.program = recording->end(tensors(results, "record: results", device));
+  } catch (...) {
+    recording->abandon();
+    throw;
+  }
+  Environment& environment = Environment::of(env);
+  environment.making = &origin;
+  return environment.programClass.New({});
+}
+
+ProgramHandle::ProgramHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+  auto* origin = static_cast<Origin*>(std::exchange(Environment::of(info.Env()).making, nullptr));
+  if (origin == nullptr) {
+    throw Napi::TypeError::New(info.Env(), "NativeProgram is made by record() only");
+  }
+  device_ = std::move(origin->device);
+  program_ = std::move(origin->program);
+}
+
+ProgramHandle::~ProgramHandle() = default;
+
+void ProgramHandle::Finalize(Napi::BasicEnv /*env*/) { release(); }
+
+void ProgramHandle::release() {
+  if (program_ != nullptr) {
+    device_->release(std::exchange(program_, nullptr));
+  }
+}
+
+Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&]() -> Napi::Value {
+    if (program_ == nullptr) {
+      throw Error(ErrorCode::Disposed, "run: the program was disposed of");
+    }
+    const auto program = program_;
+    auto arguments = tensors(info[0], "run: inputs", device_);
+    if (arguments.size() != program->inputs().size()) {
+      throw Error(ErrorCode::Argument, "run: the program takes " + std::to_string(program->inputs().size()) +
+                                           " tensors, got " + std::to_string(arguments.size()));
+    }
+    for (size_t i = 0; i < arguments.size(); ++i) {
+      const Tensor& wanted = *program->inputs()[i];
+      const std::string what = "run: inputs[" + std::to_string(i) + "]";
+      if (arguments[i]->shape != wanted.shape) {
+        throw Error(ErrorCode::Shape,
+                    what + " must have shape " + text(wanted.shape) + ", got " + text(arguments[i]->shape));
+      }
+      if (arguments[i]->dtype != wanted.dtype) {
+        throw Error(ErrorCode::DType, what + " must be " + std::string(name(wanted.dtype)) + ", got " +
+                                          std::string(name(arguments[i]->dtype)));
+      }
+    }
+    device_->backlog().requireRoom(0);
+    std::vector<TensorPtr> results;
+    for (const TensorPtr& output : program->outputs()) {
+      results.push_back(std::make_shared<Tensor>(output->shape, output->dtype));
+    }
+    device_->run(program, std::move(arguments), results);
+    Napi::Array handles = Napi::Array::New(info.Env());
+    for (uint32_t i = 0; i < results.size(); ++i) {
+      handles.Set(i, TensorHandle::wrap(info.Env(), device_, results[i]));
+    }
+    return handles;
+  });
+}
+
+Napi::Value ProgramHandle::dispose(const Napi::CallbackInfo& info) {
+  release();
+  return info.Env().Undefined();
+}
+
+}  // namespace cudnn_resnet

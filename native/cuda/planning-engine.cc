@@ -1,0 +1,139 @@
+#include "cuda/planning-engine.h"
+
+#include <chrono>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "core/error.h"
+#include "cuda/backend.h"
+#include "cuda/cudnn-library.h"
+#include "cuda/driver.h"
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+void keepNothing(Tensor& y) { y.storage = std::make_unique<Storage>(); }
+
+std::optional<PlanFiles> filesFor(const PlanningOptions& options) {
+  if (options.folder.empty()) {
+    return std::nullopt;
+  }
+  const CudnnLibrary& library = requireCudnn();
+  return PlanFiles(
+      options.folder,
+      planIdentity(library.versionText, library.cudaVersion, options.capability, options.multiprocessors),
+      [](const std::string& message) { throw Error(ErrorCode::Argument, message); }, PlanFiles::Use::Cache,
+      UINT64_MAX);
+}
+
+// cuDNN asks the driver for nothing when it plans for a device that is described to it, but wants one to be
+// there.
+Target targetFor(const PlanningOptions& options) {
+  (void)requireCudnn();
+  requireDriver();
+  return Target(options.properties);
+}
+
+}  // namespace
+
+PlanningEngine::PlanningEngine(const PlanningOptions& options)
+    : options_(options), target_(targetFor(options)), files_(filesFor(options)) {}
+
+Math PlanningEngine::math(DType dtype, const ComputeOptions& compute) const {
+  return mathOf(computesBFloat16(options_.capability) || dtype != DType::BFloat16 ? dtype : DType::Float32,
+                compute);
+}
+
+bool PlanningEngine::plan(const GraphDescription& graph) {
+  const std::string name = text(graph);
+  if (const auto found = planned_.find(name); found != planned_.end()) {
+    return found->second;
+  }
+  PlannedGraph result;
+  result.graph = name;
+  const auto begin = std::chrono::steady_clock::now();
+  try {
+    const CompiledGraph compiled = compile(target_, graph);
+    result.engine = compiled.engine;
+    result.workspaceBytes = static_cast<uint64_t>(compiled.workspaceBytes);
+    if (const auto serialized = compiled.serialize()) {
+      result.bytes = serialized->size();
+      if (files_) {
+        files_->write(name, *serialized);
+      }
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::Backend) {
+      throw;
+    }
+    result.refusal = error.what();
+  }
+  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  planned_.emplace(name, result.refusal.empty());
+  options_.report(result);
+  return result.refusal.empty();
+}
+
+void PlanningEngine::planConvolution(const ConvGraph& graph) {
+  if (!plan(graph)) {
+    plan(convolutionAlone(graph));
+  }
+}
+
+void PlanningEngine::conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
+                            Tensor* add, Tensor& y) {
+  planConvolution(convGraph(math(x.dtype, attributes.compute), attributes, x.shape, weight.shape,
+                            bias != nullptr, add != nullptr));
+  keepNothing(y);
+}
+
+void PlanningEngine::linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
+                            Tensor& y) {
+  planConvolution(
+      linearGraph(math(x.dtype, attributes.compute), attributes, x.shape, weight.shape, bias != nullptr));
+  keepNothing(y);
+}
+
+void PlanningEngine::batchNormTraining(const BatchNormInputs& /*inputs*/, double /*momentum*/, Tensor& x,
+                                       Tensor& y) {
+  plan(batchNormGraph(math(x.dtype), x.shape));
+  keepNothing(y);
+}
+
+void PlanningEngine::pool2d(const Pool2dAttributes& attributes, Tensor& x, Tensor& y) {
+  // Where cuDNN does not compute with the dtype, a kernel does.
+  const bool cudnns = x.dtype != DType::BFloat16 || computesBFloat16(options_.capability);
+  if (const auto graph = poolGraph(math(x.dtype), attributes, x.shape); graph && cudnns) {
+    plan(*graph);
+  }
+  keepNothing(y);
+}
+
+// What is computed without cuDNN.
+void PlanningEngine::upload(const void* /*data*/, Tensor& y) { keepNothing(y); }
+void PlanningEngine::download(Tensor& x, void* data) { std::memset(data, 0, x.bytes()); }
+void PlanningEngine::zeros(Tensor& y) { keepNothing(y); }
+void PlanningEngine::cast(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
+void PlanningEngine::reshape(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
+void PlanningEngine::copy(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
+void PlanningEngine::alias(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
+void PlanningEngine::batchNorm(const BatchNormInputs& /*inputs*/, Activation /*activation*/, Tensor& /*x*/,
+                               Tensor& y) {
+  keepNothing(y);
+}
+void PlanningEngine::activate(Activation /*activation*/, Tensor& /*x*/, Tensor& y) { keepNothing(y); }
+void PlanningEngine::add(Activation /*activation*/, Tensor& /*a*/, Tensor& /*b*/, Tensor& y) {
+  keepNothing(y);
+}
+void PlanningEngine::softmax(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
+void PlanningEngine::normalizeImage(const ImageNormalization& /*normalization*/, Tensor& /*pixels*/,
+                                    Tensor& y) {
+  keepNothing(y);
+}
+TopK PlanningEngine::topK(Tensor& x, int64_t k) {
+  const auto count = static_cast<size_t>(x.shape[0] * k);
+  return {std::vector<int64_t>(count), std::vector<float>(count)};
+}
+
+}  // namespace cudnn_resnet::cuda

@@ -1,0 +1,70 @@
+// Captured work as a CUDA graph: one call launches all kernels of a network.
+#include "cuda/engine.h"
+#include "cuda/error.h"
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+struct GraphEnd {
+  void operator()(cudaGraph_t graph) const noexcept { cudaGraphDestroy(graph); }
+};
+struct ExecutableEnd {
+  void operator()(cudaGraphExec_t executable) const noexcept { cudaGraphExecDestroy(executable); }
+};
+using Graph = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, GraphEnd>;
+using Executable = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, ExecutableEnd>;
+
+// What `work` puts into the stream, as a graph.
+Graph graphOf(cudaStream_t stream, const std::function<void()>& work) {
+  // Relaxed: only this thread uses the stream, and what it asks of CUDA beside is of no concern to the graph.
+  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
+  cudaGraph_t graph = nullptr;
+  try {
+    work();
+  } catch (...) {
+    cudaStreamEndCapture(stream, &graph);
+    if (graph != nullptr) {
+      cudaGraphDestroy(graph);
+    }
+    throw;
+  }
+  check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
+  return Graph(graph);
+}
+
+class GraphReplay : public Replay {
+ public:
+  GraphReplay(Block arena, Executable executable, cudaStream_t stream)
+      : arena_(std::move(arena)), executable_(std::move(executable)), stream_(stream) {}
+  void run() override { check(cudaGraphLaunch(executable_.get(), stream_), "cudaGraphLaunch"); }
+
+ private:
+  Block arena_;
+  Executable executable_;
+  cudaStream_t stream_;
+};
+
+}  // namespace
+
+std::unique_ptr<Replay> CudaEngine::capture(const std::function<void()>& work) {
+  work();  // plans are made and weights get their layouts, which is no part of the graph
+  const std::vector<Lifetime> blocks = allocator_->trace(work);
+  const ArenaPlan plan = planArena(blocks);
+  Block arena = allocator_->allocate(plan.bytes);
+  Graph graph;
+  try {
+    allocator_->place(blocks, plan, arena, [&] { graph = graphOf(stream(), work); });
+  } catch (const Error& error) {
+    if (error.code() == ErrorCode::DeviceLost) {
+      throw;
+    }
+    cudaGetLastError();  // an engine of cuDNN that cannot be captured: its network runs operation by
+                         // operation
+    return nullptr;
+  }
+  cudaGraphExec_t executable = nullptr;
+  check(cudaGraphInstantiate(&executable, graph.get(), 0), "cudaGraphInstantiate");
+  return std::make_unique<GraphReplay>(std::move(arena), Executable(executable), stream());
+}
+
+}  // namespace cudnn_resnet::cuda

@@ -1,0 +1,179 @@
+#include "core/program.h"
+
+#include <gtest/gtest.h>
+
+#include "core/recording.h"
+#include "fake-engine.h"
+
+namespace cudnn_resnet::test {
+namespace {
+
+// y = x + 1 for a tensor of one byte.
+Operation increment(const TensorPtr& x, const TensorPtr& y) {
+  return {{x}, {y}, [x, y](Engine& engine) {
+            uint8_t value = 0;
+            engine.download(*x, &value);
+            ++value;
+            engine.upload(&value, *y);
+          }};
+}
+
+TensorPtr byte() { return tensor({1}, DType::UInt8); }
+
+uint8_t valueOf(Engine& engine, Tensor& x) {
+  uint8_t value = 0;
+  engine.download(x, &value);
+  return value;
+}
+
+class ProgramTest : public testing::TestWithParam<bool> {
+ protected:
+  ProgramTest() { engine.capturing = GetParam(); }
+
+  TensorPtr written(uint8_t value) {
+    auto x = byte();
+    engine.upload(&value, *x);
+    return x;
+  }
+
+  FakeEngine engine;
+  std::shared_ptr<Recording> recording = std::make_shared<Recording>();
+};
+
+INSTANTIATE_TEST_SUITE_P(Captured, ProgramTest, testing::Bool());
+
+TEST_P(ProgramTest, ComputesItsOutputsAnewAtEachRun) {
+  const auto x = recording->input({1}, DType::UInt8);
+  const auto once = byte();
+  const auto twice = byte();
+  recording->append(increment(x, once));
+  recording->append(increment(once, twice));
+  const auto program = recording->end({twice, once, x});
+
+  const std::vector<TensorPtr> first{byte(), byte(), byte()};
+  const std::vector<TensorPtr> second{byte(), byte(), byte()};
+  const auto argument = written(10);
+  program->run(engine, {argument}, first);
+  program->run(engine, {written(20)}, second);
+  for (size_t i = 0; i < 3; ++i) {
+    const auto offset = static_cast<uint8_t>(2 - i);
+    EXPECT_EQ(valueOf(engine, *first[i]), 10 + offset);
+    EXPECT_EQ(valueOf(engine, *second[i]), 20 + offset);
+  }
+  EXPECT_EQ(valueOf(engine, *argument), 10);
+  EXPECT_EQ(engine.captures, 1);
+}
+
+TEST_P(ProgramTest, ReadsItsConstantsAsTheyAreAtEachRun) {
+  const auto constant = written(1);
+  const auto y = byte();
+  const auto x = recording->input({1}, DType::UInt8);
+  recording->append({{x, constant}, {y}, [constant, y](Engine& e) { e.reshape(*constant, *y); }});
+  const auto program = recording->end({y});
+
+  const auto result = byte();
+  program->run(engine, {written(0)}, {result});
+  EXPECT_EQ(valueOf(engine, *result), 1);
+  const uint8_t other = 7;
+  engine.upload(&other, *constant);  // a new storage
+  program->run(engine, {written(0)}, {result});
+  EXPECT_EQ(valueOf(engine, *result), 7);
+  EXPECT_EQ(engine.captures, GetParam() ? 2 : 1);
+}
+
+TEST_P(ProgramTest, HandsOnTheErrorOfAConstant) {
+  const auto constant = byte();
+  const auto y = byte();
+  const auto x = recording->input({1}, DType::UInt8);
+  recording->append({{x, constant}, {y}, [](Engine&) { FAIL() << "it ran"; }});
+  const auto program = recording->end({y});
+  constant->error = std::make_shared<Error>(ErrorCode::Backend, "the first error");
+  try {
+    program->run(engine, {written(0)}, {byte()});
+    FAIL() << "no error";
+  } catch (const Error& error) {
+    EXPECT_STREQ(error.what(), "the first error");
+  }
+}
+
+TEST_P(ProgramTest, LetsTheLastReaderOfAnIntermediateResultWriteOverIt) {
+  const auto x = recording->input({1}, DType::UInt8);
+  const auto constant = written(1);
+  constant->abandoned = true;
+  const auto middle = byte();
+  const auto y = byte();
+  std::vector<bool> last;
+  recording->append(increment(x, middle));
+  recording->append({{middle, x, constant}, {y}, [&, middle, x, constant, y](Engine& e) {
+                       last = {middle->lastRead(), x->lastRead(), constant->lastRead()};
+                       e.zeros(*y);
+                     }});
+  const auto twice = byte();
+  recording->append({{y, y}, {twice}, [&, y, twice](Engine& e) {
+                       last.push_back(y->lastRead());  // it is read in two places at once
+                       e.zeros(*twice);
+                     }});
+  const auto program = recording->end({twice});
+  for (int run = 0; run < 2; ++run) {
+    program->run(engine, {written(0)}, {byte()});
+    EXPECT_EQ(last, (std::vector{true, false, false, false}));
+  }
+}
+
+TEST_P(ProgramTest, CapturesAgainAfterItWasToldToForget) {
+  const auto x = recording->input({1}, DType::UInt8);
+  const auto y = byte();
+  recording->append(increment(x, y));
+  const auto program = recording->end({y});
+  const auto result = byte();
+  program->run(engine, {written(1)}, {result});
+  program->forget();
+  program->run(engine, {written(4)}, {result});
+  EXPECT_EQ(valueOf(engine, *result), 5);
+}
+
+TEST(Recording, RefusesWhatCannotBeRunAgain) {
+  const auto recording = std::make_shared<Recording>();
+  const auto x = recording->input({1}, DType::UInt8);
+  Operation inPlace = increment(x, byte());
+  inPlace.recordable = false;
+  EXPECT_THROW(recording->append(std::move(inPlace)), Error);
+
+  const auto other = std::make_shared<Recording>()->input({1}, DType::UInt8);
+  EXPECT_THROW((void)Recording::of({{x, other}, {byte()}, {}}), Error);
+  EXPECT_EQ(Recording::of({{x, byte()}, {byte()}, {}}), recording);
+  EXPECT_EQ(Recording::of({{byte()}, {byte()}, {}}), nullptr);
+
+  (void)recording->end({x});
+  EXPECT_THROW(recording->append(increment(x, byte())), Error);
+}
+
+TEST(DeviceProgram, RunsInTheQueueAndPoisonsItsResults) {
+  Device device(fakeDevice());
+  const auto recording = std::make_shared<Recording>();
+  const auto x = recording->input({1}, DType::UInt8);
+  const auto y = byte();
+  device.submit(increment(x, y));  // is noted
+  EXPECT_THROW(device.read(
+                   x, [](Engine&) {}, [](const Outcome&) {}),
+               Error);
+  const auto program = recording->end({y});
+
+  const auto argument = byte();
+  const auto result = byte();
+  device.run(program, {argument}, {result});  // nothing has written the argument
+  const Outcome outcome = readOutcome(device, result);
+  ASSERT_NE(outcome, nullptr);
+  EXPECT_EQ(outcome->code(), ErrorCode::Weights);
+
+  makeZeros(device, argument);
+  const auto good = byte();
+  device.run(program, {argument}, {good});
+  EXPECT_EQ(readOutcome(device, good, [&](Engine& engine) { EXPECT_EQ(valueOf(engine, *good), 1); }),
+            nullptr);
+  device.trim();
+  EXPECT_EQ(drained(device), nullptr);
+}
+
+}  // namespace
+}  // namespace cudnn_resnet::test

@@ -1,0 +1,105 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Device, device, nn, ops, ResNet, ResNet18, Tensor } from '../lib/index.js';
+import { BasicBlock } from '../lib/models/basic-block.js';
+import { relativeError } from './support/compare.js';
+import { deviceIds } from './support/devices.js';
+import { expectThrows } from './support/errors.js';
+import { download } from './support/tensors.js';
+
+const everything = { tf32: true, tune: true, deterministic: true } as const;
+
+describe.each(deviceIds)('how to compute, on %s', (id) => {
+  let on: Device;
+  let x: Tensor;
+  let weight: Tensor;
+  beforeAll(() => {
+    on = device(id);
+    x = Tensor.randn([2, 16, 9, 9], { device: on, seed: 1 });
+    weight = Tensor.randn([24, 16, 3, 3], { device: on, seed: 2 });
+  });
+  afterAll(() => {
+    x.dispose();
+    weight.dispose();
+  });
+
+  test('an operation may be tuned and computed with TF32', async () => {
+    const strict = await download(ops.conv2d(x, weight, { padding: 1 }));
+    const given = await download(ops.conv2d(x, weight, { padding: 1, ...everything }));
+    // the CPU has no use for either
+    expect(relativeError(given, strict)).toBeLessThanOrEqual(id === 'cpu' ? 0 : 5e-3);
+  });
+
+  test('a layer hands it to its operation, a model to its layers', async () => {
+    const conv = new nn.Conv2d(16, 8, 3, { device: on, ...everything });
+    expect(conv.compute).toEqual(everything);
+    expect((await conv.forward(x).data()).every(Number.isFinite)).toBe(true);
+    const model = new ResNet({
+      block: BasicBlock,
+      layers: [1, 1, 1, 1],
+      device: on,
+      tf32: true,
+      numClasses: 7,
+    });
+    expect(model.fc.compute.tf32).toBe(true);
+    for (const layer of [model.layer1, model.layer4]) {
+      const block = layer.children()[0]![1] as BasicBlock;
+      expect(block.conv1.compute.tf32).toBe(true);
+      expect(block.conv2.compute.tf32).toBe(true);
+    }
+    const downsample = (model.layer2.children()[0]![1] as BasicBlock).downsample!;
+    expect((downsample.children()[0]![1] as nn.Conv2d).compute.tf32).toBe(true);
+    conv.dispose();
+    model.dispose();
+  });
+
+  test.each(['tf32', 'tune', 'deterministic'])('%s is true or false', (name) => {
+    for (const value of [1, 'yes', {}]) {
+      const wrong = { [name]: value };
+      expectThrows(
+        'ERR_ARGUMENT',
+        () => ops.conv2d(x, weight, wrong),
+        new RegExp(`${name} must be true or false`),
+      );
+    }
+  });
+
+  test('results are bitwise equal from run to run', async () => {
+    const first = await ops.conv2d(x, weight, { deterministic: true }).data();
+    for (let run = 0; run < 5; run++) {
+      expect(await ops.conv2d(x, weight, { deterministic: true }).data()).toEqual(first);
+    }
+  });
+});
+
+describe('plans', () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'plans-'));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  test('a folder that is not there is an error at once, on every device', () => {
+    for (const id of deviceIds) {
+      const missing = join(folder, 'missing');
+      expectThrows(
+        'ERR_ARGUMENT',
+        () => new ResNet18({ device: id, plans: missing }),
+        /there is no folder ".*missing"; 'cudnn-resnet plan -o FOLDER' makes one/,
+      );
+      expectThrows('ERR_ARGUMENT', () => new ResNet18({ device: id, plans: 3 as never }), /no folder 3/);
+    }
+  });
+
+  test('a model with a folder of no use computes as ever', async () => {
+    const logits = async (options: object) => {
+      const model = new ResNet({ block: BasicBlock, layers: [1, 1, 1, 1], numClasses: 7, ...options });
+      const y = await model.forward(Tensor.randn([1, 3, 32, 32])).data();
+      model.dispose();
+      return y;
+    };
+    expect(await logits({ plans: folder })).toEqual(await logits({}));
+  });
+});

@@ -1,0 +1,189 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { diagnose } from '../lib/index.js';
+import { cudnnResnet, jsonLines } from './80.cli.process.js';
+
+/** Whether plans can be compiled: the engine was built, and cuDNN is here. */
+const plans = /^cuDNN 9\.[\d.]+: /m.test(diagnose());
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'plan-'));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function file(name: string, text: string): Promise<string> {
+  const path = join(folder, name);
+  await writeFile(path, text);
+  return path;
+}
+
+const planned = (stdout: string) =>
+  jsonLines(stdout) as { gpu: string; graph: string; engine: string; refusal: string; bytes: number }[];
+
+describe('plan, called wrongly', () => {
+  it.each([
+    [[], '--gpu is missing: t4, a100, a10, l4, h100, h200, b200 or a FILE.json'],
+    [['x', '--gpu', 'h200'], "plan takes no arguments, got 'x'"],
+    [['--gpu', 'h2000'], "--gpu does not know 'h2000'; did you mean 'h200'?"],
+    [['--gpu', 'h200,x.json'], "--gpu: cannot read 'x.json'"],
+    [['--gpu', 'h200', '--dtype', 'float16,f32'], "--dtype does not know 'f32'"],
+    [['--gpu', 'h200', '--model', 'resnet50,resnet51'], "--model does not know 'resnet51'"],
+    [['--gpu', 'h200', '--batch', '1,0'], "--batch wants a whole number of at least 1, got '0'"],
+    [['--gpu', 'h200', '--layers', 'none.txt'], "--layers: cannot read 'none.txt'"],
+  ])('%j', async (args, message) => {
+    const { code, stdout, stderr } = await cudnnResnet(['plan', ...args]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toContain(message);
+  });
+
+  it.each([
+    ['no JSON', 'is no JSON'],
+    ['[]', "has no whole number 'deviceVer'"],
+    ['{"deviceVer": 900}', "has no whole number 'multiProcessorCount'"],
+    ['{"deviceVer": 700, "multiProcessorCount": 80}', 'compute capability 7, below 7.5'],
+  ])('with %s for a GPU', async (text, message) => {
+    const { code, stderr } = await cudnnResnet(['plan', '--gpu', await file('gpu.json', text)]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+    expect(stderr).toContain('info --device-properties');
+  });
+
+  it.each([
+    ['# nothing', 'has no layers'],
+    ['64x56 64x3x3', ":1: '64x56' is not of the form"],
+    ['64x56x56 64x3x3 s2 padded', ":1: what is 'padded'?"],
+  ])('with %j for layers', async (text, message) => {
+    const { code, stderr } = await cudnnResnet([
+      'plan',
+      '--gpu',
+      'h200',
+      '--layers',
+      await file('layers.txt', text),
+    ]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(message);
+  });
+});
+
+it.skipIf(plans)('plan, without the engine or without cuDNN, says so', async () => {
+  const { code, stdout, stderr } = await cudnnResnet(['plan', '--gpu', 'h200']);
+  expect([code, stdout]).toEqual([1, '']);
+  expect(stderr).toMatch(/\[ERR_(DEVICE|BACKEND)\]/);
+});
+
+describe.runIf(plans)('plan', () => {
+  const layers =
+    '64x14x14 64x3x3 p1 bias add relu\n# the same again\n64x14x14 64x3x3 p1 bias add relu\n3x31x29 8x7x7 s2 p3\n';
+
+  it('compiles each distinct layer once, for every GPU, and writes it to the folder', async () => {
+    const out = join(folder, 'deep', 'er');
+    const args = ['--gpu', 'h200,t4', '--layers', await file('layers.txt', layers), '--dtype', 'float16'];
+    const { code, stdout, stderr } = await cudnnResnet(['plan', ...args, '--json', '-o', out]);
+    expect([code, stderr]).toEqual([0, '']);
+    const graphs = planned(stdout);
+    expect(graphs.map(({ gpu }) => gpu).sort()).toEqual(['h200', 'h200', 't4', 't4']);
+    for (const { graph, engine, refusal, bytes } of graphs) {
+      expect([graph, engine, refusal]).toEqual([
+        expect.stringMatching(/^conv f16 /),
+        expect.stringMatching(/eng/),
+        '',
+      ]);
+      expect(bytes).toBeGreaterThan(100);
+    }
+    // the stem's three channels are padded to eight
+    expect(
+      graphs.filter(({ graph }) => graph.includes('x[1, 8, 31, 29] w[8, 8, 7, 7] s2,2 p3,3')),
+    ).toHaveLength(2);
+    const names = await readdir(out);
+    expect(names).toHaveLength(4);
+    const heads = await Promise.all(
+      names.map(async (name) => (await readFile(join(out, name), 'utf8')).split('\n')),
+    );
+    for (const [magic, identity, graph] of heads) {
+      expect(magic).toBe('cudnn-resnet-plan-1');
+      expect(identity).toMatch(
+        /^cudnn 9\.\d+\.\d+ cuda \d+ sm_(90 multiprocessors 132|75 multiprocessors 40)$/,
+      );
+      expect(graphs.map((one) => one.graph)).toContain(graph);
+    }
+  });
+
+  it('takes a GPU from a file, and names what cuDNN does not accept', async () => {
+    const bad = await file('gpu.json', '{"deviceVer": 900, "multiProcessorCount": 132}');
+    const { code, stderr } = await cudnnResnet([
+      'plan',
+      '--gpu',
+      bad,
+      '--layers',
+      await file('l.txt', layers),
+    ]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/maxGridSize.*\[ERR_BACKEND\]/);
+  });
+
+  it('plans a whole model in training and in inference', async () => {
+    const args = [
+      '--gpu',
+      'a100',
+      '--model',
+      'resnet18',
+      '--size',
+      '64',
+      '--dtype',
+      'tf32',
+      '--training',
+      '--json',
+    ];
+    const { code, stdout, stderr } = await cudnnResnet(['plan', ...args]);
+    expect([code, stderr]).toEqual([0, '']);
+    const graphs = planned(stdout).map(({ graph }) => graph);
+    expect(new Set(graphs).size).toBe(graphs.length);
+    for (const kind of [
+      /^conv tf32 .*\+bias \+add relu$/,
+      /^conv tf32 .* g1$/,
+      /^batch-norm /,
+      /^pool .*max/,
+    ]) {
+      expect(graphs.filter((graph) => kind.test(graph)).length, String(kind)).toBeGreaterThan(0);
+    }
+    expect(graphs).toContain('conv tf32 x[1, 512, 1, 1] w[1000, 512, 1, 1] s1,1 p0,0 d1,1 g1 +bias');
+  });
+
+  it('lets several processes fill one folder at once', async () => {
+    const out = join(folder, 'shared');
+    const args = ['plan', '--gpu', 'h200', '--layers', await file('layers.txt', layers), '-o', out, '--json'];
+    const ended = await Promise.all([1, 2, 3].map(() => cudnnResnet(args)));
+    expect(ended.map(({ code }) => code)).toEqual([0, 0, 0]);
+    const names = await readdir(out);
+    expect(names.filter((name) => !name.endsWith('.plan'))).toEqual([]);
+    expect(names).toHaveLength(2);
+    const sizes = planned(ended[0]!.stdout).map(({ bytes }) => bytes);
+    const bodies = await Promise.all(names.map(async (name) => (await readFile(join(out, name))).length));
+    for (const size of sizes) {
+      expect(bodies.some((length) => length > size && length < size + 300)).toBe(true);
+    }
+  });
+
+  it('names a folder that cannot be written to', async () => {
+    const args = ['--gpu', 'h200', '--layers', await file('layers.txt', layers)];
+    const { code, stderr } = await cudnnResnet(['plan', ...args, '-o', await file('plain', 'a file')]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/plain/);
+  });
+});
+
+describe('info --device-properties', () => {
+  it('says that there is no GPU where there is none', async () => {
+    const { code, stdout, stderr } = await cudnnResnet([
+      'info',
+      '--device-properties',
+      '--device',
+      'cuda:77',
+    ]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/'cuda:77' is no GPU that can be used here; .*\[ERR_DEVICE\]/);
+  });
+});

@@ -1,0 +1,148 @@
+// What only an emulated GPU shows at will: that it is full, that it is lost, and what it is asked for.
+#include "gpu.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+#include <memory>
+#include <vector>
+
+#include "core/device.h"
+#include "cuda/backend.h"
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+using host_cuda::gpu;
+using Outcome = std::shared_ptr<const Error>;
+
+class EmulatedGpuTest : public testing::Test {
+ protected:
+  void SetUp() override { gpu = {}; }
+  void TearDown() override {
+    device_.reset();
+    EXPECT_EQ(gpu.used, 0U) << "memory of the GPU was not given back";
+  }
+
+  Device& device() {
+    if (!device_) {
+      device_ = std::make_unique<Device>(backend().devices.at(0));
+    }
+    return *device_;
+  }
+  static TensorPtr tensor(Shape shape, DType dtype = DType::Float32) {
+    return std::make_shared<Tensor>(std::move(shape), dtype);
+  }
+  TensorPtr zeros(const Shape& shape, DType dtype = DType::Float32) {
+    auto y = tensor(shape, dtype);
+    device().submit({{}, {y}, [y](Engine& engine) { engine.zeros(*y); }});
+    return y;
+  }
+  // What running it on the queue's thread ends with.
+  Outcome outcome(std::function<void(Engine&)> run) {
+    std::promise<Outcome> done;
+    device().call(std::move(run), [&](Outcome error) { done.set_value(std::move(error)); });
+    return done.get_future().get();
+  }
+  Outcome read(const TensorPtr& x) {
+    std::promise<Outcome> done;
+    device().read(
+        x, [x](Engine& engine) { engine.download(*x, std::vector<std::byte>(x->bytes()).data()); },
+        [&](Outcome error) { done.set_value(std::move(error)); });
+    return done.get_future().get();
+  }
+  static void expect(ErrorCode code, const Outcome& outcome) {
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->code(), code) << outcome->what();
+  }
+
+ private:
+  std::unique_ptr<Device> device_;
+};
+
+constexpr int64_t megabyte = int64_t{1} << 18;  // elements of float32
+
+TEST_F(EmulatedGpuTest, GoesOnAfterItWasFull) {
+  gpu.memory = 10 << 20;
+  auto held = zeros({6 * megabyte});
+  EXPECT_FALSE(read(held));
+  auto tooMuch = zeros({5 * megabyte});
+  expect(ErrorCode::OutOfMemory, read(tooMuch));
+  EXPECT_FALSE(read(held)) << "what was there before is still good";
+  EXPECT_FALSE(read(zeros({2 * megabyte})));
+  device().release(std::move(held));
+  EXPECT_FALSE(read(zeros({5 * megabyte}))) << "kept blocks of other sizes are given back first";
+}
+
+TEST_F(EmulatedGpuTest, OpensLaterWhereItWasFullAtTheStart) {
+  gpu.answer = cudaErrorMemoryAllocation;  // other processes have it all
+  expect(ErrorCode::OutOfMemory, read(zeros({4})));
+  gpu.answer = cudaSuccess;
+  EXPECT_FALSE(read(zeros({4})));
+}
+
+TEST_F(EmulatedGpuTest, StaysLostOnceItIs) {
+  const auto before = zeros({4});
+  EXPECT_FALSE(read(before));
+  for (const cudaError_t sticky : {cudaErrorIllegalAddress, cudaErrorLaunchFailure}) {
+    gpu.answer = sticky;
+    expect(ErrorCode::DeviceLost, read(zeros({4})));
+    gpu.answer = cudaSuccess;
+    expect(ErrorCode::DeviceLost, read(before));
+    expect(ErrorCode::DeviceLost, outcome([](Engine& engine) { engine.synchronize(); }));
+  }
+}
+
+TEST_F(EmulatedGpuTest, TakesDisappearingForLost) {
+  // A GPU that fell off the bus answers with these; the numbers are of newer headers than the oldest
+  // supported.
+  for (const int gone : {46, 100, 214, 721, 911, 999}) {
+    SetUp();
+    EXPECT_FALSE(outcome([](Engine& engine) { engine.synchronize(); }));
+    gpu.answer = static_cast<cudaError_t>(gone);
+    expect(ErrorCode::DeviceLost, outcome([](Engine& engine) { engine.synchronize(); }));
+    gpu.answer = cudaSuccess;
+    TearDown();
+  }
+}
+
+// What is captured as a CUDA graph must neither wait nor ask CUDA for memory.
+TEST_F(EmulatedGpuTest, ComputesWithoutWaitingAndWithoutNewMemory) {
+  for (const DType dtype : {DType::Float32, DType::Float16, DType::BFloat16}) {
+    const auto pixels = zeros({2, 24, 24, 3}, DType::UInt8);
+    const auto stem = zeros({16, 3, 7, 7}, dtype);
+    const auto weight = zeros({16, 16, 3, 3}, dtype);
+    const auto bias = zeros({16}, dtype);
+    const auto classes = zeros({10, 16}, dtype);
+    const auto forward = [&](Engine& engine) {
+      Conv2dAttributes first;
+      first.stride = {2, 2};
+      first.padding = {3, 3};
+      first.activation = Activation::Relu;
+      Conv2dAttributes second;
+      second.padding = {1, 1};
+      second.activation = Activation::Relu;
+      Tensor x({2, 3, 24, 24}, dtype), a({2, 16, 12, 12}, dtype), b({2, 16, 6, 6}, dtype),
+          c({2, 16, 6, 6}, dtype), d({2, 16, 1, 1}, dtype), e({2, 16}, dtype), f({2, 10}, dtype),
+          g({2, 10}, dtype), h({2, 10}, DType::Float32);
+      engine.normalizeImage({{0.5F, 0.5F, 0.5F}, {1, 1, 1}}, *pixels, x);
+      engine.conv2d(first, x, *stem, bias.get(), nullptr, a);
+      engine.pool2d({PoolKind::Max, {3, 3}, {2, 2}, {1, 1}}, a, b);
+      engine.conv2d(second, b, *weight, bias.get(), &b, c);
+      engine.pool2d({PoolKind::AverageIncludingPadding, {6, 6}, {1, 1}, {0, 0}}, c, d);
+      engine.reshape(d, e);
+      engine.linear({}, e, *classes, nullptr, f);
+      engine.softmax(f, g);
+      engine.cast(g, h);
+    };
+    ASSERT_FALSE(outcome(forward));
+    const int allocations = gpu.allocations;
+    const int waits = gpu.waits;
+    ASSERT_FALSE(outcome(forward));
+    EXPECT_EQ(gpu.allocations, allocations);
+    EXPECT_EQ(gpu.waits, waits);
+  }
+}
+
+}  // namespace
+}  // namespace cudnn_resnet::cuda
