@@ -34,7 +34,7 @@ Napi::Value submitted(Napi::Env env, const Target& made, std::function<void(Engi
                       size_t hostBytes = 0) {
   made.device->backlog().requireRoom(hostBytes);
   const Napi::Object handle = TensorHandle::wrap(env, made.device, made.tensor);
-  made.device->submit({{}, {made.tensor}, std::move(write), true, {}, false, hostBytes});
+  made.device->submit({{}, {made.tensor}, std::move(write), false, hostBytes});
   return handle;
 }
 
@@ -98,13 +98,7 @@ Napi::Value write(const Napi::CallbackInfo& info) {
   const Target target{to.device(), to.tensor()};  // reading the other options may dispose of it
   const HostData data = copyOf(options, *target.tensor);
   target.device->backlog().requireRoom(data.bytes->size());
-  target.device->submit({{},
-                         {target.tensor},
-                         data.writerTo(target.tensor),
-                         /*recordable=*/false,
-                         {},
-                         false,
-                         data.bytes->size()});
+  target.device->submit({{}, {target.tensor}, data.writerTo(target.tensor), false, data.bytes->size()});
   return info.Env().Undefined();
 }
 
@@ -161,7 +155,6 @@ Napi::Value reshape(const Napi::CallbackInfo& info) {
 // Gives an existing tensor the values of another, rounded to its dtype.
 Napi::Value assign(const Napi::CallbackInfo& info) {
   OperationCall call(info, "assign");
-  call.notRecordable();
   const auto from = call.input("from");
   const TensorHandle& handle = TensorHandle::from(call.get("to"), call.what("to"));
   const TensorPtr to = handle.tensor();

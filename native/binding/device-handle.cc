@@ -47,13 +47,13 @@ Napi::Function DeviceHandle::defineClass(Napi::Env env) {
                          InstanceMethod<&DeviceHandle::synchronize>("synchronize"),
                          InstanceMethod<&DeviceHandle::trim>("trim"),
                          InstanceMethod<&DeviceHandle::setMemoryLimit>("setMemoryLimit"),
-                         InstanceMethod<&DeviceHandle::pending>("pending"),
-                         InstanceMethod<&DeviceHandle::ready>("ready"),
-                         InstanceMethod<&DeviceHandle::setQueueLimit>("setQueueLimit"),
                          InstanceMethod<&DeviceHandle::usePlans>("usePlans"),
                          InstanceMethod<&DeviceHandle::startProfile>("startProfile"),
                          InstanceMethod<&DeviceHandle::profileLayer>("profileLayer"),
                          InstanceMethod<&DeviceHandle::endProfile>("endProfile"),
+                         InstanceMethod<&DeviceHandle::pending>("pending"),
+                         InstanceMethod<&DeviceHandle::ready>("ready"),
+                         InstanceMethod<&DeviceHandle::setQueueLimit>("setQueueLimit"),
                      });
 }
 
@@ -113,6 +113,20 @@ Napi::Value DeviceHandle::trim(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value DeviceHandle::startProfile(const Napi::CallbackInfo& info) {
+  device_->profiler = std::make_shared<Profiler>();
+  return info.Env().Undefined();
+}
+
+Napi::Value DeviceHandle::profileLayer(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    if (device_->profiler) {
+      device_->profiler->layer = string(info[0], "profileLayer: name");
+    }
+    return info.Env().Undefined();
+  });
+}
+
 Napi::Value DeviceHandle::pending(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(device_->backlog().pending().operations));
 }
@@ -135,20 +149,6 @@ Napi::Value DeviceHandle::setQueueLimit(const Napi::CallbackInfo& info) {
     read("operations", limit.operations);
     read("bytes", limit.bytes);
     device_->backlog().setLimit(limit);
-    return info.Env().Undefined();
-  });
-}
-
-Napi::Value DeviceHandle::startProfile(const Napi::CallbackInfo& info) {
-  device_->profiler = std::make_shared<Profiler>();
-  return info.Env().Undefined();
-}
-
-Napi::Value DeviceHandle::profileLayer(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    if (device_->profiler) {
-      device_->profiler->layer = string(info[0], "profileLayer: name");
-    }
     return info.Env().Undefined();
   });
 }

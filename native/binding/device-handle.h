@@ -31,13 +31,13 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
   Napi::Value synchronize(const Napi::CallbackInfo& info);
   Napi::Value trim(const Napi::CallbackInfo& info);
   Napi::Value setMemoryLimit(const Napi::CallbackInfo& info);
-  Napi::Value pending(const Napi::CallbackInfo& info);
-  Napi::Value ready(const Napi::CallbackInfo& info);
-  Napi::Value setQueueLimit(const Napi::CallbackInfo& info);
   Napi::Value usePlans(const Napi::CallbackInfo& info);
   Napi::Value startProfile(const Napi::CallbackInfo& info);
   Napi::Value profileLayer(const Napi::CallbackInfo& info);
   Napi::Value endProfile(const Napi::CallbackInfo& info);
+  Napi::Value pending(const Napi::CallbackInfo& info);
+  Napi::Value ready(const Napi::CallbackInfo& info);
+  Napi::Value setQueueLimit(const Napi::CallbackInfo& info);
 
   std::shared_ptr<Device> device_;
 };

@@ -29,21 +29,22 @@ TensorPtr OperationCall::optionalInput(const char* name) {
   return isAbsent(value) ? nullptr : input(name, value);
 }
 
-Napi::Value OperationCall::output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run) {
+Napi::Value OperationCall::output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run,
+                                  bool pure) {
   checkAddressable(shape, operation_ + ": the result's shape");
   device_->backlog().requireRoom(0);
   const auto y = std::make_shared<Tensor>(std::move(shape), dtype);
   device_->submit({std::move(inputs_),
                    {y},
                    [y, run = std::move(run)](Engine& engine) { run(engine, *y); },
-                   recordable_,
-                   operation_,
-                   /*pure=*/recordable_});
+                   pure,
+                   0,
+                   operation_});
   return TensorHandle::wrap(env_, device_, y);
 }
 
 void OperationCall::submit(std::vector<TensorPtr> outputs, std::function<void(Engine&)> run) {
-  device_->submit({std::move(inputs_), std::move(outputs), std::move(run), recordable_, operation_});
+  device_->submit({std::move(inputs_), std::move(outputs), std::move(run), false, 0, operation_});
 }
 
 }  // namespace cudnn_resnet

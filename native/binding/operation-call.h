@@ -19,13 +19,10 @@ class OperationCall : public Options {
   TensorPtr input(const char* name);
   TensorPtr optionalInput(const char* name);  // nullptr where absent
 
-  // For what changes tensors in place, or looks at values on the host.
-  void notRecordable() noexcept { recordable_ = false; }
-
   [[nodiscard]] const std::shared_ptr<Device>& device() const noexcept { return device_; }
 
-  // Queues `run` and returns the handle of the tensor that it will write.
-  Napi::Value output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run);
+  // Queues `run` and returns the handle of the tensor that it will write; `pure` as in Operation.
+  Napi::Value output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run, bool pure = true);
 
   // Queues `run`, which writes several tensors; returns nothing.
   void submit(std::vector<TensorPtr> outputs, std::function<void(Engine&)> run);
@@ -38,7 +35,6 @@ class OperationCall : public Options {
   std::string first_;  // the name of the input that decided the device
   std::shared_ptr<Device> device_;
   std::vector<TensorPtr> inputs_;
-  bool recordable_ = true;
 };
 
 }  // namespace cudnn_resnet

@@ -99,7 +99,6 @@ Napi::Value batchNorm(const Napi::CallbackInfo& info) {
 
 Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
   OperationCall call(info, "batchNormTraining");
-  call.notRecordable();
   const auto x = call.input("x");
   const BatchNormTensors tensors{call.input("runningMean"), call.input("runningVariance"),
                                  call.optionalInput("weight"), call.optionalInput("bias"), epsilon(call)};
@@ -111,25 +110,27 @@ Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
   if (batches && (batches->dtype != DType::Int64 || batches->size() != 1)) {
     throw Error(ErrorCode::DType, call.what("batchesTracked") + " must be one int64");
   }
-  return call.output(x->shape, x->dtype, [=](Engine& engine, Tensor& y) {
-    // The count is made first and put in its place last, so that all three statistics move or none does.
-    Tensor counted({}, DType::Int64);
-    if (batches) {
-      int64_t count = 0;
-      engine.download(*batches, &count);
-      ++count;
-      engine.upload(&count, counted);
-    }
-    engine.batchNormTraining(tensors.inputs(), momentum, *x, y);
-    if (batches) {
-      batches->storage = std::move(counted.storage);
-    }
-  });
+  return call.output(
+      x->shape, x->dtype,
+      [=](Engine& engine, Tensor& y) {
+        // The count is made first and put in its place last, so that all three statistics move or none does.
+        Tensor counted({}, DType::Int64);
+        if (batches) {
+          int64_t count = 0;
+          engine.download(*batches, &count);
+          ++count;
+          engine.upload(&count, counted);
+        }
+        engine.batchNormTraining(tensors.inputs(), momentum, *x, y);
+        if (batches) {
+          batches->storage = std::move(counted.storage);
+        }
+      },
+      false);
 }
 
 Napi::Value foldBatchNorm(const Napi::CallbackInfo& info) {
   OperationCall call(info, "foldBatchNorm");
-  call.notRecordable();
   const auto weight = call.input("weight");
   const auto bias = call.optionalInput("bias");
   const BatchNormTensors tensors{call.input("mean"), call.input("variance"),

@@ -75,7 +75,7 @@ Napi::Value ProgramHandle::record(const Napi::CallbackInfo& info) {
     const Napi::Value results = body.As<Napi::Function>().Call({inputs});
     origin.program = recording->end(tensors(results, "record: results", device));
   } catch (...) {
-    recording->abandon();
+    device->release(recording->end({}));  // what it holds may be freed by the queue alone
     throw;
   }
   Environment& environment = Environment::of(env);
@@ -125,7 +125,6 @@ Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
                                           std::string(name(arguments[i]->dtype)));
       }
     }
-    device_->backlog().requireRoom(0);
     std::vector<TensorPtr> results;
     for (const TensorPtr& output : program->outputs()) {
       results.push_back(std::make_shared<Tensor>(output->shape, output->dtype));

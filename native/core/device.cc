@@ -18,8 +18,8 @@ constexpr size_t memoryShare = 4;
 
 Device::Device(const DeviceDescription& description)
     : id_(description.id),
-      backlog_({mostOperations, description.memory / memoryShare}),
-      open_(description.open) {
+      open_(description.open),
+      backlog_({mostOperations, description.memory / memoryShare}) {
   memory_.use = std::make_shared<MemoryUse>();
   memory_.use->limit = description.memory;
   queue_.post([this] {
@@ -179,7 +179,11 @@ void Device::release(std::shared_ptr<Program> program) {
 
 void Device::run(const std::shared_ptr<Program>& program, std::vector<TensorPtr> arguments,
                  std::vector<TensorPtr> results) {
-  Operation operation{arguments, results, {}, /*recordable=*/false, "program"};
+  Operation operation{arguments, results, {}, /*pure=*/true, 0, "program"};
+  if (Recording::of(operation)) {
+    throw Error(ErrorCode::Argument,
+                "a program cannot be part of another: call the function that it was recorded of");
+  }
   operation.run = [this, program, arguments = std::move(arguments),
                    results = std::move(results)](Engine& engine) {
     std::erase_if(programs_, [](const auto& known) { return known.expired(); });
@@ -195,7 +199,6 @@ void Device::run(const std::shared_ptr<Program>& program, std::vector<TensorPtr>
     }
     running_ = nullptr;
   };
-  operation.pure = true;
   submit(std::move(operation));
 }
 

@@ -17,13 +17,6 @@
 
 namespace cudnn_resnet {
 
-// An operation on its way through the queue.
-struct QueuedOperation {
-  explicit QueuedOperation(Operation submitted) : operation(std::move(submitted)) {}
-  Operation operation;
-  std::atomic<bool> cancelled{false};
-};
-
 class Device {
  public:
   explicit Device(const DeviceDescription& description);
@@ -90,8 +83,8 @@ class Device {
 
   std::string id_;
   EngineMemory memory_;
-  Backlog backlog_;
   std::function<std::unique_ptr<Engine>(EngineMemory&)> open_;
+  Backlog backlog_;
 
   // Only the queue's thread touches these.
   std::unique_ptr<Engine> engine_;

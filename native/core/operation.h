@@ -1,8 +1,10 @@
 // One step for an engine.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/engine.h"
@@ -14,11 +16,16 @@ struct Operation {
   std::vector<TensorPtr> inputs;   // the first error among these is passed on to the outputs
   std::vector<TensorPtr> outputs;  // given a storage by `run`, or an error
   std::function<void(Engine&)> run;
-  bool recordable = true;  // not where it changes tensors in place, or looks at values on the host
-  std::string name{};      // for a profile
-  bool pure = false;     // it gives new tensors their values and does nothing else: need not run where no one
-                         // wants these
+  bool pure = false;     // it gives new tensors their values and does nothing else
   size_t hostBytes = 0;  // of the host's memory, that it holds while it waits
+  std::string name{};    // for a profile
+};
+
+// An operation on its way through the queue.
+struct QueuedOperation {
+  explicit QueuedOperation(Operation submitted) : operation(std::move(submitted)) {}
+  Operation operation;
+  std::atomic<bool> cancelled{false};
 };
 
 }  // namespace cudnn_resnet

@@ -36,7 +36,7 @@ TensorPtr Recording::input(Shape shape, DType dtype) {
 
 void Recording::append(Operation operation) {
   checkOpen();
-  if (!operation.recordable) {
+  if (!operation.pure) {
     throw Error(ErrorCode::Argument,
                 "an operation that changes tensors in place, such as batch norm in training mode, or folds "
                 "parameters, cannot be recorded");
@@ -51,12 +51,6 @@ std::shared_ptr<Program> Recording::end(std::vector<TensorPtr> outputs) {
   checkOpen();
   ended_ = true;
   return std::make_shared<Program>(std::move(inputs_), std::move(operations_), std::move(outputs));
-}
-
-void Recording::abandon() noexcept {
-  ended_ = true;
-  inputs_.clear();
-  operations_.clear();
 }
 
 }  // namespace cudnn_resnet

@@ -26,9 +26,6 @@ class Recording : public std::enable_shared_from_this<Recording> {
   // The program that computes `outputs`. Nothing can be noted after it.
   std::shared_ptr<Program> end(std::vector<TensorPtr> outputs);
 
-  // Drops what was noted.
-  void abandon() noexcept;
-
  private:
   void checkOpen() const;
 

@@ -34,8 +34,8 @@ class Storage {
   uint64_t revision_;
 };
 
-struct QueuedOperation;
 class Recording;
+struct QueuedOperation;
 
 struct Tensor {
   Tensor(Shape shapeOfTensor, DType dtypeOfTensor) : shape(std::move(shapeOfTensor)), dtype(dtypeOfTensor) {}

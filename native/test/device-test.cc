@@ -232,34 +232,6 @@ TEST(Device, CloseEndsWhatWaitsAndDropsTheRest) {
   EXPECT_EQ(late->storage, nullptr);
 }
 
-// Engines have no locks, so whoever holds a tensor last must not free its storage on another thread.
-TEST(Device, StorageIsFreedOnTheQueuesThread) {
-  struct Watched : Storage {
-    explicit Watched(std::atomic<int>& wrong) : wrong(wrong) {}
-    ~Watched() override { wrong += std::this_thread::get_id() == made ? 0 : 1; }
-    std::atomic<int>& wrong;
-    std::thread::id made = std::this_thread::get_id();
-  };
-  std::atomic<int> wrong = 0;
-  Device device(fakeDevice());
-  for (int i = 0; i < 5000; ++i) {
-    auto x = tensor({1});
-    auto y = tensor({1});
-    const auto write = [&](const TensorPtr& to) {
-      return [&wrong, to](Engine&) { to->storage = std::make_unique<Watched>(wrong); };
-    };
-    device.submit({{}, {x}, write(x)});
-    auto makeY = write(y);
-    Operation operation{{x}, {y}, std::move(makeY), true};
-    device.release(std::move(x));
-    device.submit(std::move(operation));
-    device.cancel(y);
-    device.release(std::move(y));
-  }
-  drained(device);
-  EXPECT_EQ(wrong, 0);
-}
-
 TEST(Device, OpensItsEngineAgainWhereThereWasNoMemoryForItAtTheStart) {
   int attempts = 0;
   DeviceDescription description = fakeDevice();
@@ -291,6 +263,34 @@ TEST(Device, DoesNotTryAgainWhereItsEngineCannotBeOpened) {
     EXPECT_EQ(outcome->code(), ErrorCode::Backend);
   }
   EXPECT_EQ(attempts, 1);
+}
+
+// Engines have no locks, so whoever holds a tensor last must not free its storage on another thread.
+TEST(Device, StorageIsFreedOnTheQueuesThread) {
+  struct Watched : Storage {
+    explicit Watched(std::atomic<int>& wrong) : wrong(wrong) {}
+    ~Watched() override { wrong += std::this_thread::get_id() == made ? 0 : 1; }
+    std::atomic<int>& wrong;
+    std::thread::id made = std::this_thread::get_id();
+  };
+  std::atomic<int> wrong = 0;
+  Device device(fakeDevice());
+  for (int i = 0; i < 5000; ++i) {
+    auto x = tensor({1});
+    auto y = tensor({1});
+    const auto write = [&](const TensorPtr& to) {
+      return [&wrong, to](Engine&) { to->storage = std::make_unique<Watched>(wrong); };
+    };
+    device.submit({{}, {x}, write(x)});
+    auto makeY = write(y);
+    Operation operation{{x}, {y}, std::move(makeY), true};
+    device.release(std::move(x));
+    device.submit(std::move(operation));
+    device.cancel(y);
+    device.release(std::move(y));
+  }
+  drained(device);
+  EXPECT_EQ(wrong, 0);
 }
 
 }  // namespace

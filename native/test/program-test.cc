@@ -10,12 +10,15 @@ namespace {
 
 // y = x + 1 for a tensor of one byte.
 Operation increment(const TensorPtr& x, const TensorPtr& y) {
-  return {{x}, {y}, [x, y](Engine& engine) {
+  return {{x},
+          {y},
+          [x, y](Engine& engine) {
             uint8_t value = 0;
             engine.download(*x, &value);
             ++value;
             engine.upload(&value, *y);
-          }};
+          },
+          true};
 }
 
 TensorPtr byte() { return tensor({1}, DType::UInt8); }
@@ -68,7 +71,7 @@ TEST_P(ProgramTest, ReadsItsConstantsAsTheyAreAtEachRun) {
   const auto constant = written(1);
   const auto y = byte();
   const auto x = recording->input({1}, DType::UInt8);
-  recording->append({{x, constant}, {y}, [constant, y](Engine& e) { e.reshape(*constant, *y); }});
+  recording->append({{x, constant}, {y}, [constant, y](Engine& e) { e.reshape(*constant, *y); }, true});
   const auto program = recording->end({y});
 
   const auto result = byte();
@@ -85,7 +88,7 @@ TEST_P(ProgramTest, HandsOnTheErrorOfAConstant) {
   const auto constant = byte();
   const auto y = byte();
   const auto x = recording->input({1}, DType::UInt8);
-  recording->append({{x, constant}, {y}, [](Engine&) { FAIL() << "it ran"; }});
+  recording->append({{x, constant}, {y}, [](Engine&) { FAIL() << "it ran"; }, true});
   const auto program = recording->end({y});
   constant->error = std::make_shared<Error>(ErrorCode::Backend, "the first error");
   try {
@@ -104,15 +107,21 @@ TEST_P(ProgramTest, LetsTheLastReaderOfAnIntermediateResultWriteOverIt) {
   const auto y = byte();
   std::vector<bool> last;
   recording->append(increment(x, middle));
-  recording->append({{middle, x, constant}, {y}, [&, middle, x, constant, y](Engine& e) {
+  recording->append({{middle, x, constant},
+                     {y},
+                     [&, middle, x, constant, y](Engine& e) {
                        last = {middle->lastRead(), x->lastRead(), constant->lastRead()};
                        e.zeros(*y);
-                     }});
+                     },
+                     true});
   const auto twice = byte();
-  recording->append({{y, y}, {twice}, [&, y, twice](Engine& e) {
+  recording->append({{y, y},
+                     {twice},
+                     [&, y, twice](Engine& e) {
                        last.push_back(y->lastRead());  // it is read in two places at once
                        e.zeros(*twice);
-                     }});
+                     },
+                     true});
   const auto program = recording->end({twice});
   for (int run = 0; run < 2; ++run) {
     program->run(engine, {written(0)}, {byte()});
@@ -136,7 +145,7 @@ TEST(Recording, RefusesWhatCannotBeRunAgain) {
   const auto recording = std::make_shared<Recording>();
   const auto x = recording->input({1}, DType::UInt8);
   Operation inPlace = increment(x, byte());
-  inPlace.recordable = false;
+  inPlace.pure = false;
   EXPECT_THROW(recording->append(std::move(inPlace)), Error);
 
   const auto other = std::make_shared<Recording>()->input({1}, DType::UInt8);
