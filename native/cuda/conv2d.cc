@@ -20,8 +20,17 @@ void CudaEngine::conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& w
   pointers.x = in(channelsLast(x.shape, graph.x[1]), x);
   pointers.weight = in(channelsLast(weight.shape, graph.weight[1]), weight);
   pointers.bias = bias != nullptr ? floats(*bias) : nullptr;
-  pointers.add = add != nullptr ? in(channelsLast(y.shape), *add) : nullptr;
-  pointers.y = create(y, channelsLast(y.shape));
+  const Layout layout = channelsLast(y.shape);
+  Block copy;
+  if (add == &x && storageOf(x).layout() != layout) {
+    // In another layout than it is convolved in: changing that would free the memory of pointers.x.
+    copy = allocate(x.size(), x.dtype);
+    write(x, layout, copy.get());
+    pointers.add = copy.get();
+  } else if (add != nullptr) {
+    pointers.add = in(layout, *add);
+  }
+  pointers.y = create(y, layout);
   runConv(graph, x.dtype, pointers);
 }
 

@@ -133,6 +133,9 @@ void CudaEngine::execute(const Plan& plan, std::span<const Binding> bindings) {
     workspace = allocator_->allocate(plan.workspaceBytes());
   }
   plan.execute(handle_.get(), bindings, workspace.get());
+  if (captured_ != nullptr) {
+    captured_->push_back(plan);
+  }
 }
 
 std::optional<float> CudaEngine::time(const Plan& plan, std::span<const Binding> bindings) {

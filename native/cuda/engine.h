@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "core/backend.h"
 #include "core/engine.h"
@@ -100,6 +101,7 @@ class CudaEngine : public Engine {
   std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, HandleEnd> handle_;
   std::unique_ptr<Staging> staging_;
   std::unique_ptr<PlanCache> plans_;
+  std::vector<Plan>* captured_ = nullptr;  // while work is captured: the plans whose code it launches
 };
 
 [[nodiscard]] inline CudaStorage& storageOf(const Tensor& x) { return static_cast<CudaStorage&>(*x.storage); }

@@ -127,6 +127,7 @@ const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph, const Me
     return found->second;
   }
   if (entries_.size() >= mostPlans) {
+    check(cudaDeviceSynchronize(), "waiting for plans of cuDNN");  // whose code may be running
     entries_.clear();
   }
   return entries_.emplace(key, make(key, graph, measure)).first->second;

@@ -1,4 +1,5 @@
 // Captured work as a CUDA graph: one call launches all kernels of a network.
+#include "core/exchanged.h"
 #include "cuda/engine.h"
 #include "cuda/error.h"
 
@@ -34,12 +35,16 @@ Graph graphOf(cudaStream_t stream, const std::function<void()>& work) {
 
 class GraphReplay : public Replay {
  public:
-  GraphReplay(Block arena, Executable executable, cudaStream_t stream)
-      : arena_(std::move(arena)), executable_(std::move(executable)), stream_(stream) {}
+  GraphReplay(Block arena, std::vector<Plan> plans, Executable executable, cudaStream_t stream)
+      : arena_(std::move(arena)),
+        plans_(std::move(plans)),
+        executable_(std::move(executable)),
+        stream_(stream) {}
   void run() override { check(cudaGraphLaunch(executable_.get(), stream_), "cudaGraphLaunch"); }
 
  private:
   Block arena_;
+  std::vector<Plan> plans_;  // own the code that the graph launches, also when the cache drops them
   Executable executable_;
   cudaStream_t stream_;
 };
@@ -52,6 +57,8 @@ std::unique_ptr<Replay> CudaEngine::capture(const std::function<void()>& work) {
   const ArenaPlan plan = planArena(blocks);
   Block arena = allocator_->allocate(plan.bytes);
   Graph graph;
+  std::vector<Plan> plans;
+  const Exchanged<std::vector<Plan>*> capturing(captured_, &plans);
   try {
     allocator_->place(blocks, plan, arena, [&] { graph = graphOf(stream(), work); });
   } catch (const Error& error) {
@@ -64,7 +71,7 @@ std::unique_ptr<Replay> CudaEngine::capture(const std::function<void()>& work) {
   }
   cudaGraphExec_t executable = nullptr;
   check(cudaGraphInstantiate(&executable, graph.get(), 0), "cudaGraphInstantiate");
-  return std::make_unique<GraphReplay>(std::move(arena), Executable(executable), stream());
+  return std::make_unique<GraphReplay>(std::move(arena), std::move(plans), Executable(executable), stream());
 }
 
 }  // namespace cudnn_resnet::cuda

@@ -196,6 +196,22 @@ TEST_P(CudaEngineTest, Convolves) {
   }
 }
 
+// The convolution wants its input with padding channels, the addition wants it without.
+TEST_P(CudaEngineTest, AddsWhatItConvolves) {
+  for (const int64_t channels : {3, 5, 8, 13}) {
+    SCOPED_TRACE(channels);
+    ConvCase c{{1, channels, 3, 4}, {channels, channels, 3, 3}, {}, false, true};
+    c.attributes.padding = {1, 1};
+    const Values x = random(c.x);
+    const Values weight = random(c.weight);
+    const auto both = tensor(c.x, x);
+    const auto y = empty(outputOf(c));
+    engine_->conv2d(c.attributes, *both, *tensor(c.weight, weight), nullptr, both.get(), *y);
+    expectClose(*y, convolved(c, x, weight, {}, x));
+    EXPECT_EQ(read(*both), x);
+  }
+}
+
 TEST_P(CudaEngineTest, ConvolvesWithTF32WhereThatIsAllowed) {
   ConvCase c{{2, 16, 9, 9}, {24, 16, 3, 3}, {}, true, false};
   c.attributes.compute.tf32 = true;

@@ -106,8 +106,11 @@ export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
 build() { # build PACK
   local tests=OFF
   [[ ! -d $1/gtest ]] || tests=ON
-  node_modules/.bin/cmake-js compile --CDCUDNN_RESNET_NATIVE_TESTS=$tests --CDCMAKE_PREFIX_PATH="$1/gtest" &&
-    node_modules/.bin/tsc -p tsconfig.build.json
+  set -o pipefail
+  node_modules/.bin/cmake-js compile --CDCUDNN_RESNET_NATIVE_TESTS=$tests --CDCMAKE_PREFIX_PATH="$1/gtest" 2>&1 |
+    tee compile.log &&
+    node_modules/.bin/tsc -p tsconfig.build.json &&
+    ! grep 'no CUDA engine' compile.log
 }
 native_tests() {
   [[ -x build/native-tests ]] || { echo 'the archive held no GoogleTest' && exit 77; }
