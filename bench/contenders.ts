@@ -53,12 +53,13 @@ export function contenders(
     ),
     node('onnxruntime-node'),
     { ...node('tfjs-node'), missing: missingPackage('@tensorflow/tfjs-node') },
-    bareLoop(model, directory),
+    bareLoop(model, directory, 'direct'),
+    bareLoop(model, directory, 'winograd'),
     ...['eager', 'channels-last', 'compiled', 'frozen'].map(torch),
   ];
 }
 
-function bareLoop(model: string, directory: string): ContenderDescription {
+function bareLoop(model: string, directory: string, algorithm: string): ContenderDescription {
   const program = here('../build-bench/resnet-loop');
   const missing = !existsSync(program)
     ? 'not built: npm run setup'
@@ -66,8 +67,8 @@ function bareLoop(model: string, directory: string): ContenderDescription {
       ? undefined
       : `${model} has no bottlenecks`;
   return {
-    name: 'bare oneDNN loop',
-    command: [program, directory, 'auto', ...(blocks[model] ?? [])],
+    name: `bare oneDNN, ${algorithm}`,
+    command: [program, directory, algorithm, ...(blocks[model] ?? [])],
     missing,
   };
 }

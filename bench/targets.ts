@@ -39,14 +39,14 @@ const targets: readonly Target[] = [
     unit: '×',
   },
   {
-    what: 'batch 1: the bare oneDNN loop takes times ours',
-    value: (results) => ratio(results, 1, 'bare oneDNN loop'),
+    what: 'batch 1: the bare loop over the same primitives takes times ours',
+    value: (results) => ratio(results, 1, 'bare oneDNN, winograd'),
     atLeast: 0.95,
     unit: '×',
   },
   {
-    what: 'batch 8: the bare oneDNN loop takes times ours',
-    value: (results) => ratio(results, 8, 'bare oneDNN loop'),
+    what: 'batch 8: the bare loop over the same primitives takes times ours',
+    value: (results) => ratio(results, 8, 'bare oneDNN, winograd'),
     atLeast: 0.95,
     unit: '×',
   },

@@ -3,13 +3,16 @@
 # the options of native/bench/primitives.cc and of Google Benchmark, such as --benchmark_filter=conv2d.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cmake -S . -B build-bench -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_NATIVE_BENCH=ON >build-bench.log ||
-  { cat build-bench.log && exit 1; }
-rm build-bench.log
-if ! cmake --build build-bench --target primitives --parallel "$(nproc)" >build-bench.log; then
-  cat build-bench.log
-  printf 'bench:native: is Google Benchmark installed? apt-get install libbenchmark-dev\n' >&2
+
+# Shows what a command printed where it failed.
+quietly() {
+  "$@" >build-bench.log 2>&1 || { cat build-bench.log && exit 1; }
+  rm build-bench.log
+}
+quietly cmake -S . -B build-bench -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_NATIVE_BENCH=ON
+quietly cmake --build build-bench --parallel "$(nproc)"
+[ -x build-bench/primitives ] || {
+  printf 'bench:native: Google Benchmark is missing: apt-get install libbenchmark-dev\n' >&2
   exit 1
-fi
-rm build-bench.log
+}
 build-bench/primitives --benchmark_min_time=0.2 "$@"

@@ -18,7 +18,7 @@ done
 mapfile -t sources < <(git ls-files 'native/*.cc' 'native/*.h' 'native/*.cu' 'native/*.cuh')
 clang-format --dry-run -Werror "${sources[@]}"
 
-git ls-files 'scripts/*.sh' '.ci/run' | xargs shellcheck
+git ls-files 'scripts/*.sh' 'bench/*.sh' '.ci/run' | xargs shellcheck
 
 # Only what this build compiles has the flags that clang-tidy needs.
 mapfile -t compiled < <(node -p '

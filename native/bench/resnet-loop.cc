@@ -3,7 +3,10 @@
 // and memory made beforehand. Answers the requests of bench/ as its other contenders do
 // (bench/contenders/serve.mjs).
 //
-// usage: resnet-loop DIRECTORY direct|auto BLOCKS...     BLOCKS: of each group, 3 4 6 3 for ResNet-50
+// usage: resnet-loop DIRECTORY direct|winograd BLOCKS...
+//   direct    layouts left to oneDNN
+//   winograd  Winograd's transform where the engine takes it, and layouts in blocks of 16 channels, as that
+//   wants BLOCKS    of each group: 3 4 6 3 for ResNet-50
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -47,8 +50,8 @@ Layout inOrder(const Dims& dims) {
 
 class Network {
  public:
-  Network(const std::string& directory, algorithm convolution, const std::vector<int>& blocks, int64_t batch)
-      : convolution_(convolution), weights_(directory + "/folded.bin", std::ios::binary) {
+  Network(const std::string& directory, bool winograd, const std::vector<int>& blocks, int64_t batch)
+      : winograd_(winograd), weights_(directory + "/folded.bin", std::ios::binary) {
     std::ifstream file(directory + "/images.bin", std::ios::binary);
     images_.resize(static_cast<size_t>(batch * 3 * side * side));
     read(file, images_.data(), images_.size() * sizeof images_[0]);
@@ -147,11 +150,17 @@ class Network {
     }
     auto attributes = this->attributes();
     attributes.set_post_ops(ops);
-    const auto chosen = describe<dnnl::convolution_forward>(
-        engine_, attributes, prop_kind::forward_inference, convolution_, any(in), any(kernel),
-        parameters.bias.get_desc(),
-        shortcut != nullptr ? shortcut->get_desc() : any({in[0], kernel[0], extent(2), extent(3)}),
-        Dims{stride, stride}, Dims{0, 0}, Dims{pad, pad}, Dims{pad, pad});
+    const Dims out{in[0], kernel[0], extent(2), extent(3)};
+    const auto describeAs = [&](algorithm kind) {
+      return describe<dnnl::convolution_forward>(
+          engine_, attributes, prop_kind::forward_inference, kind, activation(in), any(kernel),
+          parameters.bias.get_desc(), shortcut != nullptr ? shortcut->get_desc() : activation(out),
+          Dims{stride, stride}, Dims{0, 0}, Dims{pad, pad}, Dims{pad, pad});
+    };
+    // the engine's rule: native/cpu/conv2d.cc
+    const bool transforms = winograd_ && kernel[2] == 3 && stride == 1 && out[2] * out[3] >= 144;
+    const auto chosen =
+        describeAs(transforms ? algorithm::convolution_winograd : algorithm::convolution_direct);
     memory y = shortcut != nullptr ? *shortcut : inSlot(chosen.dst_desc(), slot);
     push(dnnl::convolution_forward(chosen), chosen.scratchpad_desc(),
          {{DNNL_ARG_SRC, arranged(x, chosen.src_desc())},
@@ -159,6 +168,14 @@ class Network {
           {DNNL_ARG_BIAS, parameters.bias},
           {DNNL_ARG_DST, y}});
     return y;
+  }
+
+  [[nodiscard]] Layout activation(const Dims& dims) const {
+    if (!winograd_) {
+      return any(dims);
+    }
+    return {dims, memory::data_type::f32,
+            dims[1] % 16 == 0 ? memory::format_tag::nChw16c : memory::format_tag::nchw};
   }
 
   memory pool(const memory& x, PoolKind kind, int64_t kernel, int64_t stride, int64_t pad, SlotName slot) {
@@ -226,7 +243,7 @@ class Network {
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
-  algorithm convolution_;
+  bool winograd_;
   std::ifstream weights_;
   std::vector<float> images_, logits_;
   std::array<Slot, SlotCount> slots_;
@@ -249,7 +266,7 @@ std::string timed(Network& network, int count) {
   return answer.str();
 }
 
-void serve(const std::string& directory, algorithm convolution, const std::vector<int>& blocks) {
+void serve(const std::string& directory, bool winograd, const std::vector<int>& blocks) {
   const auto* version = dnnl_version();
   std::cout << R"({"version":"oneDNN )" << version->major << '.' << version->minor << '.' << version->patch
             << "\"}" << std::endl;
@@ -260,7 +277,7 @@ void serve(const std::string& directory, algorithm convolution, const std::vecto
       int64_t batch = 0;
       std::cin >> batch;
       network.reset();
-      network = std::make_unique<Network>(directory, convolution, blocks, batch);
+      network = std::make_unique<Network>(directory, winograd, blocks, batch);
       std::cout << "{}" << std::endl;
     } else if (command == "run") {
       int count = 0;
@@ -285,13 +302,12 @@ void serve(const std::string& directory, algorithm convolution, const std::vecto
 int main(int count, char** words) {
   try {
     if (count < 4) {
-      throw std::runtime_error("usage: resnet-loop DIRECTORY direct|auto BLOCKS...");
+      throw std::runtime_error("usage: resnet-loop DIRECTORY direct|winograd BLOCKS...");
     }
-    const bool direct = std::string(words[2]) == "direct";
     std::vector<int> blocks;
     std::transform(words + 3, words + count, std::back_inserter(blocks),
                    [](const char* n) { return std::stoi(n); });
-    serve(words[1], direct ? algorithm::convolution_direct : algorithm::convolution_auto, blocks);
+    serve(words[1], std::string(words[2]) == "winograd", blocks);
   } catch (const std::exception& error) {
     std::cerr << "resnet-loop: " << error.what() << '\n';
     return 1;

@@ -1,0 +1,112 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { chart } from '../bench/chart.js';
+import { documented } from '../bench/document.js';
+import { interleaved } from '../bench/measures/measure.js';
+import type { Results } from '../bench/results.js';
+import { median, quantile, ratios } from '../bench/statistics.js';
+import { tables } from '../bench/table.js';
+import { verdicts } from '../bench/targets.js';
+
+const results = new URL('../bench/results/', import.meta.url);
+
+describe('docs/performance.md', () => {
+  const page = readFileSync(new URL('../docs/performance.md', import.meta.url), 'utf8');
+
+  it('shows the figures of the results that it names', () => {
+    expect(page).toMatch(/<!-- tables of bench\/results\/[\w.-]+\.json -->/);
+    expect(documented(page)).toBe(page);
+  });
+
+  it('is made anew from the results where they differ', () => {
+    const [number] = /\*\*\d+\.\d\d\*\*/.exec(page)!;
+    expect(documented(page.replace(number, '**123.45**'))).toBe(page);
+  });
+});
+
+describe('results', () => {
+  const files = readdirSync(results).filter(
+    (name) => name.endsWith('.json') && !name.startsWith('gpu-check'),
+  );
+
+  it.each(files)('%s was checked before it was timed, and has its chart', (name) => {
+    const run = JSON.parse(readFileSync(new URL(name, results), 'utf8')) as Results;
+    for (const contenders of Object.values(run.inference ?? {})) {
+      for (const contender of Object.keys(contenders)) {
+        expect(run.errors[contender], contender).toBeLessThanOrEqual(1e-4);
+      }
+    }
+    expect(readFileSync(new URL(name.replace('.json', '.svg'), results), 'utf8')).toBe(chart(run));
+  });
+});
+
+describe('statistics', () => {
+  it('quantiles lie between the values', () => {
+    expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
+    expect(quantile([4, 1, 3, 2], 0)).toBe(1);
+    expect(quantile([4, 1, 3, 2], 1)).toBe(4);
+    expect(quantile([10, 20, 30, 40, 50], 0.25)).toBe(20);
+    expect(median([7])).toBe(7);
+  });
+
+  it('ratios are taken round by round', () => {
+    // the third round was slow for both, which leaves the ratio as it is
+    expect(ratios([20, 22, 200, 24], [10, 11, 100, 12])).toEqual({ median: 2, p25: 2, p75: 2 });
+  });
+
+  it('turns are interleaved, and every round begins with another', async () => {
+    const order: string[] = [];
+    const found = await interleaved([{ name: 'a' }, { name: 'b' }, { name: 'c' }], 4, async ({ name }) => {
+      order.push(name);
+      return order.length;
+    });
+    expect(order.join('')).toBe('abcbcacababc');
+    expect(found.get('b')).toEqual([2, 4, 9, 11]);
+  });
+});
+
+describe('tables, chart and verdicts', () => {
+  const inference = (milliseconds: number, ratio: number) => ({
+    median: milliseconds,
+    p95: milliseconds + 1,
+    p99: milliseconds + 2,
+    inferences: 100,
+    imagesPerSecond: 1000 / milliseconds,
+    ratio: { median: ratio, p25: ratio - 0.1, p75: ratio + 0.1 },
+  });
+  const run: Results = {
+    date: '2020-01-02T03:04',
+    commit: 'abc1234',
+    machine: { processor: 'a processor', cores: 2, memory: 2 ** 34, system: 'Linux 6' },
+    model: 'resnet50',
+    threads: 2,
+    versions: { Node: '20.20.2' },
+    missing: {},
+    errors: { 'cudnn-resnet': 5e-7, 'onnxruntime-node': 3e-7 },
+    inference: { 1: { 'cudnn-resnet': inference(20, 1), 'onnxruntime-node': inference(25, 1.25) } },
+    eventLoop: { 1: { 'cudnn-resnet': { median: 1.1, p99: 7, most: 12, inference: 20 } } },
+  };
+
+  it('have a row for each contender, ours without a ratio', () => {
+    const lines = tables(run).split('\n');
+    expect(lines[0]).toBe(
+      '2020-01-02 03:04 UTC, commit abc1234: resnet50, float32, 224×224, 2 threads on a processor, 2 cores, 16 GiB, Linux 6. Node: 20.20.2.',
+    );
+    expect(lines).toContain('| cudnn-resnet | 20.0 | 21.0, 22.0 | 50.0 |  | 5e-7 |');
+    expect(lines).toContain('| onnxruntime-node | 25.0 | 26.0, 27.0 | 40.0 | **1.25** (1.15–1.35) | 3e-7 |');
+  });
+
+  it('draw bars as long as what they stand for', () => {
+    const lengths = [...chart(run).matchAll(/<rect x="\d+" y="\d+" width="([\d.]+)"/g)].map(([, width]) =>
+      Number(width),
+    );
+    expect(lengths[0]! / lengths[1]!).toBeCloseTo(20 / 25, 2);
+  });
+
+  it('tell what was reached, of what was measured', () => {
+    expect(verdicts(run)).toEqual([
+      'reached  batch 1: onnxruntime-node takes times ours: 1.25× (at least 1.15)',
+      'missed   event loop during forwards at batch 1: p99: 7.00 ms (at most 5)',
+    ]);
+  });
+});
