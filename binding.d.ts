@@ -40,6 +40,7 @@ export interface NativeDevice {
   setQueueLimit(limit: { operations?: number | undefined; bytes?: number | undefined }): void;
   /** Where the engine may find what it would compile. */
   usePlans(folder: string): void;
+  setThreads(threads: number): void;
   /** From now on what operations take is noted. */
   startProfile(): void;
   /** The layer that the operations called next belong to. */

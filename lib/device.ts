@@ -161,6 +161,14 @@ export class Device {
     this.handle.usePlans(folder);
   }
 
+  /**
+   * How many of the processor's threads compute from the next operation on. Unless told, what `OMP_NUM_THREADS` says, or
+   * as many as the process has cores, its control group's share of time included. Without effect on a GPU.
+   */
+  setThreads(threads: number): void {
+    this.handle.setThreads(threads);
+  }
+
   toString(): string {
     return this.id;
   }

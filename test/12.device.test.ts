@@ -1,5 +1,6 @@
+import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
-import { device, devices, diagnose, ops, Tensor } from '../lib/index.js';
+import { BasicBlock, device, devices, diagnose, ops, ResNet, Tensor } from '../lib/index.js';
 import { lastLine, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { expectRejects, expectThrows } from './support/errors.js';
@@ -217,6 +218,25 @@ onEveryDevice('Device', (id) => {
       for (const tensor of [runningMean, runningVariance, batchesTracked]) tensor.dispose();
     }
     expect(outcomes).toEqual(new Set([true, false]));
+  });
+
+  check('the number of threads can be set, and changes no result', async () => {
+    const model = new ResNet({ block: BasicBlock, layers: [1, 1, 1, 1], numClasses: 5, device: id });
+    const x = Tensor.randn([2, 3, 65, 50], { device: id });
+    const results = [];
+    try {
+      for (const threads of [1, 3, 2, 1]) {
+        on.setThreads(threads);
+        results.push(await model.forward(x).data(), await model.forward(x).data());
+      }
+      for (const result of results) expect(result).toEqual(results[0]);
+      for (const wrong of [0, -1, 1.5, NaN, 1e6, '2' as unknown as number]) {
+        expectThrows('ERR_ARGUMENT', () => on.setThreads(wrong), /setThreads: threads/);
+      }
+    } finally {
+      on.setThreads(availableParallelism());
+      model.dispose();
+    }
   });
 
   check('a tensor that failed can be disposed of and costs nothing', async () => {

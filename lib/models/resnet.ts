@@ -229,10 +229,11 @@ export class ResNet extends Module {
     const list = typeof images === 'string' || images instanceof Uint8Array ? [images] : images;
     return abortable(where, { signal: given, deadline }, async (signal) => {
       const results: T[] = [];
+      let next = decode(list.slice(0, batch), resize);
       for (let first = 0; first < list.length; first += batch) {
-        const part = list.slice(first, first + batch);
-        const decoding = Promise.all(part.map((image) => preprocess(image, { resize })));
-        const pixels = Buffer.concat(await unlessAborted(signal, decoding, () => undefined));
+        const pixels = await unlessAborted(signal, next, () => undefined);
+        // While the device works on one batch the next is decoded, and no more than that.
+        next = decode(list.slice(first + batch, first + 2 * batch), resize);
         await this.device.ready();
         signal?.throwIfAborted();
         results.push(...(await work(pixels, signal)));
@@ -322,4 +323,11 @@ export class ResNet152 extends ResNet {
   constructor(options: ResNetOptions = {}) {
     super({ ...options, ...family.ResNet152 });
   }
+}
+
+/** The pixels of images, one after the other. */
+function decode(images: readonly EncodedImage[], resize: number | undefined): Promise<Uint8Array> {
+  const pixels = Promise.all(images.map((image) => preprocess(image, { resize }))).then(Buffer.concat);
+  pixels.catch(() => undefined); // it rejects where it is awaited, if it still is
+  return pixels;
 }

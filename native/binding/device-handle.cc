@@ -48,6 +48,7 @@ Napi::Function DeviceHandle::defineClass(Napi::Env env) {
                          InstanceMethod<&DeviceHandle::trim>("trim"),
                          InstanceMethod<&DeviceHandle::setMemoryLimit>("setMemoryLimit"),
                          InstanceMethod<&DeviceHandle::usePlans>("usePlans"),
+                         InstanceMethod<&DeviceHandle::setThreads>("setThreads"),
                          InstanceMethod<&DeviceHandle::startProfile>("startProfile"),
                          InstanceMethod<&DeviceHandle::profileLayer>("profileLayer"),
                          InstanceMethod<&DeviceHandle::endProfile>("endProfile"),
@@ -171,6 +172,19 @@ Napi::Value DeviceHandle::endProfile(const Napi::CallbackInfo& info) {
 Napi::Value DeviceHandle::setMemoryLimit(const Napi::CallbackInfo& info) {
   return guarded(info.Env(), [&] {
     device_->memory().limit = static_cast<size_t>(integer(info[0], "setMemoryLimit: bytes", 0));
+    return info.Env().Undefined();
+  });
+}
+
+Napi::Value DeviceHandle::setThreads(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] {
+    constexpr int64_t most = 4096;
+    const int64_t threads = integer(info[0], "setThreads: threads", 1);
+    if (threads > most) {
+      throw Error(ErrorCode::Argument, "setThreads: threads must be at most " + std::to_string(most) +
+                                           ", got " + std::to_string(threads));
+    }
+    device_->setThreads(static_cast<int>(threads));
     return info.Env().Undefined();
   });
 }

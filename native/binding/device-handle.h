@@ -32,6 +32,7 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
   Napi::Value trim(const Napi::CallbackInfo& info);
   Napi::Value setMemoryLimit(const Napi::CallbackInfo& info);
   Napi::Value usePlans(const Napi::CallbackInfo& info);
+  Napi::Value setThreads(const Napi::CallbackInfo& info);
   Napi::Value startProfile(const Napi::CallbackInfo& info);
   Napi::Value profileLayer(const Napi::CallbackInfo& info);
   Napi::Value endProfile(const Napi::CallbackInfo& info);

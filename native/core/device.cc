@@ -210,6 +210,15 @@ void Device::forgetPrograms() noexcept {
   }
 }
 
+void Device::setThreads(int threads) {
+  call(
+      [this, threads](Engine& engine) {
+        forgetPrograms();
+        engine.setThreads(threads);
+      },
+      [](const std::shared_ptr<const Error>&) {});
+}
+
 void Device::trim() {
   queue_.post([this] {
     forgetPrograms();

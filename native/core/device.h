@@ -63,6 +63,9 @@ class Device {
   void release(TensorPtr tensor);
   void release(std::shared_ptr<Program> program);
 
+  // From the next operation on.
+  void setThreads(int threads);
+
   // Gives memory that is kept for reuse back to the system.
   void trim();
 

@@ -88,6 +88,9 @@ class Engine {
   // compiles anything.
   virtual void usePlans(const std::string& /*folder*/) {}
 
+  // How many of the processor's threads compute.
+  virtual void setThreads(int /*threads*/) {}
+
   // Waits until all that was asked for has been computed.
   virtual void synchronize() = 0;
 };

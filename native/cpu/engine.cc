@@ -1,11 +1,15 @@
 #include "cpu/engine.h"
 
+#include <omp.h>
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "core/exchanged.h"
+#include "cpu/threads.h"
 
 namespace cudnn_resnet::cpu {
 namespace {
@@ -13,10 +17,26 @@ namespace {
 // Cache lines and AVX-512 registers are 64 bytes wide.
 constexpr size_t alignment = 64;
 
+// From here on a block lies in huge pages, where the system has them: an arena is read and written all over
+// at each run, and each page of it wants an entry in the processor's tables. Smaller blocks would waste a
+// part of theirs.
+constexpr size_t hugePage = size_t{2} << 20U;
+constexpr size_t leastForHugePages = 4 * hugePage;
+
 class HostMemory : public RawMemory {
  public:
   void* allocate(size_t bytes) override {
-    return std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+    const size_t unit = bytes >= leastForHugePages ? hugePage : alignment;
+    void* pointer = nullptr;
+    if (posix_memalign(&pointer, unit, bytes) != 0) {
+      return nullptr;
+    }
+#ifdef MADV_HUGEPAGE
+    if (unit == hugePage) {
+      madvise(pointer, bytes, MADV_HUGEPAGE);  // the system may decline
+    }
+#endif
+    return pointer;
   }
   void release(void* pointer, size_t /*bytes*/) noexcept override { std::free(pointer); }
 };
@@ -109,6 +129,12 @@ CpuEngine::CpuEngine(EngineMemory& memory)
       computesBfloat16_(dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core),
       hasWinograd_(findsWinograd(engine_)) {
   memory.allocator = allocator_;
+  omp_set_num_threads(threadsToUse());
+}
+
+void CpuEngine::setThreads(int threads) {
+  omp_set_num_threads(threads);
+  compiled_.clear();  // primitives are made for a number of threads
 }
 
 DType CpuEngine::computeType(DType dtype) const noexcept {

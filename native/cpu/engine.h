@@ -44,6 +44,7 @@ class CpuEngine : public Engine {
   void softmax(Tensor& x, Tensor& y) override;
   void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) override;
   TopK topK(Tensor& x, int64_t k) override;
+  void setThreads(int threads) override;
   void synchronize() override {}
 
  private:

@@ -1,0 +1,66 @@
+#ifdef CUDNN_RESNET_CPU
+#include "cpu/threads.h"
+
+#include <gtest/gtest.h>
+#include <omp.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace cudnn_resnet::cpu {
+namespace {
+
+class ControlGroups : public testing::Test {
+ protected:
+  ~ControlGroups() override { std::filesystem::remove_all(root); }
+
+  void write(const std::string& path, const std::string& text) {
+    std::filesystem::create_directories((root / path).parent_path());
+    std::ofstream(root / path) << text << "\n";
+  }
+
+  int coresOf(const std::string& membership) { return coresOfControlGroup(membership, root.string()); }
+
+  const std::filesystem::path root =
+      std::filesystem::path(testing::TempDir()) / ("groups-" + std::to_string(std::rand()));
+};
+
+TEST_F(ControlGroups, GiveTheirQuotaRoundedUp) {
+  write("cpu.max", "max 100000");
+  write("box/cpu.max", "250000 100000");
+  EXPECT_EQ(coresOf("0::/box\n"), 3);
+  EXPECT_EQ(coresOf("0::/\n"), 0);
+}
+
+TEST_F(ControlGroups, AreLimitedByTheirAncestors) {
+  write("pod/cpu.max", "200000 100000");
+  write("pod/box/cpu.max", "max 100000");
+  write("pod/box/inner/cpu.max", "400000 100000");
+  EXPECT_EQ(coresOf("0::/pod/box/inner\n"), 2);
+}
+
+TEST_F(ControlGroups, OfVersionOneHaveTwoFiles) {
+  write("cpu/box/cpu.cfs_quota_us", "150000");
+  write("cpu/box/cpu.cfs_period_us", "100000");
+  EXPECT_EQ(coresOf("12:memory:/box\n4:cpu,cpuacct:/box\n"), 2);
+  write("cpu/box/cpu.cfs_quota_us", "-1");
+  EXPECT_EQ(coresOf("4:cpu,cpuacct:/box\n"), 0);
+}
+
+TEST_F(ControlGroups, ThatCannotBeReadLimitNothing) {
+  for (const char* membership : {"", "\n", "0", "0::", "0::box\n", "0::/nowhere\n", "::::\n", "4:cpu:/\n"}) {
+    EXPECT_EQ(coresOf(membership), 0) << membership;
+  }
+  write("cpu.max", "nonsense");
+  EXPECT_EQ(coresOf("0::/\n"), 0);
+}
+
+TEST(Threads, AreAsManyAsThereAreCoresAtTheMost) {
+  EXPECT_GE(threadsToUse(), 1);
+  EXPECT_LE(threadsToUse(), omp_get_num_procs());
+}
+
+}  // namespace
+}  // namespace cudnn_resnet::cpu
+#endif
