@@ -14,8 +14,9 @@ export interface ComputeOptions {
    */
   tune?: boolean | undefined;
   /**
-   * Equal inputs give bitwise equal results in every run on one machine. Both engines always compute so, and it costs
-   * nothing to ask for it: cuDNN's other engines are never taken.
+   * Equal inputs give bitwise equal results in every run on one machine: both engines always compute so, and cuDNN's other
+   * engines are never taken. With this option the CPU gives in inference the same bits on every number of threads, too: what it costs is in
+   * docs/reliability.md.
    */
   deterministic?: boolean | undefined;
 }
