@@ -14,8 +14,9 @@ export interface ComputeOptions {
    */
   tune?: boolean | undefined;
   /**
-   * Equal inputs give bitwise equal results in every run on one machine. Both engines always compute so, and it costs
-   * nothing to ask for it: cuDNN's other engines are never taken.
+   * Equal inputs give bitwise equal results in every run on one machine: both engines always compute so, and cuDNN's other
+   * engines are never taken. With this option a network in inference has the same bits on every number of threads of the
+   * CPU, too; docs/reliability.md says what that costs.
    */
   deterministic?: boolean | undefined;
 }

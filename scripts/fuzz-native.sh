@@ -19,7 +19,7 @@ command -v clang++ >/dev/null || {
   printf 'fuzz-native: clang++ is missing: apt-get install clang libclang-rt-14-dev\n' >&2
   exit 1
 }
-build=build-fuzz
+build="build-fuzz"
 mkdir -p "$build"
 cmake -S . -B "$build" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCUDNN_RESNET_STRICT=ON \
   -DCUDNN_RESNET_FUZZERS=ON -DCUDNN_RESNET_SANITIZE=address,undefined,fuzzer-no-link >"$build/configure.log" ||

@@ -88,7 +88,9 @@ export class Conv2d extends Module {
     fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>,
   ): Tensor {
     const { weight, bias } = this.#foldedWith(batchNorm);
-    return ops.conv2d(x, weight, { ...this.attributes(), ...fused, bias, algorithm: 'fast' });
+    // how Winograd's transform rounds depends on the number of threads
+    const algorithm = this.compute.deterministic ? 'direct' : 'fast';
+    return ops.conv2d(x, weight, { ...this.attributes(), ...fused, bias, algorithm });
   }
 
   override dispose(): void {

@@ -13,9 +13,9 @@ async function digest(...tensors) {
 
 const draw = (shape, seed, dtype = 'float32') => Tensor.randn(shape, { ...at, seed, dtype });
 
-/** What convolutions, pooling and elementwise operations give. */
+/** What deterministic networks give in inference, and operations that sum over no more than a window. */
 const inference = {};
-/** What else does: sums over more than a window, which an engine may split among threads. */
+/** What else does: an engine may split its sums among threads. */
 const sums = {};
 
 for (const [Model, batch, side, dtype] of [
@@ -26,10 +26,16 @@ for (const [Model, batch, side, dtype] of [
   [ResNet50, 2, 64, 'bfloat16'],
 ]) {
   const name = `${Model.name} ${dtype} ${batch} ${side}`;
-  const model = new Model({ ...at, dtype, seed: 7 });
   const x = draw([batch, 3, side, side], 1, dtype);
-  inference[name] = await digest(model.features(x), model.features(x));
-  sums[name] = await digest(model.forward(x));
+  const deterministic = new Model({ ...at, dtype, seed: 7, deterministic: true });
+  inference[name] = await digest(
+    deterministic.forward(x),
+    deterministic.features(x),
+    deterministic.predict(x),
+  );
+  deterministic.dispose();
+  const model = new Model({ ...at, dtype, seed: 7 });
+  sums[name] = await digest(model.forward(x), model.forward(x), model.features(x));
   model.train();
   sums[`${name} in training`] = await digest(
     model.forward(draw([2, 3, 64, 64], 2, dtype)),
