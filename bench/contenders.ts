@@ -52,7 +52,11 @@ export function contenders(
       }),
     ),
     node('onnxruntime-node'),
-    { ...node('tfjs-node'), missing: missingPackage('@tensorflow/tfjs-node') },
+    {
+      ...node('tfjs-node'),
+      missing:
+        missingPackage('@tensorflow/tfjs-node') && 'not installed: it fetches its library from elsewhere',
+    },
     bareLoop(model, directory, 'direct'),
     bareLoop(model, directory, 'winograd'),
     ...['eager', 'channels-last', 'compiled', 'frozen'].map(torch),

@@ -8,14 +8,13 @@ import { tables } from './table.js';
 const page = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
 
 /** What stands between a line that names a file of results and the line that ends it. */
-const section =
-  /(<!-- tables of bench\/results\/([\w.-]+\.json) -->\n)[\s\S]*?(\n<!-- end of the tables -->)/g;
+const section = /(<!-- tables of bench\/results\/([\w.-]+\.json) -->)[\s\S]*?(<!-- end of the tables -->)/g;
 
 /** The page with each of its sections made anew from the results that it names. */
 export function documented(text: string): string {
   return text.replace(section, (_, begin: string, file: string, end: string) => {
     const json = readFileSync(new URL(`results/${file}`, import.meta.url), 'utf8');
-    return `${begin}\n${tables(JSON.parse(json) as Results)}\n${end}`;
+    return `${begin}\n\n${tables(JSON.parse(json) as Results)}\n\n${end}`;
   });
 }
 

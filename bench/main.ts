@@ -178,10 +178,13 @@ async function main() {
     model: given.model,
     threads: given.threads,
     versions: { ...before?.versions, ...(await versionsOf(chosen, given.threads)) },
-    missing: Object.fromEntries(missing.map(({ name, missing }) => [name, missing!])),
+    missing: {
+      ...before?.missing,
+      ...Object.fromEntries(missing.map(({ name, missing }) => [name, missing!])),
+    },
     errors: before?.errors ?? {},
   };
-  for (const [name, why] of Object.entries(results.missing)) {
+  for (const { name, missing: why } of missing) {
     console.log(`left out: ${name}: ${why}`);
   }
   for (const name of given.measures) {

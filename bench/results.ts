@@ -51,7 +51,7 @@ export function surroundings(): Pick<Results, 'date' | 'commit' | 'machine'> {
       processor: processor(),
       cores: cpus().length,
       memory: totalmem(),
-      system: `${type()} ${release()}`,
+      system: `${type()} ${release().split('-')[0]}`,
     },
   };
 }

@@ -20,12 +20,13 @@ export function tables(results: Results): string {
     .join('\n\n');
 }
 
-function head({ date, commit, machine, model, threads, versions, gpu }: Results): string {
+function head({ date, commit, machine, model, threads, versions, missing, gpu }: Results): string {
+  const leftOut = Object.entries(missing).map(([name, why]) => `${name} (${why})`);
   const libraries = Object.entries(versions).map(([name, version]) => `${name}: ${version}`);
   return (
     `${date.replace('T', ' ')} UTC, commit ${commit}: ${model}, ${gpu ? gpu.dtype : 'float32'}, 224×224, ${threads} threads on ` +
     `${machine.processor}, ${machine.cores} cores, ${(machine.memory / 2 ** 30).toFixed(0)} GiB, ${machine.system}. ` +
-    `${libraries.join('; ')}.`
+    `${libraries.join('; ')}.${leftOut.length > 0 ? ` Left out: ${leftOut.join('; ')}.` : ''}`
   );
 }
 

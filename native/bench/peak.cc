@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstring>
@@ -29,7 +30,7 @@ struct Vector {
 template <int floats>
 [[gnu::always_inline]] inline float multiplyAdd() {
   using V = typename Vector<floats>::Type;
-  V sums[chains] = {};
+  std::array<V, chains> sums{};
   V factor = sums[0] + 0.999F;
   V term = sums[0] + 0.001F;
   asm volatile("" : "+m"(factor), "+m"(term));  // the compiler must not know them
@@ -92,8 +93,9 @@ double measureBytes() {
   const size_t memory = static_cast<size_t>(sysconf(_SC_PHYS_PAGES)) * page;
   const auto cache = static_cast<size_t>(std::max(0L, sysconf(_SC_LEVEL3_CACHE_SIZE)));
   const size_t size = std::min(std::max(size_t{256} << 20U, 2 * cache), memory / 8);
-  const std::unique_ptr<char[]> from(new char[size]);
-  const std::unique_ptr<char[]> to(new char[size]);
+  // not written yet: each thread's part is to lie near it
+  const auto from = std::make_unique_for_overwrite<char[]>(size);
+  const auto to = std::make_unique_for_overwrite<char[]>(size);
   const int threads = omp_get_max_threads();
   double best = 0;
   for (int round = 0; round < 6; ++round) {
@@ -106,7 +108,7 @@ double measureBytes() {
       }
       std::memcpy(to.get() + first, from.get() + first, size / threads);
     }
-    if (round > 0) {  // in the first one the system gives the memory
+    if (round > 0) {  // the first one is a warm-up
       best =
           std::max(best, 2.0 * static_cast<double>(size) / seconds(std::chrono::steady_clock::now() - begin));
     }

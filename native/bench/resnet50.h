@@ -1,6 +1,7 @@
 // What ResNet-50 asks of the primitives, for images of 224×224.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -31,12 +32,12 @@ struct Convolution {
     }
     list.push_back(layer);
   };
-  constexpr int blocks[] = {3, 4, 6, 3};
+  constexpr std::array blocks{3, 4, 6, 3};
   int64_t in = 64;
   int64_t size = 56;
   for (int group = 0; group < 4; ++group) {
     const int64_t width = 64 << group;
-    for (int block = 0; block < blocks[group]; ++block) {
+    for (int block = 0; block < blocks.at(static_cast<size_t>(group)); ++block) {
       const std::string name = "layer" + std::to_string(group + 1) + "." + std::to_string(block);
       const int64_t stride = block == 0 && group > 0 ? 2 : 1;
       const int64_t outSize = size / stride;
