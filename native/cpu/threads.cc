@@ -57,7 +57,8 @@ int coresOfControlGroup(const std::string& membership, const std::string& root) 
     if (second == std::string::npos || line.size() <= second + 1 || line[second + 1] != '/') {
       continue;
     }
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
+    std::string controllers(",");
+    controllers.append(line, first + 1, second - first - 1).append(",");
     std::string group = line.substr(second + 1);
     group = group == "/" ? "" : group;
     const bool version2 = controllers == ",,";
