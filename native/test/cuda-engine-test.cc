@@ -156,10 +156,18 @@ Values convolved(const ConvCase& c, const Values& x, const Values& weight, const
 
 std::vector<ConvCase> convCases() {
   const auto with = [](Pair stride, Pair padding, Pair dilation, int64_t groups, Activation activation) {
-    return Conv2dAttributes{stride, padding, dilation, groups, activation, {}};
+    Conv2dAttributes attributes;
+    attributes.stride = stride;
+    attributes.padding = padding;
+    attributes.dilation = dilation;
+    attributes.groups = groups;
+    attributes.activation = activation;
+    return attributes;
   };
-  const auto tuned = [](Activation activation) {
-    return Conv2dAttributes{{1, 1}, {1, 1}, {1, 1}, 1, activation, {.tf32 = false, .tune = true}};
+  const auto tuned = [&](Activation activation) {
+    Conv2dAttributes attributes = with({1, 1}, {1, 1}, {1, 1}, 1, activation);
+    attributes.compute.tune = true;
+    return attributes;
   };
   const auto relu = Activation::Relu;
   const auto none = Activation::None;
