@@ -15,7 +15,7 @@ describe.each(deviceIds)('bit for bit on %s', (id) => {
 
   test('every process comes to the same values', async () => {
     const first = await digests();
-    expect(Object.keys(first.inference).length + Object.keys(first.sums).length).toBeGreaterThan(15);
+    expect(Object.keys(first.inference).length + Object.keys(first.sums).length).toBeGreaterThan(10);
     expect(await digests()).toEqual(first);
   });
 
