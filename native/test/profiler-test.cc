@@ -17,7 +17,7 @@ using test::tensor;
 
 // Submits work of one input and one output.
 void submit(Device& device, const TensorPtr& x, const TensorPtr& y, std::string name) {
-  device.submit({{x}, {y}, [y](Engine& engine) { engine.zeros(*y); }, true, std::move(name)});
+  device.submit({{x}, {y}, [y](Engine& engine) { engine.zeros(*y); }, true, 0, std::move(name)});
 }
 
 TEST(Profiler, NotesWhatIsSubmittedWhileItIsThere) {
@@ -53,7 +53,7 @@ TEST(Profiler, LeavesErrorsAsTheyAreAndDoesNotNoteThem) {
   const auto y = tensor({1});
   const auto profiler = std::make_shared<Profiler>();
   device.profiler = profiler;
-  device.submit({{}, {y}, [](Engine&) { throw Error(ErrorCode::Backend, "no"); }, true, "conv2d"});
+  device.submit({{}, {y}, [](Engine&) { throw Error(ErrorCode::Backend, "no"); }, true, 0, "conv2d"});
   EXPECT_STREQ(readOutcome(device, y)->what(), "no");
   EXPECT_TRUE(profiler->timings.empty());
 }
