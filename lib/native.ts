@@ -25,7 +25,7 @@ function load(): typeof Binding {
 }
 
 /**
- * Runs `load` with GNU's OpenMP told to spin for microseconds, not milliseconds, before a thread of it sleeps. It reads
+ * Runs `load` with GNU's OpenMP told to spin for fractions of a millisecond, not for seconds, before a thread of it sleeps. It reads
  * that when it is loaded. Threads that spin starve each other, and the event loop, as soon as the machine has other work.
  */
 function withShortSpins<T>(load: () => T): T {
