@@ -401,6 +401,28 @@ describe.each(deviceIds)('hostile arguments on %s', (id) => {
     restored();
   });
 
+  test('what is asked of a large tensor without values leaves room in the queue for others', async () => {
+    const size = [1, 2, 2 ** 19, 2 ** 19]; // 2 TB, were there any
+    const x = native().unwritten({ device, shape: size, dtype: 'float32' });
+    const rows = native().unwritten({ device, shape: [2 ** 20, 2 ** 19], dtype: 'float32' });
+    // work that the rest waits for
+    const busy = { normal: true, a: 0, b: 1, seed: 1, stream: 0, dtype: 'float32' } as const;
+    native()
+      .random({ device, shape: [2 ** 23], ...busy })
+      .dispose();
+    for (let i = 0; i < 20; i++) {
+      native().copyTo({ x, device }).dispose();
+      rows.topK(1).catch(() => undefined);
+      native()
+        .zeros({ device, shape: [2], dtype: 'float32' })
+        .dispose();
+    }
+    x.dispose();
+    rows.dispose();
+    await stillWorks();
+    restored();
+  });
+
   test('anything in the place of the options, of a method and of too many arguments', async () => {
     device.setMemoryLimit(limit);
     for (const name of [...Object.keys(calls), 'openDevice', 'setup']) {

@@ -125,6 +125,7 @@ Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
                                           std::string(name(arguments[i]->dtype)));
       }
     }
+    device_->backlog().requireRoom(0);
     std::vector<TensorPtr> results;
     for (const TensorPtr& output : program->outputs()) {
       results.push_back(std::make_shared<Tensor>(output->shape, output->dtype));

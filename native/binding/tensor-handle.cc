@@ -109,7 +109,8 @@ Napi::Value TensorHandle::data(const Napi::CallbackInfo& info) {
                       }
                       return promised.buffer.Value();
                     });
-                  });
+                  },
+                  tensor->bytes());
             },
             buffer);
   });
@@ -123,7 +124,8 @@ Napi::Value TensorHandle::dataSync(const Napi::CallbackInfo& info) {
     std::promise<std::shared_ptr<const Error>> outcome;
     device_->read(
         tensor, [tensor, target](Engine& engine) { engine.download(*tensor, target); },
-        [&outcome](std::shared_ptr<const Error> error) { outcome.set_value(std::move(error)); });
+        [&outcome](std::shared_ptr<const Error> error) { outcome.set_value(std::move(error)); },
+        tensor->bytes());
     if (const auto error = outcome.get_future().get()) {
       throw Error(*error);
     }

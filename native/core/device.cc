@@ -149,17 +149,17 @@ void Device::cancel(const TensorPtr& x) {
 }
 
 void Device::read(const TensorPtr& x, std::function<void(Engine&)> run,
-                  std::function<void(std::shared_ptr<const Error>)> done) {
+                  std::function<void(std::shared_ptr<const Error>)> done, size_t hostBytes) {
   if (x->recording) {
     throw Error(ErrorCode::Argument,
                 "a tensor that is being recorded has no values yet: return it, and run the program");
   }
   ++x->pendingReads;
-  backlog_.enter(x->bytes());
-  queue_.post([this, inputs = std::vector{x}, run = std::move(run), done = std::move(done)] {
+  backlog_.enter(hostBytes);
+  queue_.post([this, hostBytes, inputs = std::vector{x}, run = std::move(run), done = std::move(done)] {
     const auto error = attempt(inputs, run);
     --inputs.front()->pendingReads;
-    backlog_.leave(inputs.front()->bytes());
+    backlog_.leave(hostBytes);
     done(error);
   });
 }

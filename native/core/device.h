@@ -47,9 +47,10 @@ class Device {
            std::vector<TensorPtr> results);
 
   // Runs `run` on the queue's thread; `done` is told there of an error in it or in `x`, if there was one.
-  // Throws Error(Argument) where x stands for a value of a program that is being recorded.
+  // `hostBytes` are those of the host's memory that are held for it while it waits. Throws Error(Argument)
+  // where x stands for a value of a program that is being recorded.
   void read(const TensorPtr& x, std::function<void(Engine&)> run,
-            std::function<void(std::shared_ptr<const Error>)> done);
+            std::function<void(std::shared_ptr<const Error>)> done, size_t hostBytes = 0);
 
   // As `read`, of no tensor.
   void call(std::function<void(Engine&)> run, std::function<void(std::shared_ptr<const Error>)> done);

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 namespace cudnn_resnet {
@@ -32,17 +33,22 @@ void foldBatchNorm(Engine& engine, const BatchNormInputs& batchNorm, Tensor& wei
       batchNorm.weight != nullptr ? values(engine, *batchNorm.weight) : std::vector(channels, 1.0);
   const auto beta = batchNorm.bias != nullptr ? values(engine, *batchNorm.bias) : std::vector(channels, 0.0);
   auto shift = bias != nullptr ? values(engine, *bias) : std::vector(channels, 0.0);
-  auto scaled = values(engine, weight);
-
-  const size_t perChannel = scaled.size() / channels;
+  // The weights channel by channel: all of them in float64 would be twice their size again.
+  const auto elements = std::make_unique_for_overwrite<std::byte[]>(weight.bytes());
+  engine.download(weight, elements.get());
+  const size_t perChannel = static_cast<size_t>(weight.size()) / channels;
+  std::vector<double> scaled(perChannel);
   for (size_t c = 0; c < channels; ++c) {
     const double scale = gamma[c] / std::sqrt(variance[c] + batchNorm.epsilon);
     shift[c] = (shift[c] - mean[c]) * scale + beta[c];
-    for (size_t i = c * perChannel; i < (c + 1) * perChannel; ++i) {
-      scaled[i] *= scale;
+    std::byte* const channel = elements.get() + c * perChannel * bytesPerElement(weight.dtype);
+    convertElements(channel, weight.dtype, scaled.data(), DType::Float64, perChannel);
+    for (double& element : scaled) {
+      element *= scale;
     }
+    convertElements(scaled.data(), DType::Float64, channel, foldedWeight.dtype, perChannel);
   }
-  write(engine, scaled, foldedWeight);
+  engine.upload(elements.get(), foldedWeight);
   write(engine, shift, foldedBias);
 }
 
