@@ -107,7 +107,7 @@ Napi::Promise Environment::promise(const std::function<void(std::function<void(F
   if (promised_.empty()) {
     completions_.Ref(env_);
   }
-  const auto promised = promised_.insert(promised_.end(), std::exchange(starting_, {}));
+  const auto promised = promised_.insert(promised_.end(), std::move(starting_));
   try {
     start([completions = completions_, promised](Finish finish) {
       auto completion = std::make_unique<Completion>(Completion{promised, std::move(finish)});
