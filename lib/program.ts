@@ -13,8 +13,6 @@ export interface TensorSpec {
   dtype?: DType | undefined;
 }
 
-type Results = Tensor | readonly Tensor[];
-
 let stepwise = 0;
 
 /** @internal Whether networks are to run operation by operation now, and not as programs of their own. */
@@ -38,7 +36,7 @@ export function runStepwise<T>(fn: () => T): T {
  *
  * Tensors that the recorded function used beside its inputs are read as they are at each run.
  */
-export class Program<R extends Results = Results> {
+export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> {
   readonly device: Device;
   /** The shape and dtype of each input. */
   readonly inputs: readonly { shape: readonly number[]; dtype: DType }[];
