@@ -57,21 +57,20 @@ Napi::Value ProgramHandle::record(const Napi::CallbackInfo& info) {
   }
 
   const auto recording = std::make_shared<Recording>();
-  Napi::Array inputs = Napi::Array::New(env);
-  const Napi::Array wanted = array(options.get("inputs"), options.what("inputs"));
-  for (uint32_t i = 0; i < wanted.Length(); ++i) {
-    const std::string what = options.what("inputs") + "[" + std::to_string(i) + "]";
-    const Options input(wanted[i], what.c_str());
-    const DType type = dtype(input.get("dtype"), input.what("dtype"));
-    if (type == DType::Float64) {
-      throw Error(ErrorCode::DType, input.what("dtype") + " float64 is not kept on a device; use float32");
-    }
-    inputs.Set(i, TensorHandle::wrap(env, device,
-                                     recording->input(shape(input.get("shape"), input.what("shape")), type)));
-  }
-
   Origin origin{device, nullptr};
   try {
+    Napi::Array inputs = Napi::Array::New(env);
+    const Napi::Array wanted = array(options.get("inputs"), options.what("inputs"));
+    for (uint32_t i = 0; i < wanted.Length(); ++i) {
+      const std::string what = options.what("inputs") + "[" + std::to_string(i) + "]";
+      const Options input(wanted[i], what.c_str());
+      const DType type = dtype(input.get("dtype"), input.what("dtype"));
+      if (type == DType::Float64) {
+        throw Error(ErrorCode::DType, input.what("dtype") + " float64 is not kept on a device; use float32");
+      }
+      inputs.Set(i, TensorHandle::wrap(
+                        env, device, recording->input(shape(input.get("shape"), input.what("shape")), type)));
+    }
     const Napi::Value results = body.As<Napi::Function>().Call({inputs});
     origin.program = recording->end(tensors(results, "record: results", device));
   } catch (...) {

@@ -148,11 +148,13 @@ TEST(Recording, RefusesWhatCannotBeRunAgain) {
   inPlace.pure = false;
   EXPECT_THROW(recording->append(std::move(inPlace)), Error);
 
-  const auto other = std::make_shared<Recording>()->input({1}, DType::UInt8);
+  const auto second = std::make_shared<Recording>();
+  const auto other = second->input({1}, DType::UInt8);
   EXPECT_THROW((void)Recording::of({{x, other}, {byte()}, {}}), Error);
   EXPECT_EQ(Recording::of({{x, byte()}, {byte()}, {}}), recording);
   EXPECT_EQ(Recording::of({{byte()}, {byte()}, {}}), nullptr);
 
+  (void)second->end({});
   (void)recording->end({x});
   EXPECT_THROW(recording->append(increment(x, byte())), Error);
 }
