@@ -35,8 +35,8 @@ export interface NativeDevice {
   setMemoryLimit(bytes: number): void;
   /** Operations and readings that wait or run. */
   pending(): number;
-  /** Resolves when no more than half of the limit waits. */
-  ready(): Promise<void>;
+  /** Resolves when no more than half of the limit waits; nothing to wait for where that is so. */
+  ready(): Promise<void> | undefined;
   setQueueLimit(limit: { operations?: number | undefined; bytes?: number | undefined }): void;
   /** Where the engine may find what it would compile. */
   usePlans(folder: string): void;
@@ -107,6 +107,8 @@ export function record(options: {
 export function upload(options: Maker & HostData): NativeTensor;
 /** Replaces the values of `to`. */
 export function write(options: HostData & { to: NativeTensor }): void;
+/** As `write`, without a copy of the data, which must stay as it is until the promise settles. */
+export function fill(options: HostData & { to: NativeTensor }): Promise<void>;
 export function zeros(options: Maker): NativeTensor;
 /** Normal with mean `a` and deviation `b`, or else uniform over [a, b). */
 export function random(

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
 import type { NativeDevice } from '../binding.js';
 import { CudnnResnetError } from './errors.js';
 import { native } from './native.js';
@@ -131,8 +132,8 @@ export class Device {
    * Resolves when no more than half of what {@link Device.setQueueLimit} allows is waiting. A loop that awaits this before
    * each call keeps the device at work, its memory bounded, and never meets `ERR_BUSY`.
    */
-  ready(): Promise<void> {
-    return this.handle.ready();
+  async ready(): Promise<void> {
+    await (this.handle.ready() ?? setImmediate()); // always with a turn of the event loop
   }
 
   /**

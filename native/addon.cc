@@ -30,6 +30,7 @@ constexpr auto table = std::to_array<Export>({
     {"record", guardedFunction<ProgramHandle::record>},
     {"upload", guardedFunction<creation::upload>},
     {"write", guardedFunction<creation::write>},
+    {"fill", guardedFunction<creation::fill>},
     {"zeros", guardedFunction<creation::zeros>},
     {"random", guardedFunction<creation::random>},
     {"unwritten", guardedFunction<creation::unwritten>},

@@ -46,6 +46,7 @@ const calls: Record<string, (c: Case) => Record<string, unknown>> = {
     data: new Float32Array(c.buffer),
   }),
   write: (c) => ({ to: c.tensor([2, 2]), dataType: 'float32', data: new Float32Array(c.buffer) }),
+  fill: (c) => ({ to: c.tensor([2, 2]), dataType: 'float32', data: new Float32Array(c.buffer) }),
   zeros: (c) => ({ device: c.device, shape: [2, 2], dtype: 'float32' }),
   random: (c) => ({
     device: c.device,

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -22,6 +23,28 @@ describe('safetensors files that are valid', () => {
       Buffer.from('abc'),
     );
     expect(entries.get('a')).toEqual({ dtype: 'uint8', shape: [3], data: new Uint8Array([97, 98, 99]) });
+  });
+
+  test('tensors of all sizes, at odd places and in any order', async () => {
+    // around the sizes that are read together, and one by one
+    const sizes = [1, 3, 65_535, 65_536, 65_537, 262_143, 7, 262_145, 5, 0, 130_001, 65_536, 2, 300_000, 9];
+    const data = randomBytes(sizes.reduce((sum, size) => sum + size, 0));
+    let end = 0;
+    const tensors = sizes.map((size, i): [string, unknown] => {
+      end += size;
+      return [`t${i}`, { dtype: 'U8', shape: [size], data_offsets: [end - size, end] }];
+    });
+    const header = Object.fromEntries(tensors.toSorted(([a], [b]) => (a < b ? 1 : -1)));
+    const entries = await read(header, data);
+    expect(entries.size).toBe(sizes.length);
+    end = 0;
+    for (const [i, size] of sizes.entries()) {
+      end += size;
+      expect(
+        Buffer.compare(data.subarray(end - size, end), entries.get(`t${i}`)!.data as Uint8Array),
+        `t${i}`,
+      ).toBe(0);
+    }
   });
 
   test('names that are special to JavaScript', async () => {

@@ -18,7 +18,7 @@ import { checkOptions } from '../options.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { startResidualInitialization, withoutValues } from '../weights/initialize.js';
-import { readWeights } from '../weights/read.js';
+import { withStoredEntries } from '../weights/read.js';
 import { BasicBlock } from './basic-block.js';
 import { Bottleneck } from './bottleneck.js';
 import { type ImageInput, imageTensor, normalizedImages } from './input.js';
@@ -266,23 +266,19 @@ export class ResNet extends Module {
   ): Promise<M> {
     checkOptions('load', options, ['plans', ...layerOptionNames, ...abortOptionNames]);
     const { signal: given, deadline, ...modelOptions } = options;
-    return abortable('load', { signal: given, deadline }, async (signal) => {
-      const entries = await readWeights(path, { signal });
-      const numClasses = entries.get('fc.weight')?.shape[0];
-      const model = withoutValues(() => new this({ ...modelOptions, numClasses }));
-      try {
-        await model.loadStateDictAsync(entries, { signal });
-        return model;
-      } catch (error) {
-        model.dispose();
-        if (error instanceof CudnnResnetError && error.code === 'ERR_WEIGHTS') {
-          throw new CudnnResnetError('ERR_WEIGHTS', `'${path}' does not fit ${this.name}: ${error.message}`, {
-            cause: error,
-          });
+    return abortable('load', { signal: given, deadline }, (signal) =>
+      withStoredEntries(path, signal, async (entries) => {
+        const numClasses = entries.get('fc.weight')?.shape[0];
+        const model = withoutValues(() => new this({ ...modelOptions, numClasses }));
+        try {
+          await model.loadStoredEntries(path, entries, signal);
+          return model;
+        } catch (error) {
+          model.dispose();
+          throw error;
         }
-        throw error;
-      }
-    });
+      }),
+    );
   }
 
   protected override typeName(): string {

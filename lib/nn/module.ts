@@ -1,13 +1,13 @@
-import { setImmediate } from 'node:timers/promises';
 import { type ComputeOptions, computeOptionNames } from '../compute-options.js';
 import { type Device, type DeviceId, device } from '../device.js';
-import type { DType, WeightEntry } from '../dtype.js';
+import type { DType } from '../dtype.js';
 import { checkOptions } from '../options.js';
 import { type Profile, type ProfileOptions, profile } from '../profile.js';
 import { registerOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
+import { memoryInTurns, newMemory, type StoredEntry } from '../weights/stored-entry.js';
 import { Parameter } from './parameter.js';
-import { type StateDictionary, stateDictPlan, writeEntry } from './state-dict.js';
+import { fillFrom, type StateDictionary, stateDictPlan, writeEntry } from './state-dict.js';
 
 /** Where a layer's parameters are made, of what type, and how it computes. */
 export interface LayerOptions extends ComputeOptions {
@@ -23,6 +23,9 @@ export const layerOptionNames = ['device', 'dtype', ...computeOptionNames] as co
 export function placement(options: LayerOptions): { device: Device; dtype: DType } {
   return { device: device(options.device), dtype: options.dtype ?? 'float32' };
 }
+
+/** Copying so few takes less time than waiting until a device has them. */
+const copiedElements = 1 << 14;
 
 /** What {@link Module.loadStateDict} found different, where it is not strict. */
 export interface LoadResult {
@@ -77,24 +80,42 @@ export abstract class Module {
    */
   loadStateDict(dict: StateDictionary, options: { strict?: boolean | undefined } = {}): LoadResult {
     checkOptions('loadStateDict', options, ['strict']);
-    const plan = stateDictPlan(this.stateDict(), dict, options.strict ?? true);
+    const given = dict instanceof Map ? dict : new Map(Object.entries(dict));
+    const misfit = 'the state dict does not fit the module';
+    const plan = stateDictPlan(misfit, this.stateDict(), given, options.strict ?? true);
     for (const [tensor, entry] of plan.writes) {
       writeEntry(tensor, entry);
     }
     return { missing: plan.missing, unexpected: plan.unexpected };
   }
 
-  /** As {@link Module.loadStateDict}, lets the event loop run between the tensors, and waits for a busy device. */
-  async loadStateDictAsync(
-    dict: Map<string, WeightEntry>,
-    options: { signal?: AbortSignal | undefined } = {},
+  /**
+   * @internal As {@link Module.loadStateDict}, from a file: an entry is read while the one before it goes to the device.
+   * Rejects where the device has no memory for them.
+   */
+  async loadStoredEntries(
+    path: string,
+    entries: ReadonlyMap<string, StoredEntry>,
+    signal: AbortSignal | undefined,
   ): Promise<void> {
-    for (const [tensor, entry] of stateDictPlan(this.stateDict(), dict, true).writes) {
-      await tensor.device.ready();
-      await setImmediate();
-      options.signal?.throwIfAborted();
-      writeEntry(tensor, entry);
+    const misfit = `'${path}' does not fit ${this.constructor.name}`;
+    const { writes } = stateDictPlan(misfit, this.stateDict(), entries, true);
+    const memory = memoryInTurns();
+    let filled = Promise.resolve();
+    for (const [tensor, { dtype, shape, read }] of writes) {
+      const small = tensor.size <= copiedElements;
+      const data = await read(small ? newMemory : memory);
+      await tensor.device.handle.ready();
+      signal?.throwIfAborted();
+      if (small) {
+        writeEntry(tensor, { dtype, shape, data });
+      } else {
+        await filled;
+        filled = fillFrom(tensor, { dtype, shape, data });
+        filled.catch(() => undefined); // it rejects where it is awaited
+      }
     }
+    await filled;
   }
 
   /**

@@ -8,16 +8,20 @@ export type StateDictionary =
   | ReadonlyMap<string, Tensor | WeightEntry>
   | Readonly<Record<string, Tensor | WeightEntry>>;
 
-interface Plan {
-  writes: [Tensor, Tensor | WeightEntry][];
+interface Plan<Entry> {
+  writes: [Tensor, Entry][];
   missing: string[];
   unexpected: string[];
 }
 
-/** What is to be written where. Throws `ERR_WEIGHTS` with every key that does not fit. */
-export function stateDictPlan(state: Map<string, Tensor>, dict: StateDictionary, strict: boolean): Plan {
-  const given = dict instanceof Map ? dict : new Map(Object.entries(dict));
-  const plan: Plan = {
+/** What is to be written where. Throws `ERR_WEIGHTS` with every key that does not fit; `misfit` says what of what. */
+export function stateDictPlan<Entry extends { shape: readonly number[] }>(
+  misfit: string,
+  state: ReadonlyMap<string, Tensor>,
+  given: ReadonlyMap<string, Entry>,
+  strict: boolean,
+): Plan<Entry> {
+  const plan: Plan<Entry> = {
     writes: [],
     missing: [],
     unexpected: [...given.keys()].filter((key) => !state.has(key)),
@@ -38,10 +42,7 @@ export function stateDictPlan(state: Map<string, Tensor>, dict: StateDictionary,
     listed('of another shape', misshapen),
   ].filter((problem) => problem !== '');
   if (problems.length > 0) {
-    throw new CudnnResnetError(
-      'ERR_WEIGHTS',
-      `the state dict does not fit the module:\n${problems.join('\n')}`,
-    );
+    throw new CudnnResnetError('ERR_WEIGHTS', `${misfit}:\n${problems.join('\n')}`);
   }
   return plan;
 }
@@ -58,6 +59,12 @@ export function writeEntry(to: Tensor, entry: Tensor | WeightEntry): void {
     moved.dispose();
   }
   to.version++;
+}
+
+/** As {@link writeEntry}, without a copy: the elements must stay as they are until the promise resolves. */
+export async function fillFrom(to: Tensor, entry: WeightEntry): Promise<void> {
+  to.version++;
+  await native().fill({ to: to.handle, ...uploadable(entry) });
 }
 
 /** The entry's elements, widened where the device does not know their type. */

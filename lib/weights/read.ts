@@ -2,9 +2,10 @@ import type { WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { Pacer } from './pacer.js';
-import { maxHeaderBytes, readSafetensors } from './safetensors.js';
-import { readSharded } from './sharded.js';
-import { readTorchCheckpoint } from './torch-checkpoint.js';
+import { maxHeaderBytes, safetensorsEntries } from './safetensors.js';
+import { shardedEntries } from './sharded.js';
+import { newMemory, type StoredEntry } from './stored-entry.js';
+import { torchEntries } from './torch-checkpoint.js';
 import { WeightsFile } from './weights-file.js';
 
 /** Options of {@link readWeights}. */
@@ -36,27 +37,37 @@ export async function readWeights(
   }
   checkOptions('readWeights', options, ['signal']);
   options.signal?.throwIfAborted();
-  const file = await WeightsFile.open(path, new Pacer(options.signal));
-  try {
-    return await readContent(file);
-  } finally {
-    await file.close();
-  }
+  return withStoredEntries(path, options.signal, async (stored) => {
+    const entries = new Map<string, WeightEntry>();
+    for (const [name, { dtype, shape, read }] of stored) {
+      entries.set(name, { dtype, shape, data: await read(newMemory) });
+    }
+    return entries;
+  });
 }
 
-async function readContent(file: WeightsFile): Promise<Map<string, WeightEntry>> {
+/** What `work` makes of the entries of a file, which it may read as long as it runs; as {@link readWeights} else. */
+export function withStoredEntries<T>(
+  path: string,
+  signal: AbortSignal | undefined,
+  work: (entries: Map<string, StoredEntry>) => Promise<T>,
+): Promise<T> {
+  return WeightsFile.use(path, new Pacer(signal), async (file) => work(await entriesOf(file)));
+}
+
+async function entriesOf(file: WeightsFile): Promise<Map<string, StoredEntry>> {
   const start = Buffer.from(await file.readUpTo(0, 512));
   const text = start.toString('latin1');
-  if (text.startsWith('PK\x03\x04')) return readTorchCheckpoint(file);
-  if (looksLikeSafetensors(start)) return readSafetensors(file);
-  if (/^\s*\{/.test(text)) return readSharded(file);
+  if (text.startsWith('PK\x03\x04')) return torchEntries(file);
+  if (looksLikeSafetensors(start)) return safetensorsEntries(file);
+  if (/^\s*\{/.test(text)) return shardedEntries(file);
   const hex = start.toString('hex');
   const other = otherFormats.find((format) =>
     'hex' in format ? format.hex.test(hex) : format.text.test(text),
   );
   if (other) throw file.fault(`is ${other.what}; ${other.advice}`);
   // so that what is wrong with it is said
-  if (file.path.endsWith('.safetensors')) return readSafetensors(file);
+  if (file.path.endsWith('.safetensors')) return safetensorsEntries(file);
   throw file.fault(
     'is of no format that is known here; expected safetensors, an index of safetensors shards, or a file of torch.save',
   );

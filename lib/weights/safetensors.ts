@@ -1,6 +1,6 @@
-import type { WeightEntry } from '../dtype.js';
 import { type Fault, quote } from './fault.js';
 import { elementCount, maxTensors, type StoredType, storedTypes } from './stored-dtypes.js';
+import type { Memory, StoredEntry } from './stored-entry.js';
 import { type JsonObject, type JsonValue, parseJsonObject } from './strict-json.js';
 import type { WeightsFile } from './weights-file.js';
 
@@ -16,25 +16,28 @@ interface TensorInfo {
 }
 
 /**
- * Reads a safetensors file: eight bytes of header length, a JSON header, then the tensors' bytes without gaps.
+ * The entries of a safetensors file: eight bytes of header length, a JSON header, then the tensors' bytes without gaps.
  *
- * @param wanted - names of the tensors to read; all where it is left out.
+ * @param use - gives the file when elements are read; `file` itself, where it is left out, which must be open then.
  * @throws `ERR_WEIGHTS` that names the file and the tensor where anything does not fit the format; nothing of a file
  *   is believed before it is checked, so that a hostile one costs no more memory than its size.
  */
-export async function readSafetensors(
+export async function safetensorsEntries(
   file: WeightsFile,
-  wanted?: ReadonlySet<string>,
-): Promise<Map<string, WeightEntry>> {
+  use: <T>(work: (opened: WeightsFile) => Promise<T>) => Promise<T> = (work) => work(file),
+): Promise<Map<string, StoredEntry>> {
   const { tensors, dataStart } = await readHeader(file);
-  const entries = new Map<string, WeightEntry>();
-  for (const { name, type, shape, begin, end } of tensors) {
-    if (wanted && !wanted.has(name)) continue;
-    await file.pacer.breathe();
-    const bytes = await file.read(dataStart + begin, end - begin);
-    entries.set(name, { dtype: type.dtype, shape, data: new type.Array(bytes) });
-  }
-  return entries;
+  return new Map(
+    tensors.map(({ name, type, shape, begin, end }) => {
+      const bytes = end - begin;
+      const read = (memory: Memory) =>
+        use(async (opened) => {
+          const buffer = await opened.read(dataStart + begin, bytes, memory);
+          return new type.Array(buffer, 0, bytes / type.bytes);
+        });
+      return [name, { dtype: type.dtype, shape, read }];
+    }),
+  );
 }
 
 async function readHeader(file: WeightsFile): Promise<{ tensors: TensorInfo[]; dataStart: number }> {

@@ -1,35 +1,34 @@
 import { dirname, join } from 'node:path';
-import type { WeightEntry } from '../dtype.js';
 import { type Fault, quote } from './fault.js';
-import { maxHeaderBytes, readSafetensors } from './safetensors.js';
+import { maxHeaderBytes, safetensorsEntries } from './safetensors.js';
+import type { StoredEntry } from './stored-entry.js';
 import { type JsonObject, parseJsonObject } from './strict-json.js';
 import { WeightsFile } from './weights-file.js';
 
 /**
- * Reads the safetensors files that an index (`*.safetensors.index.json`) names. They lie beside it: a name with a
- * path in it is refused. Tensors that the index does not list are left out.
+ * The entries of the safetensors files that an index (`*.safetensors.index.json`) names. They lie beside it: a name
+ * with a path in it is refused. Tensors that the index does not list are left out. A shard is open only while it is
+ * read, so that an index may name any number of them.
  *
  * @throws `ERR_WEIGHTS` where the index or a shard is wrong, or a shard lacks a tensor that the index promises.
  */
-export async function readSharded(index: WeightsFile): Promise<Map<string, WeightEntry>> {
+export async function shardedEntries(index: WeightsFile): Promise<Map<string, StoredEntry>> {
   const { fault, pacer } = index;
   if (index.size > maxHeaderBytes) throw fault(`an index of shards has at most ${maxHeaderBytes} bytes`);
   const json = new Uint8Array(await index.read(0, index.size));
   const shards = namesByShard(await pacer.run(parseJsonObject(json, fault)), fault);
 
-  const entries = new Map<string, WeightEntry>();
+  const entries = new Map<string, StoredEntry>();
   for (const [shard, names] of shards) {
-    const file = await WeightsFile.open(join(dirname(index.path), shard), pacer);
-    try {
-      const found = await readSafetensors(file, names);
+    const path = join(dirname(index.path), shard);
+    await WeightsFile.use(path, pacer, async (file) => {
+      const found = await safetensorsEntries(file, (work) => WeightsFile.use(path, pacer, work));
       for (const name of names) {
         const entry = found.get(name);
         if (!entry) throw file.fault(`lacks tensor ${quote(name)}, which ${index.path} says is in it`);
         entries.set(name, entry);
       }
-    } finally {
-      await file.close();
-    }
+    });
   }
   return entries;
 }

@@ -1,7 +1,7 @@
-import type { WeightEntry } from '../dtype.js';
 import { type Fault, quote } from './fault.js';
 import { interpretPickle, PickleCall, PickleGlobal, PickleReference, type PickleValue } from './pickle.js';
 import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
+import { type Memory, newMemory, type StoredEntry } from './stored-entry.js';
 import { gather, isContiguous, misfit, type StridedView } from './strided.js';
 import type { WeightsFile } from './weights-file.js';
 import { readZipEntries, type ZipEntry } from './zip-entries.js';
@@ -25,14 +25,14 @@ const wrapperPrefixes = ['module.', '_orig_mod.'];
 const maxPickleBytes = 64 * 1024 * 1024;
 
 /**
- * Reads the state dict of a zip file that `torch.save` wrote, without running anything in it. A state dict within a
+ * The entries of the state dict in a zip file that `torch.save` wrote; nothing in it is run. A state dict within a
  * checkpoint is found under `state_dict`, `model` or `model_state_dict`; what is no tensor is left out; the prefixes
  * of DataParallel and torch.compile are taken off. Tensors that are views are brought into C order; those that share
  * a storage and lie in C order already share its memory.
  *
  * @throws `ERR_WEIGHTS` where the file is damaged, needs anything that is not part of a state dict, or has no tensors.
  */
-export async function readTorchCheckpoint(file: WeightsFile): Promise<Map<string, WeightEntry>> {
+export async function torchEntries(file: WeightsFile): Promise<Map<string, StoredEntry>> {
   const { fault, pacer } = file;
   const archive = await TorchArchive.open(file);
   const root = await pacer.run(interpretPickle(await archive.pickle(), allowedGlobals, fault));
@@ -40,13 +40,13 @@ export async function readTorchCheckpoint(file: WeightsFile): Promise<Map<string
   if (named.length === 0) throw fault(`holds no tensors; ${describe(root)}`);
 
   const storages = new Storages(archive, file);
-  const entries = new Map<string, WeightEntry>();
+  const entries = new Map<string, StoredEntry>();
   const skip = prefixLength(named.map(([name]) => name));
   for (const [name, call] of named) {
     if (typeof name !== 'string' || name === '__proto__') throw fault(`a tensor's name is ${describe(name)}`);
     const wrong: Fault = (message, cause) => fault(`tensor ${quote(name)}: ${message}`, cause);
     await pacer.breathe();
-    entries.set(name.slice(skip), await storages.read(parseTensor(call, wrong), wrong));
+    entries.set(name.slice(skip), storages.entry(parseTensor(call, wrong), wrong));
   }
   return entries;
 }
@@ -110,7 +110,10 @@ interface TorchTensor extends StridedView {
 
 /** Storages by key, each read from the file once, and tensors made of them. */
 class Storages {
-  private readonly buffers = new Map<string, ArrayBuffer>();
+  /** How many tensors each storage has. */
+  private readonly users = new Map<string, number>();
+  /** Those of more than one. */
+  private readonly shared = new Map<string, Promise<ArrayBuffer>>();
   /** Bytes that tensors may still take beside the storages: a view that repeats elements can ask for any number. */
   private copyBudget: number;
 
@@ -121,29 +124,43 @@ class Storages {
     this.copyBudget = Math.max(64 * 1024 * 1024, 4 * file.size);
   }
 
-  async read(tensor: TorchTensor, wrong: Fault): Promise<WeightEntry> {
+  entry(tensor: TorchTensor, wrong: Fault): StoredEntry {
     const { type, shape, storageKey, storageLength } = tensor;
-    const entry = this.archive.storage(storageKey);
-    if (!entry) throw wrong(`its storage ${quote(storageKey)} is not in the archive`);
-    if (storageLength * type.bytes > entry.size) {
-      throw wrong(`its storage of ${storageLength} ${type.dtype} elements has only ${entry.size} bytes`);
+    const { dtype } = type;
+    const stored = this.archive.storage(storageKey);
+    if (!stored) throw wrong(`its storage ${quote(storageKey)} is not in the archive`);
+    if (storageLength * type.bytes > stored.size) {
+      throw wrong(`its storage of ${storageLength} ${dtype} elements has only ${stored.size} bytes`);
     }
     const problem = misfit(tensor, storageLength);
     if (problem) throw wrong(problem);
 
     const count = elementCount(shape)!;
-    if (count === 0) return { dtype: type.dtype, shape, data: new type.Array(new ArrayBuffer(0)) };
-    const buffer = this.buffers.get(storageKey) ?? (await this.file.read(entry.start, entry.size));
-    this.buffers.set(storageKey, buffer);
+    if (count === 0) return { dtype, shape, read: async () => new type.Array(new ArrayBuffer(0)) };
+    this.users.set(storageKey, (this.users.get(storageKey) ?? 0) + 1);
     if (isContiguous(tensor)) {
-      return { dtype: type.dtype, shape, data: new type.Array(buffer, tensor.offset * type.bytes, count) };
+      const read = async (memory: Memory) =>
+        new type.Array(await this.storage(storageKey, stored, memory), tensor.offset * type.bytes, count);
+      return { dtype, shape, read };
     }
     this.copyBudget -= count * type.bytes;
     if (this.copyBudget < 0)
       throw wrong(`of shape [${shape}] repeats elements far beyond the size of the file`);
-    const data = new type.Array(new ArrayBuffer(count * type.bytes));
-    await this.file.pacer.run(gather(new type.Array(buffer, 0, storageLength), tensor, data));
-    return { dtype: type.dtype, shape, data };
+    const read = async () => {
+      const buffer = await this.storage(storageKey, stored, newMemory);
+      const data = new type.Array(new ArrayBuffer(count * type.bytes));
+      await this.file.pacer.run(gather(new type.Array(buffer, 0, storageLength), tensor, data));
+      return data;
+    };
+    return { dtype, shape, read };
+  }
+
+  /** Once all entries are known. */
+  private storage(key: string, { start, size }: ZipEntry, memory: Memory): Promise<ArrayBuffer> {
+    if (this.users.get(key) === 1) return this.file.read(start, size, memory);
+    const buffer = this.shared.get(key) ?? this.file.read(start, size);
+    this.shared.set(key, buffer);
+    return buffer;
   }
 }
 

@@ -2,22 +2,41 @@ import { constants, type FileHandle, open } from 'node:fs/promises';
 import { CudnnResnetError } from '../errors.js';
 import { type Fault, faultOf, messageOf } from './fault.js';
 import type { Pacer } from './pacer.js';
+import { type Memory, newMemory } from './stored-entry.js';
 
 /** Bytes asked for at a time: between two reads an abort is noticed. */
 const readSize = 16 * 1024 * 1024;
 
-/** A regular file that is open for positional reads. */
+/** Reads of up to so many bytes are served from a window of the file: one system call for all that lies together. */
+const smallRead = 64 * 1024;
+const windowSize = 256 * 1024;
+
+/** A regular file that is open for positional reads, one after the other. */
 export class WeightsFile {
+  private readonly window = new Uint8Array(windowSize);
+  private windowStart = 0;
+  private windowEnd = 0;
+
   private constructor(
     readonly path: string,
     readonly size: number,
-    readonly handle: FileHandle,
+    private readonly handle: FileHandle,
     readonly pacer: Pacer,
     readonly fault: Fault,
   ) {}
 
-  /** Opens `path`, which may be a symbolic link, as those in Hugging Face's cache are. Rejects with `ERR_WEIGHTS`. */
-  static async open(path: string, pacer: Pacer): Promise<WeightsFile> {
+  /** What `work` makes of the file `path`, which is open meanwhile. Rejects with `ERR_WEIGHTS` where it cannot be. */
+  static async use<T>(path: string, pacer: Pacer, work: (file: WeightsFile) => Promise<T>): Promise<T> {
+    const file = await WeightsFile.open(path, pacer);
+    try {
+      return await work(file);
+    } finally {
+      await file.handle.close();
+    }
+  }
+
+  /** `path` may be a symbolic link, as those in Hugging Face's cache are. */
+  private static async open(path: string, pacer: Pacer): Promise<WeightsFile> {
     const fault = faultOf(path);
     let handle: FileHandle | undefined;
     try {
@@ -35,19 +54,15 @@ export class WeightsFile {
     }
   }
 
-  /** The bytes `[position, position + length)` in a buffer of their own. */
-  async read(position: number, length: number): Promise<ArrayBuffer> {
-    const bytes = this.allocate(length);
-    for (let done = 0; done < length; ) {
-      await this.pacer.breathe();
-      const want = Math.min(readSize, length - done);
-      const got = await this.readSome(bytes.subarray(done, done + want), position + done);
-      if (got === 0) {
-        throw this.fault(
-          `ends at byte ${position + done}, before the ${length} bytes at ${position} that it promises`,
-        );
-      }
-      done += got;
+  /** The bytes `[position, position + length)`, at the beginning of a buffer of `memory`. */
+  async read(position: number, length: number, memory = newMemory): Promise<ArrayBuffer> {
+    const bytes = this.allocate(length, memory);
+    await this.pacer.breathe();
+    const got = await (length <= smallRead ? this.copy(position, bytes) : this.readInto(bytes, position));
+    if (got < length) {
+      throw this.fault(
+        `ends at byte ${position + got}, before the ${length} bytes at ${position} that it promises`,
+      );
     }
     return bytes.buffer;
   }
@@ -57,13 +72,32 @@ export class WeightsFile {
     return this.read(position, Math.max(0, Math.min(length, this.size - position)));
   }
 
-  async close(): Promise<void> {
-    await this.handle.close();
+  /** Fills `bytes` from the window, as far as the file goes, and gives how many there were. */
+  private async copy(position: number, bytes: Uint8Array): Promise<number> {
+    if (position < this.windowStart || position + bytes.length > this.windowEnd) {
+      this.windowStart = position;
+      this.windowEnd = position + (await this.readInto(this.window, position));
+    }
+    const end = Math.min(position + bytes.length, this.windowEnd);
+    bytes.set(this.window.subarray(position - this.windowStart, end - this.windowStart));
+    return end - position;
   }
 
-  private allocate(length: number): Uint8Array<ArrayBuffer> {
+  /** Fills `bytes` from the file, as far as it goes, and gives how many there were. */
+  private async readInto(bytes: Uint8Array, position: number): Promise<number> {
+    let done = 0;
+    while (done < bytes.length) {
+      await this.pacer.breathe();
+      const got = await this.readSome(bytes.subarray(done, done + readSize), position + done);
+      if (got === 0) break;
+      done += got;
+    }
+    return done;
+  }
+
+  private allocate(length: number, memory: Memory): Uint8Array<ArrayBuffer> {
     try {
-      return new Uint8Array(length);
+      return new Uint8Array(memory(length), 0, length);
     } catch (error) {
       throw new CudnnResnetError('ERR_OUT_OF_MEMORY', `${this.path}: no memory for ${length} bytes of it`, {
         cause: error,

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "binding/device-handle.h"
+#include "binding/environment.h"
 #include "binding/operation-call.h"
 #include "binding/tensor-handle.h"
 #include "core/random.h"
@@ -59,8 +60,16 @@ struct HostData {
   }
 };
 
+// Elements where JavaScript has them.
+struct HostView {
+  const std::byte* data;
+  size_t bytes;
+  DType dtype;
+  Napi::TypedArray array;
+};
+
 // The options `data` and `dataType`: as many elements as y has.
-HostData copyOf(const Options& options, const Tensor& y) {
+HostView viewOf(const Options& options, const Tensor& y) {
   const DType type = dtype(options.get("dataType"), options.what("dataType"));
   const Napi::Value value = options.get("data");
   if (!value.IsTypedArray()) {
@@ -79,8 +88,12 @@ HostData copyOf(const Options& options, const Tensor& y) {
                                       std::to_string(y.size()) + " elements, the data has " +
                                       std::to_string(count));
   }
-  const auto* first = static_cast<const std::byte*>(elements);
-  return {std::make_shared<std::vector<std::byte>>(first, first + bytes), type};
+  return {static_cast<const std::byte*>(elements), bytes, type, value.As<Napi::TypedArray>()};
+}
+
+HostData copyOf(const Options& options, const Tensor& y) {
+  const HostView view = viewOf(options, y);
+  return {std::make_shared<std::vector<std::byte>>(view.data, view.data + view.bytes), view.dtype};
 }
 
 }  // namespace
@@ -100,6 +113,34 @@ Napi::Value write(const Napi::CallbackInfo& info) {
   target.device->backlog().requireRoom(data.bytes->size());
   target.device->submit({{}, {target.tensor}, data.writerTo(target.tensor), false, data.bytes->size()});
   return info.Env().Undefined();
+}
+
+Napi::Value fill(const Napi::CallbackInfo& info) {
+  const Options options(info[0], "fill");
+  const TensorHandle& to = TensorHandle::from(options.get("to"), options.what("to"));
+  const Target target{to.device(), to.tensor()};  // reading the other options may dispose of it
+  const HostView view = viewOf(options, *target.tensor);
+  target.device->backlog().requireRoom(0);
+  return Environment::of(info.Env())
+      .promise(
+          [&](const std::function<void(Environment::Finish)>& settle) {
+            target.device->submit({{},
+                                   {target.tensor},
+                                   [data = view.data, type = view.dtype, y = target.tensor](Engine& engine) {
+                                     uploadConverted(engine, data, type, *y);
+                                   }});
+            target.device->read(
+                target.tensor, [](Engine&) {},
+                [settle](const std::shared_ptr<const Error>& error) {
+                  settle([error](Napi::Env env, Environment::Promised&) {
+                    if (error) {
+                      throw Environment::of(env).toJavaScript(*error);
+                    }
+                    return env.Undefined();
+                  });
+                });
+          },
+          view.array.ArrayBuffer());
 }
 
 Napi::Value zeros(const Napi::CallbackInfo& info) {

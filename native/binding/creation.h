@@ -8,6 +8,7 @@ namespace cudnn_resnet::creation {
 
 Napi::Value upload(const Napi::CallbackInfo& info);
 Napi::Value write(const Napi::CallbackInfo& info);
+Napi::Value fill(const Napi::CallbackInfo& info);
 Napi::Value zeros(const Napi::CallbackInfo& info);
 Napi::Value random(const Napi::CallbackInfo& info);
 Napi::Value unwritten(const Napi::CallbackInfo& info);

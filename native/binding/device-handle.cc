@@ -133,6 +133,9 @@ Napi::Value DeviceHandle::pending(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DeviceHandle::ready(const Napi::CallbackInfo& info) {
+  if (device_->backlog().halfEmpty()) {
+    return info.Env().Undefined();
+  }
   return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
     device_->backlog().whenHalfEmpty(
         [settle] { settle([](Napi::Env env, Environment::Promised&) { return env.Undefined(); }); });

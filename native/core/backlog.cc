@@ -48,7 +48,7 @@ void Backlog::leave(size_t bytes) {
     const std::scoped_lock lock(mutex_);
     --pending_.operations;
     pending_.bytes -= bytes;
-    if (!waiting_.empty() && halfEmpty()) {
+    if (!waiting_.empty() && isHalfEmpty()) {
       ready.swap(waiting_);
     }
   }
@@ -60,7 +60,7 @@ void Backlog::leave(size_t bytes) {
 void Backlog::whenHalfEmpty(std::function<void()> done) {
   {
     const std::scoped_lock lock(mutex_);
-    if (!halfEmpty()) {
+    if (!isHalfEmpty()) {
       waiting_.push_back(std::move(done));
       return;
     }
@@ -69,6 +69,11 @@ void Backlog::whenHalfEmpty(std::function<void()> done) {
 }
 
 bool Backlog::halfEmpty() const {
+  const std::scoped_lock lock(mutex_);
+  return isHalfEmpty();
+}
+
+bool Backlog::isHalfEmpty() const {
   return pending_.operations <= limit_.operations / 2 && pending_.bytes <= limit_.bytes / 2;
 }
 

@@ -31,11 +31,14 @@ class Backlog {
   void enter(size_t bytes);
   void leave(size_t bytes);
 
-  // Calls `done` once no more than half of the limit waits: at once, or on the queue's thread.
+  // No more than half of the limit waits.
+  [[nodiscard]] bool halfEmpty() const;
+
+  // Calls `done` once that is so: at once, or on the queue's thread.
   void whenHalfEmpty(std::function<void()> done);
 
  private:
-  [[nodiscard]] bool halfEmpty() const;  // the lock is held
+  [[nodiscard]] bool isHalfEmpty() const;  // the lock is held
 
   mutable std::mutex mutex_;
   Amount limit_;

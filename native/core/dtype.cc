@@ -155,4 +155,15 @@ void convertElements(const void* from, DType fromType, void* to, DType toType, s
   });
 }
 
+void scaleElements(const void* from, double factor, void* to, DType dtype, size_t count) {
+  withType(dtype, [&](auto element) {
+    using Element = decltype(element);
+    const auto* source = static_cast<const Element*>(from);
+    auto* target = static_cast<Element*>(to);
+    for (size_t i = 0; i < count; ++i) {
+      target[i] = convertOne<Element>(convertOne<double>(source[i]) * factor);
+    }
+  });
+}
+
 }  // namespace cudnn_resnet

@@ -19,4 +19,7 @@ enum class DType : uint8_t { Float32, Float16, BFloat16, UInt8, Int64, Float64 }
 // Converts `count` elements, rounding to nearest, ties to even. Floats that become integers are truncated.
 void convertElements(const void* from, DType fromType, void* to, DType toType, size_t count);
 
+// `count` elements times `factor`, computed in float64 and rounded once. `from` and `to` may be the same.
+void scaleElements(const void* from, double factor, void* to, DType dtype, size_t count);
+
 }  // namespace cudnn_resnet

@@ -32,22 +32,12 @@ void foldBatchNorm(Engine& engine, const BatchNormInputs& batchNorm, Tensor& wei
       batchNorm.weight != nullptr ? values(engine, *batchNorm.weight) : std::vector(channels, 1.0);
   const auto beta = batchNorm.bias != nullptr ? values(engine, *batchNorm.bias) : std::vector(channels, 0.0);
   auto shift = bias != nullptr ? values(engine, *bias) : std::vector(channels, 0.0);
-  // The weights channel by channel: all of them in float64 would be twice their size again.
-  std::vector<std::byte> elements(weight.bytes());
-  engine.download(weight, elements.data());
-  const size_t perChannel = static_cast<size_t>(weight.size()) / channels;
-  std::vector<double> scaled(perChannel);
+  std::vector<double> scale(channels);
   for (size_t c = 0; c < channels; ++c) {
-    const double scale = gamma[c] / std::sqrt(variance[c] + batchNorm.epsilon);
-    shift[c] = (shift[c] - mean[c]) * scale + beta[c];
-    std::byte* const channel = elements.data() + c * perChannel * bytesPerElement(weight.dtype);
-    convertElements(channel, weight.dtype, scaled.data(), DType::Float64, perChannel);
-    for (double& element : scaled) {
-      element *= scale;
-    }
-    convertElements(scaled.data(), DType::Float64, channel, foldedWeight.dtype, perChannel);
+    scale[c] = gamma[c] / std::sqrt(variance[c] + batchNorm.epsilon);
+    shift[c] = (shift[c] - mean[c]) * scale[c] + beta[c];
   }
-  engine.upload(elements.data(), foldedWeight);
+  engine.scaleSlices(scale, weight, foldedWeight);
   write(engine, shift, foldedBias);
 }
 

@@ -21,7 +21,7 @@ constexpr size_t alignment = 64;
 // at each run, and each page of it wants an entry in the processor's tables. Smaller blocks would waste a
 // part of theirs.
 constexpr size_t hugePage = size_t{2} << 20U;
-constexpr size_t leastForHugePages = 4 * hugePage;
+constexpr size_t leastForHugePages = hugePage;
 
 class HostMemory : public RawMemory {
  public:
@@ -373,6 +373,24 @@ void CpuEngine::copy(Tensor& x, Tensor& y) {
            bytes = from.layout() ? from.layout()->get_size() : x.bytes()] {
     copyInParallel(source, target, bytes);
   });
+}
+
+void CpuEngine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) {
+  const CpuStorage& storage = storageOf(x);
+  if (storage.layout() && *storage.layout() != plain(x.shape, x.dtype)) {
+    Engine::scaleSlices(factors, x, y);
+    return;
+  }
+  Block block = allocator_->allocate(y.bytes());
+  const size_t bytes = x.bytes() / factors.size();
+  const auto slices = static_cast<int64_t>(factors.size());
+#pragma omp parallel for
+  for (int64_t slice = 0; slice < slices; ++slice) {
+    const size_t begin = static_cast<size_t>(slice) * bytes;
+    scaleElements(static_cast<const std::byte*>(storage.data()) + begin, factors[static_cast<size_t>(slice)],
+                  static_cast<std::byte*>(block.get()) + begin, x.dtype, bytes / bytesPerElement(x.dtype));
+  }
+  y.storage = plainStorage(std::move(block), y);
 }
 
 void CpuEngine::alias(Tensor& x, Tensor& y) {

@@ -1,0 +1,26 @@
+import type { StoredDType, WeightEntry } from '../dtype.js';
+
+/** An entry of a file of weights whose elements are still there. */
+export interface StoredEntry {
+  dtype: StoredDType;
+  shape: number[];
+  /** The elements, in memory that `memory` gives. */
+  read(memory: Memory): Promise<WeightEntry['data']>;
+}
+
+/** Gives a buffer of so many bytes or more. */
+export type Memory = (bytes: number) => ArrayBuffer;
+
+/** Memory that is nobody else's. */
+export const newMemory: Memory = (bytes) => new ArrayBuffer(bytes);
+
+/** Two buffers in turn, so that one can be read into while the other is used: no new memory for each tensor. */
+export function memoryInTurns(): Memory {
+  const buffers = [new ArrayBuffer(0), new ArrayBuffer(0)];
+  let turn = 0;
+  return (bytes) => {
+    turn = 1 - turn;
+    if (buffers[turn]!.byteLength < bytes) buffers[turn] = new ArrayBuffer(bytes);
+    return buffers[turn]!;
+  };
+}

@@ -1,0 +1,16 @@
+#include "core/engine.h"
+
+namespace cudnn_resnet {
+
+void Engine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) {
+  std::vector<std::byte> elements(x.bytes());
+  download(x, elements.data());
+  const size_t bytes = elements.size() / factors.size();
+  for (size_t slice = 0; slice < factors.size(); ++slice) {
+    std::byte* const first = elements.data() + slice * bytes;
+    scaleElements(first, factors[slice], first, x.dtype, bytes / bytesPerElement(x.dtype));
+  }
+  upload(elements.data(), y);
+}
+
+}  // namespace cudnn_resnet

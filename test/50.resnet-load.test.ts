@@ -1,0 +1,115 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import {
+  device,
+  ResNet18,
+  ResNet34,
+  readWeights,
+  saveWeights,
+  Tensor,
+  type WeightEntry,
+} from '../lib/index.js';
+import { temporaryFolder } from './40.weights-build.js';
+import { expectRejects } from './support/errors.js';
+import { check, onEveryDevice } from './support/suite.js';
+
+onEveryDevice('ResNet.load', (id) => {
+  const on = device(id);
+
+  /** A file of random weights, and its entries. */
+  async function saved(): Promise<{ path: string; entries: Map<string, WeightEntry> }> {
+    const path = join(await temporaryFolder(), 'model.safetensors');
+    const model = new ResNet18({ numClasses: 7, seed: 1 + Math.floor(1e6 * Math.random()), device: id });
+    await saveWeights(path, model.stateDict());
+    model.dispose();
+    return { path, entries: await readWeights(path) };
+  }
+
+  const bytes = ({ buffer, byteOffset, byteLength }: WeightEntry['data']) =>
+    Buffer.from(buffer, byteOffset, byteLength);
+
+  async function expectHolds(model: ResNet18, entries: ReadonlyMap<string, WeightEntry>): Promise<void> {
+    const state = model.stateDict();
+    expect([...state.keys()].sort()).toEqual([...entries.keys()].sort());
+    for (const [key, tensor] of state) {
+      expect(Buffer.compare(bytes(await tensor.data()), bytes(entries.get(key)!.data)), key).toBe(0);
+    }
+  }
+
+  check('gives every parameter its values, whatever the order in the file', async () => {
+    const { path, entries } = await saved();
+    using model = await ResNet18.load(path, { device: id });
+    await expectHolds(model, entries);
+    await saveWeights(path, new Map([...entries].reverse()));
+    using reversed = await ResNet18.load(path, { device: id });
+    await expectHolds(reversed, entries);
+  });
+
+  check('from shards', async () => {
+    const { path, entries } = await saved();
+    const names = [...entries.keys()];
+    const shardOf = (i: number) => `part-${i % 3}.safetensors`;
+    for (const first of [0, 1, 2]) {
+      const part = names.filter((_, i) => i % 3 === first).map((name) => [name, entries.get(name)!] as const);
+      await saveWeights(join(path, '..', shardOf(first)), new Map(part));
+    }
+    const index = join(path, '..', 'model.safetensors.index.json');
+    await writeFile(
+      index,
+      JSON.stringify({ weight_map: Object.fromEntries(names.map((name, i) => [name, shardOf(i)])) }),
+    );
+    using model = await ResNet18.load(index, { device: id });
+    await expectHolds(model, entries);
+  });
+
+  check('converts what the file holds in another dtype', async () => {
+    const { path, entries } = await saved();
+    const wide = new Map(
+      [...entries].map(([name, entry]): [string, WeightEntry] => [
+        name,
+        entry.dtype === 'float32'
+          ? { ...entry, dtype: 'float64', data: Float64Array.from(entry.data as Float32Array) }
+          : { ...entry, dtype: 'int32', data: Int32Array.of(3) },
+      ]),
+    );
+    await saveWeights(path, wide);
+    using model = await ResNet18.load(path, { device: id });
+    expect(await model.bn1.num_batches_tracked.data()).toEqual(BigInt64Array.of(3n));
+    const last = await model.layer4.stateDict().get('1.conv2.weight')!.data();
+    expect(Buffer.compare(bytes(last), bytes(entries.get('layer4.1.conv2.weight')!.data))).toBe(0);
+    using narrow = await ResNet18.load(path, { device: id, dtype: 'bfloat16' });
+    using rounded = Tensor.from(entries.get('fc.weight')!.data as Float32Array, [7, 512], {
+      device: id,
+      dtype: 'bfloat16',
+    });
+    expect(await narrow.fc.weight.data()).toEqual(await rounded.data());
+  });
+
+  check('where the device has no memory for it, rejects at once and leaves nothing', async () => {
+    const { path } = await saved();
+    await on.synchronize();
+    on.trim();
+    await on.synchronize();
+    const before = on.memory().tensors;
+    on.setMemoryLimit(on.memory().reservedBytes + 2 ** 24);
+    try {
+      await expectRejects('ERR_OUT_OF_MEMORY', ResNet18.load(path, { device: id }));
+    } finally {
+      on.setMemoryLimit(on.info.memory);
+    }
+    expect(on.memory().tensors).toBe(before);
+    using model = await ResNet18.load(path, { device: id });
+    expect(model.fc.outFeatures).toBe(7);
+  });
+
+  check('a file of another network is ERR_WEIGHTS, which names both', async () => {
+    const { path } = await saved();
+    await expect(ResNet34.load(path, { device: id })).rejects.toMatchObject({
+      code: 'ERR_WEIGHTS',
+      message: expect.stringMatching(
+        /^'.*model\.safetensors' does not fit ResNet34:\n {2}missing \(\d+\): layer1/,
+      ),
+    });
+  });
+});
