@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The native unit tests and the tests of the addon under AddressSanitizer with LeakSanitizer and UndefinedBehaviorSanitizer;
-# the queue and the device under ThreadSanitizer. Needs g++ and libgtest-dev. Builds in copies of this checkout, so that its
+# the native unit tests under ThreadSanitizer. Needs g++ and libgtest-dev. Builds in copies of this checkout, so that its
 # own build stays. Reports go to build-sanitize/*/reports, and one of them that has a frame of ours fails.
 #
 #   scripts/test-sanitize.sh [native|addon|threads]...
@@ -40,7 +40,7 @@ threads() {
     cmake --build build-native --parallel "$(nproc)"
     # Without the randomness of addresses that newer kernels have more of than this sanitizer bears.
     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch "$(uname -m)" -R \
-      build-native/native-tests --gtest_brief=1 --gtest_filter='Queue*:Device*:Transfer*:CachingAllocator*:Backlog*:Cancel*'
+      build-native/native-tests --gtest_brief=1
   )
 }
 

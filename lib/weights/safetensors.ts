@@ -27,9 +27,10 @@ export async function readSafetensors(
   wanted?: ReadonlySet<string>,
 ): Promise<Map<string, WeightEntry>> {
   const { tensors, dataStart } = await readHeader(file);
+  const asked = wanted ? tensors.filter(({ name }) => wanted.has(name)) : tensors;
+  file.requireMemory(asked.reduce((bytes, { begin, end }) => bytes + end - begin, 0));
   const entries = new Map<string, WeightEntry>();
-  for (const { name, type, shape, begin, end } of tensors) {
-    if (wanted && !wanted.has(name)) continue;
+  for (const { name, type, shape, begin, end } of asked) {
     await file.pacer.breathe();
     const bytes = await file.read(dataStart + begin, end - begin);
     entries.set(name, { dtype: type.dtype, shape, data: new type.Array(bytes) });

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import type { WeightEntry } from '../dtype.js';
 import { type Fault, quote } from './fault.js';
 import { maxHeaderBytes, readSafetensors } from './safetensors.js';
+import { maxTensors } from './stored-dtypes.js';
 import { type JsonObject, parseJsonObject } from './strict-json.js';
 import { WeightsFile } from './weights-file.js';
 
@@ -15,7 +16,7 @@ export async function readSharded(index: WeightsFile): Promise<Map<string, Weigh
   const { fault, pacer } = index;
   if (index.size > maxHeaderBytes) throw fault(`an index of shards has at most ${maxHeaderBytes} bytes`);
   const json = new Uint8Array(await index.read(0, index.size));
-  const shards = namesByShard(await pacer.run(parseJsonObject(json, fault)), fault);
+  const shards = await pacer.run(namesByShard(await pacer.run(parseJsonObject(json, fault)), fault));
 
   const entries = new Map<string, WeightEntry>();
   for (const [shard, names] of shards) {
@@ -34,12 +35,15 @@ export async function readSharded(index: WeightsFile): Promise<Map<string, Weigh
   return entries;
 }
 
-function namesByShard(index: JsonObject, fault: Fault): Map<string, Set<string>> {
+function* namesByShard(index: JsonObject, fault: Fault): Generator<void, Map<string, Set<string>>, void> {
   const weightMap = index.get('weight_map');
   if (!(weightMap instanceof Map)) {
     throw fault(
       'a JSON file of weights is an index of safetensors shards, and this one has no weight_map object',
     );
+  }
+  if (weightMap.size > maxTensors) {
+    throw fault(`lists ${weightMap.size} tensors; at most ${maxTensors} are read`);
   }
   const shards = new Map<string, Set<string>>();
   for (const [name, shard] of weightMap) {
@@ -53,6 +57,7 @@ function namesByShard(index: JsonObject, fault: Fault): Map<string, Set<string>>
     const names = shards.get(shard);
     if (names) names.add(name);
     else shards.set(shard, new Set([name]));
+    yield;
   }
   return shards;
 }

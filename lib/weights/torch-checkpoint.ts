@@ -43,7 +43,8 @@ export async function readTorchCheckpoint(file: WeightsFile): Promise<Map<string
   const entries = new Map<string, WeightEntry>();
   const skip = prefixLength(named.map(([name]) => name));
   for (const [name, call] of named) {
-    if (typeof name !== 'string' || name === '__proto__') throw fault(`a tensor's name is ${describe(name)}`);
+    if (typeof name !== 'string') throw fault("a tensor's name is no string");
+    if (name === '__proto__') throw fault("a tensor's name is __proto__");
     const wrong: Fault = (message, cause) => fault(`tensor ${quote(name)}: ${message}`, cause);
     await pacer.breathe();
     entries.set(name.slice(skip), await storages.read(parseTensor(call, wrong), wrong));
@@ -133,14 +134,19 @@ class Storages {
 
     const count = elementCount(shape)!;
     if (count === 0) return { dtype: type.dtype, shape, data: new type.Array(new ArrayBuffer(0)) };
-    const buffer = this.buffers.get(storageKey) ?? (await this.file.read(entry.start, entry.size));
-    this.buffers.set(storageKey, buffer);
+    let buffer = this.buffers.get(storageKey);
+    if (!buffer) {
+      this.file.requireMemory(entry.size);
+      buffer = await this.file.read(entry.start, entry.size);
+      this.buffers.set(storageKey, buffer);
+    }
     if (isContiguous(tensor)) {
       return { dtype: type.dtype, shape, data: new type.Array(buffer, tensor.offset * type.bytes, count) };
     }
     this.copyBudget -= count * type.bytes;
     if (this.copyBudget < 0)
       throw wrong(`of shape [${shape}] repeats elements far beyond the size of the file`);
+    this.file.requireMemory(count * type.bytes);
     const data = new type.Array(new ArrayBuffer(count * type.bytes));
     await this.file.pacer.run(gather(new type.Array(buffer, 0, storageLength), tensor, data));
     return { dtype: type.dtype, shape, data };

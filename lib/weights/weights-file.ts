@@ -1,4 +1,5 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
+import { freemem, totalmem } from 'node:os';
 import { CudnnResnetError } from '../errors.js';
 import { type Fault, faultOf, messageOf } from './fault.js';
 import type { Pacer } from './pacer.js';
@@ -6,8 +7,14 @@ import type { Pacer } from './pacer.js';
 /** Bytes asked for at a time: between two reads an abort is noticed. */
 const readSize = 16 * 1024 * 1024;
 
+/** The share of the machine's memory that is left to others. */
+const leftToOthers = 1 / 16;
+
 /** A regular file that is open for positional reads. */
 export class WeightsFile {
+  /** Bytes asked for since the system was asked for its memory. */
+  private taken = 0;
+
   private constructor(
     readonly path: string,
     readonly size: number,
@@ -55,6 +62,27 @@ export class WeightsFile {
   /** `read`, but fewer bytes where the file ends before. */
   async readUpTo(position: number, length: number): Promise<ArrayBuffer> {
     return this.read(position, Math.max(0, Math.min(length, this.size - position)));
+  }
+
+  /**
+   * Throws `ERR_OUT_OF_MEMORY` where the machine, or the container, has no `bytes` to spare: the system promises memory
+   * that it does not have, and ends the process that takes it. A sparse file of terabytes fits on any disk.
+   */
+  requireMemory(bytes: number): void {
+    this.taken += bytes;
+    if (this.taken < readSize) return; // to ask takes longer than to read what is small
+    this.taken = 0;
+    // what other systems call free leaves out what they would clear at once
+    const free = process.platform === 'linux' ? freemem() : totalmem();
+    const limit = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+    const spare =
+      Math.min(free, limit - process.memoryUsage.rss()) - leftToOthers * Math.min(totalmem(), limit);
+    if (bytes > spare) {
+      throw new CudnnResnetError(
+        'ERR_OUT_OF_MEMORY',
+        `${this.path}: its tensors take ${bytes} bytes of memory, of which ${Math.max(0, Math.floor(spare))} are free`,
+      );
+    }
   }
 
   async close(): Promise<void> {
