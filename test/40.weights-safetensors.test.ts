@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { WeightEntry } from '../lib/dtype.js';
 import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { expectRefusal, golden, readBytes, safetensors, temporaryFolder } from './40.weights-build.js';
+import { expectRejects } from './support/errors.js';
 
 const f32 = (shape: unknown, ...data_offsets: unknown[]) => ({ dtype: 'F32', shape, data_offsets });
 const read = (header: unknown, data?: Uint8Array | number, length?: number | bigint) =>
@@ -141,6 +143,21 @@ describe('safetensors files that are refused', () => {
     }
   });
 
+  test('more tensors than there is memory, in a sparse file that takes none', async () => {
+    const path = join(await temporaryFolder(), 'sparse.safetensors');
+    const gigabyte = 2 ** 30;
+    const count = 2 * Math.ceil(totalmem() / gigabyte);
+    const info = (i: number) => ({ ...f32([2 ** 28], i * gigabyte, (i + 1) * gigabyte) });
+    const start = safetensors(
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`t${i}`, info(i)])),
+    );
+    await writeFile(path, start);
+    await truncate(path, start.length + count * gigabyte);
+    const before = process.memoryUsage.rss();
+    await expectRejects('ERR_OUT_OF_MEMORY', readWeights(path));
+    expect(process.memoryUsage.rss() - before).toBeLessThan(gigabyte);
+  });
+
   test('a long and strange name does not flood the message', async () => {
     const error = await read({ [`\n${'x'.repeat(10_000)}`]: f32([2], 0, 4) }, 4).catch((e) => e);
     expect(error.message).toMatch(/tensor "\\nxxx/);
@@ -179,6 +196,11 @@ describe('an index of shards', () => {
     ['a tensor that the shard lacks', { weight_map: { c: 's' } }, /lacks tensor "c"/],
     ['itself as a shard', { weight_map: { a: 'model.safetensors.index.json' } }, /header/],
     ['JSON that ends early', '{"weight_map":', /invalid JSON/],
+    [
+      'more tensors than any model has',
+      { weight_map: Object.fromEntries(Array.from({ length: 100_001 }, (_, i) => [`t${i}`, `s${i}`])) },
+      /lists 100001 tensors/,
+    ],
   ])('refuses %s', async (_, index, message) => {
     await expectRefusal(readIndex(index, { s: shard }), message);
   });

@@ -112,7 +112,11 @@ describe('tensors that are refused', () => {
   });
 
   test('a name that is no string, or __proto__', async () => {
-    await refuse(checkpoint(program(dict(int(3), tensorPickle()))), /a tensor's name is 3/);
+    await refuse(checkpoint(program(dict(int(3), tensorPickle()))), /a tensor's name is no string/);
+    await refuse(
+      checkpoint(program(Buffer.concat([op('}q\0(h\0'), tensorPickle(), op('u')]))),
+      /name is no string/,
+    );
     await refuse(checkpoint(program(dict(text('__proto__'), tensorPickle()))), /name is __proto__/);
   });
 

@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { device, ops, ResNet18, readWeights, saveWeights, scope, Tensor } from '../lib/index.js';
 import { lastLine, program } from './standalone/process.js';
@@ -170,6 +171,30 @@ onEveryDevice('an abort', (id) => {
     await on.synchronize();
     expect(performance.now() - aborted).toBeLessThan(computed / 2);
     await expectRejects('ERR_ABORTED', results.at(-1)!.data());
+  });
+
+  check('of a forward that runs stops it, and the next one is right', async () => {
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    const x = Tensor.randn([32, 3, 224, 224], { device: id });
+    const expected = await scope(() => model.forward(x).data());
+    const begin = performance.now();
+    await scope(() => model.forward(x).data());
+    const computed = performance.now() - begin;
+
+    const y = model.forward(x);
+    const controller = new AbortController();
+    const reading = y.data({ signal: controller.signal });
+    await delay(computed / 10);
+    const aborted = performance.now();
+    controller.abort();
+    await expect(reading).rejects.toBe(controller.signal.reason);
+    await on.synchronize();
+    if (id === 'cpu') {
+      // a graph that a GPU was given is finished
+      expect(performance.now() - aborted).toBeLessThan(computed / 2);
+      await expectRejects('ERR_ABORTED', y.data());
+    }
+    expect(await model.forward(x).data()).toEqual(expected);
   });
 
   check('leaves what others need', async () => {

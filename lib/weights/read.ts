@@ -1,6 +1,7 @@
 import type { WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { checkOptions } from '../options.js';
+import { requireMemory } from './host-memory.js';
 import { Pacer } from './pacer.js';
 import { maxHeaderBytes, safetensorsEntries } from './safetensors.js';
 import { shardedEntries } from './sharded.js';
@@ -38,6 +39,11 @@ export async function readWeights(
   checkOptions('readWeights', options, ['signal']);
   options.signal?.throwIfAborted();
   return withStoredEntries(path, options.signal, async (stored) => {
+    const own = [...stored.values()].map(({ bytes }) => bytes);
+    requireMemory(
+      path,
+      own.reduce((sum, bytes) => sum + bytes, 0),
+    );
     const entries = new Map<string, WeightEntry>();
     for (const [name, { dtype, shape, read }] of stored) {
       entries.set(name, { dtype, shape, data: await read(newMemory) });

@@ -35,7 +35,7 @@ export async function safetensorsEntries(
           const buffer = await opened.read(dataStart + begin, bytes, memory);
           return new type.Array(buffer, 0, bytes / type.bytes);
         });
-      return [name, { dtype: type.dtype, shape, read }];
+      return [name, { dtype: type.dtype, shape, bytes, read }];
     }),
   );
 }

@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import { type Fault, quote } from './fault.js';
 import { maxHeaderBytes, safetensorsEntries } from './safetensors.js';
+import { maxTensors } from './stored-dtypes.js';
 import type { StoredEntry } from './stored-entry.js';
 import { type JsonObject, parseJsonObject } from './strict-json.js';
 import { WeightsFile } from './weights-file.js';
@@ -16,7 +17,7 @@ export async function shardedEntries(index: WeightsFile): Promise<Map<string, St
   const { fault, pacer } = index;
   if (index.size > maxHeaderBytes) throw fault(`an index of shards has at most ${maxHeaderBytes} bytes`);
   const json = new Uint8Array(await index.read(0, index.size));
-  const shards = namesByShard(await pacer.run(parseJsonObject(json, fault)), fault);
+  const shards = await pacer.run(namesByShard(await pacer.run(parseJsonObject(json, fault)), fault));
 
   const entries = new Map<string, StoredEntry>();
   for (const [shard, names] of shards) {
@@ -33,12 +34,15 @@ export async function shardedEntries(index: WeightsFile): Promise<Map<string, St
   return entries;
 }
 
-function namesByShard(index: JsonObject, fault: Fault): Map<string, Set<string>> {
+function* namesByShard(index: JsonObject, fault: Fault): Generator<void, Map<string, Set<string>>, void> {
   const weightMap = index.get('weight_map');
   if (!(weightMap instanceof Map)) {
     throw fault(
       'a JSON file of weights is an index of safetensors shards, and this one has no weight_map object',
     );
+  }
+  if (weightMap.size > maxTensors) {
+    throw fault(`lists ${weightMap.size} tensors; at most ${maxTensors} are read`);
   }
   const shards = new Map<string, Set<string>>();
   for (const [name, shard] of weightMap) {
@@ -52,6 +56,7 @@ function namesByShard(index: JsonObject, fault: Fault): Map<string, Set<string>>
     const names = shards.get(shard);
     if (names) names.add(name);
     else shards.set(shard, new Set([name]));
+    yield;
   }
   return shards;
 }

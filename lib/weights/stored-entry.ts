@@ -4,6 +4,8 @@ import type { StoredDType, WeightEntry } from '../dtype.js';
 export interface StoredEntry {
   dtype: StoredDType;
   shape: number[];
+  /** Memory that its elements take, beside what the file's other entries take as well. */
+  bytes: number;
   /** The elements, in memory that `memory` gives. */
   read(memory: Memory): Promise<WeightEntry['data']>;
 }

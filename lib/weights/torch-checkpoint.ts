@@ -1,4 +1,5 @@
 import { type Fault, quote } from './fault.js';
+import { requireMemory } from './host-memory.js';
 import { interpretPickle, PickleCall, PickleGlobal, PickleReference, type PickleValue } from './pickle.js';
 import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
 import { type Memory, newMemory, type StoredEntry } from './stored-entry.js';
@@ -43,11 +44,13 @@ export async function torchEntries(file: WeightsFile): Promise<Map<string, Store
   const entries = new Map<string, StoredEntry>();
   const skip = prefixLength(named.map(([name]) => name));
   for (const [name, call] of named) {
-    if (typeof name !== 'string' || name === '__proto__') throw fault(`a tensor's name is ${describe(name)}`);
+    if (typeof name !== 'string') throw fault("a tensor's name is no string");
+    if (name === '__proto__') throw fault("a tensor's name is __proto__");
     const wrong: Fault = (message, cause) => fault(`tensor ${quote(name)}: ${message}`, cause);
     await pacer.breathe();
     entries.set(name.slice(skip), storages.entry(parseTensor(call, wrong), wrong));
   }
+  requireMemory(file.path, storages.bytes());
   return entries;
 }
 
@@ -136,23 +139,30 @@ class Storages {
     if (problem) throw wrong(problem);
 
     const count = elementCount(shape)!;
-    if (count === 0) return { dtype, shape, read: async () => new type.Array(new ArrayBuffer(0)) };
+    if (count === 0) return { dtype, shape, bytes: 0, read: async () => new type.Array(new ArrayBuffer(0)) };
     this.users.set(storageKey, (this.users.get(storageKey) ?? 0) + 1);
     if (isContiguous(tensor)) {
       const read = async (memory: Memory) =>
         new type.Array(await this.storage(storageKey, stored, memory), tensor.offset * type.bytes, count);
-      return { dtype, shape, read };
+      return { dtype, shape, bytes: 0, read };
     }
-    this.copyBudget -= count * type.bytes;
+    const bytes = count * type.bytes;
+    this.copyBudget -= bytes;
     if (this.copyBudget < 0)
       throw wrong(`of shape [${shape}] repeats elements far beyond the size of the file`);
     const read = async () => {
+      requireMemory(this.file.path, bytes);
       const buffer = await this.storage(storageKey, stored, newMemory);
-      const data = new type.Array(new ArrayBuffer(count * type.bytes));
+      const data = new type.Array(new ArrayBuffer(bytes));
       await this.file.pacer.run(gather(new type.Array(buffer, 0, storageLength), tensor, data));
       return data;
     };
-    return { dtype, shape, read };
+    return { dtype, shape, bytes, read };
+  }
+
+  /** Of all that have tensors. */
+  bytes(): number {
+    return [...this.users.keys()].reduce((sum, key) => sum + this.archive.storage(key)!.size, 0);
   }
 
   /** Once all entries are known. */

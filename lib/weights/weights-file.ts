@@ -1,6 +1,7 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { CudnnResnetError } from '../errors.js';
 import { type Fault, faultOf, messageOf } from './fault.js';
+import { requireMemory } from './host-memory.js';
 import type { Pacer } from './pacer.js';
 import { type Memory, newMemory } from './stored-entry.js';
 
@@ -56,6 +57,7 @@ export class WeightsFile {
 
   /** The bytes `[position, position + length)`, at the beginning of a buffer of `memory`. */
   async read(position: number, length: number, memory = newMemory): Promise<ArrayBuffer> {
+    requireMemory(this.path, length);
     const bytes = this.allocate(length, memory);
     await this.pacer.breathe();
     const got = await (length <= smallRead ? this.copy(position, bytes) : this.readInto(bytes, position));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/exchanged.h"
 #include "core/recording.h"
 
 namespace cudnn_resnet {
@@ -101,12 +102,11 @@ void Device::submit(Operation submitted) {
   queue_.post([this, queued = std::move(queued)] {  // moved: what it holds may be freed by the queue alone
     const Operation& operation = queued->operation;
     const auto error = attempt(operation.inputs, [&](Engine& engine) {
-      if (queued->cancelled) {
-        throw Error(ErrorCode::Aborted, "the reading that this tensor was computed for was aborted");
-      }
+      queued->cancellation.check();
       for (const auto& output : operation.outputs) {
         checkFits(*output);
       }
+      cancellation_ = &queued->cancellation;
       operation.run(engine);
     });
     for (const auto& input : operation.inputs) {
@@ -134,7 +134,7 @@ void Device::cancel(const TensorPtr& x) {
     }
     cancelled.push_back(std::move(queued));
     QueuedOperation& operation = *cancelled.back();
-    if (y->pendingReads > y->cancelledReads || operation.cancelled.exchange(true)) {
+    if (y->pendingReads > y->cancelledReads || !operation.cancellation.cancel()) {
       continue;
     }
     for (const auto& input : operation.operation.inputs) {
@@ -190,14 +190,8 @@ void Device::run(const std::shared_ptr<Program>& program, std::vector<TensorPtr>
     if (std::ranges::none_of(programs_, [&](const auto& known) { return known.lock() == program; })) {
       programs_.push_back(program);
     }
-    running_ = program.get();
-    try {
-      program->run(engine, arguments, results);
-    } catch (...) {
-      running_ = nullptr;
-      throw;
-    }
-    running_ = nullptr;
+    const Exchanged running(running_, program.get());
+    program->run(engine, arguments, results, *cancellation_);
   };
   submit(std::move(operation));
 }

@@ -55,8 +55,8 @@ class Device {
   // As `read`, of no tensor.
   void call(std::function<void(Engine&)> run, std::function<void(std::shared_ptr<const Error>)> done);
 
-  // Has what is queued for x alone, and for one reading of x that waits, not be computed; x gets
-  // Error(Aborted). Does nothing where something else needs x, or x has its values.
+  // Has what is queued for x alone, and for one reading of x that waits, not be computed, and a program that
+  // runs for it stop; x gets Error(Aborted). Does nothing where something else needs x, or x has its values.
   void cancel(const TensorPtr& x);
 
   // Drops a reference to a tensor, or a program, where storage may be freed: on the queue's thread, after
@@ -95,6 +95,7 @@ class Device {
   std::shared_ptr<const Error> lost_;  // set by the first error that the device cannot recover from
   std::vector<std::weak_ptr<Program>> programs_;  // that have run
   Program* running_ = nullptr;
+  const Cancellation* cancellation_ = nullptr;  // of the operation that runs
 
   Queue queue_;  // last, so that its thread ends before the rest goes
 };

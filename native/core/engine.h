@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/attributes.h"
+#include "core/cancellation.h"
 #include "core/tensor.h"
 
 namespace cudnn_resnet {
@@ -38,7 +39,8 @@ class Replay {
   Replay(const Replay&) = delete;
   Replay& operator=(const Replay&) = delete;
   virtual ~Replay() = default;
-  virtual void run() = 0;
+  // Stops between steps, where it runs them one by one, once it is cancelled.
+  virtual void run(const Cancellation& cancellation) = 0;
 };
 
 class Engine {

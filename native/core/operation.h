@@ -1,12 +1,12 @@
 // One step for an engine.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "core/cancellation.h"
 #include "core/engine.h"
 #include "core/tensor.h"
 
@@ -25,7 +25,7 @@ struct Operation {
 struct QueuedOperation {
   explicit QueuedOperation(Operation submitted) : operation(std::move(submitted)) {}
   Operation operation;
-  std::atomic<bool> cancelled{false};
+  Cancellation cancellation;
 };
 
 }  // namespace cudnn_resnet

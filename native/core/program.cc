@@ -6,6 +6,8 @@
 #include <unordered_set>
 #include <utility>
 
+#include "core/exchanged.h"
+
 namespace cudnn_resnet {
 namespace {
 
@@ -70,7 +72,8 @@ std::vector<uint64_t> Program::revisions() const {
 }
 
 void Program::run(Engine& engine, const std::vector<TensorPtr>& arguments,
-                  const std::vector<TensorPtr>& results) {
+                  const std::vector<TensorPtr>& results, const Cancellation& cancellation) {
+  const Exchanged running(cancellation_, &cancellation);
   checkConstants();
   if (replay_ && revisions() != revisions_) {
     forget();  // a constant was given other values, or moved
@@ -78,16 +81,23 @@ void Program::run(Engine& engine, const std::vector<TensorPtr>& arguments,
   if (!replay_ && captures_) {
     capture(engine, arguments);
   }
-  if (replay_) {
-    for (size_t i = 0; i < slots_.size(); ++i) {
-      engine.copy(*arguments[i], *slots_[i]);
+  try {
+    if (replay_) {
+      for (size_t i = 0; i < slots_.size(); ++i) {
+        engine.copy(*arguments[i], *slots_[i]);
+      }
+      replay_->run(cancellation);
+    } else {
+      runSteps(engine, arguments);
     }
-    replay_->run();
-  } else {
-    runSteps(engine, arguments);
-  }
-  for (size_t i = 0; i < outputs_.size(); ++i) {
-    engine.copy(*outputs_[i], *results[i]);
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+      engine.copy(*outputs_[i], *results[i]);
+    }
+  } catch (...) {
+    if (!replay_) {
+      dropValues();
+    }
+    throw;
   }
   if (!replay_) {
     dropValues();
@@ -118,6 +128,7 @@ void Program::runSteps(Engine& engine, const std::vector<TensorPtr>& arguments) 
     engine.alias(*arguments[i], *inputs_[i]);
   }
   for (const Step& step : steps_) {
+    cancellation_->check();
     // As Device does for operations that are not recorded: the last one to read a tensor may write over it.
     for (const TensorPtr& tensor : step.last) {
       tensor->pendingReads = static_cast<int>(std::ranges::count(step.operation.inputs, tensor));

@@ -23,8 +23,10 @@ class Program {
 
   // Only the thread of the device's queue calls what follows.
 
-  // Gives each of `results` its values, in a storage of its own.
-  void run(Engine& engine, const std::vector<TensorPtr>& arguments, const std::vector<TensorPtr>& results);
+  // Gives each of `results` its values, in a storage of its own. Throws Error(Aborted) between two steps once
+  // it is cancelled.
+  void run(Engine& engine, const std::vector<TensorPtr>& arguments, const std::vector<TensorPtr>& results,
+           const Cancellation& cancellation);
 
   // Frees what was captured; the next run captures again.
   void forget() noexcept;
@@ -47,6 +49,8 @@ class Program {
   std::vector<TensorPtr> outputs_;
   std::vector<TensorPtr> constants_;
   std::vector<TensorPtr> written_;  // by the operations
+
+  const Cancellation* cancellation_ = nullptr;  // of the run under way
 
   bool captures_ = true;             // the engine can
   std::vector<TensorPtr> slots_;     // where a captured run reads its inputs

@@ -406,8 +406,9 @@ class CapturedSteps : public Replay {
  public:
   CapturedSteps(Block arena, std::vector<std::function<void()>> steps)
       : arena_(std::move(arena)), steps_(std::move(steps)) {}
-  void run() override {
+  void run(const Cancellation& cancellation) override {
     for (const auto& step : steps_) {
+      cancellation.check();
       step();
     }
   }

@@ -40,7 +40,10 @@ class GraphReplay : public Replay {
         plans_(std::move(plans)),
         executable_(std::move(executable)),
         stream_(stream) {}
-  void run() override { check(cudaGraphLaunch(executable_.get(), stream_), "cudaGraphLaunch"); }
+  // What has been launched cannot be stopped.
+  void run(const Cancellation& /*cancellation*/) override {
+    check(cudaGraphLaunch(executable_.get(), stream_), "cudaGraphLaunch");
+  }
 
  private:
   Block arena_;
@@ -62,7 +65,7 @@ std::unique_ptr<Replay> CudaEngine::capture(const std::function<void()>& work) {
   try {
     allocator_->place(blocks, plan, arena, [&] { graph = graphOf(stream(), work); });
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::DeviceLost) {
+    if (error.code() == ErrorCode::DeviceLost || error.code() == ErrorCode::Aborted) {
       throw;
     }
     cudaGetLastError();  // an engine of cuDNN that cannot be captured: its network runs operation by

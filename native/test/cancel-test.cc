@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/recording.h"
 #include "fake-engine.h"
 
 namespace cudnn_resnet {
@@ -141,6 +142,34 @@ TEST_F(Cancel, WhatHasItsValuesKeepsThem) {
   aborted(a);
   EXPECT_EQ(readOutcome(device, a), nullptr);
   EXPECT_EQ(aborts, std::vector<Outcome>{nullptr});
+}
+
+TEST_F(Cancel, AProgramThatRuns) {
+  const auto recording = std::make_shared<Recording>();
+  const auto input = recording->input({4}, DType::Float32);
+  std::promise<void> begun;
+  std::promise<void> mayGoOn;
+  const auto first = tensor({4});
+  device.submit({{input},
+                 {first},
+                 [&, first](Engine& engine) {
+                   engine.zeros(*first);
+                   begun.set_value();
+                   mayGoOn.get_future().wait();
+                 },
+                 true});
+  const auto second = made({first});
+  const auto program = recording->end({second});
+  const auto result = tensor({4});
+  device.run(program, {x}, {result});
+  mayGo.set_value();
+  begun.get_future().wait();
+  aborted(result);
+  mayGoOn.set_value();
+  test::drained(device);
+  EXPECT_TRUE(computed.empty());
+  ASSERT_EQ(aborts.size(), 1U);
+  EXPECT_EQ(aborts[0]->code(), ErrorCode::Aborted);
 }
 
 }  // namespace

@@ -44,7 +44,7 @@ class FakeEngine : public Engine {
   std::unique_ptr<Replay> capture(const std::function<void()>& work) override {
     struct Again : Replay {
       explicit Again(std::function<void()> work) : work(std::move(work)) {}
-      void run() override { work(); }
+      void run(const Cancellation& /*cancellation*/) override { work(); }
       std::function<void()> work;
     };
     ++captures;

@@ -39,6 +39,11 @@ class ProgramTest : public testing::TestWithParam<bool> {
     return x;
   }
 
+  void compute(Program& program, const std::vector<TensorPtr>& arguments,
+               const std::vector<TensorPtr>& results) {
+    program.run(engine, arguments, results, Cancellation());
+  }
+
   FakeEngine engine;
   std::shared_ptr<Recording> recording = std::make_shared<Recording>();
 };
@@ -56,8 +61,8 @@ TEST_P(ProgramTest, ComputesItsOutputsAnewAtEachRun) {
   const std::vector<TensorPtr> first{byte(), byte(), byte()};
   const std::vector<TensorPtr> second{byte(), byte(), byte()};
   const auto argument = written(10);
-  program->run(engine, {argument}, first);
-  program->run(engine, {written(20)}, second);
+  compute(*program, {argument}, first);
+  compute(*program, {written(20)}, second);
   for (size_t i = 0; i < 3; ++i) {
     const auto offset = static_cast<uint8_t>(2 - i);
     EXPECT_EQ(valueOf(engine, *first[i]), 10 + offset);
@@ -75,11 +80,11 @@ TEST_P(ProgramTest, ReadsItsConstantsAsTheyAreAtEachRun) {
   const auto program = recording->end({y});
 
   const auto result = byte();
-  program->run(engine, {written(0)}, {result});
+  compute(*program, {written(0)}, {result});
   EXPECT_EQ(valueOf(engine, *result), 1);
   const uint8_t other = 7;
   engine.upload(&other, *constant);  // a new storage
-  program->run(engine, {written(0)}, {result});
+  compute(*program, {written(0)}, {result});
   EXPECT_EQ(valueOf(engine, *result), 7);
   EXPECT_EQ(engine.captures, GetParam() ? 2 : 1);
 }
@@ -92,7 +97,7 @@ TEST_P(ProgramTest, HandsOnTheErrorOfAConstant) {
   const auto program = recording->end({y});
   constant->error = std::make_shared<Error>(ErrorCode::Backend, "the first error");
   try {
-    program->run(engine, {written(0)}, {byte()});
+    compute(*program, {written(0)}, {byte()});
     FAIL() << "no error";
   } catch (const Error& error) {
     EXPECT_STREQ(error.what(), "the first error");
@@ -124,7 +129,7 @@ TEST_P(ProgramTest, LetsTheLastReaderOfAnIntermediateResultWriteOverIt) {
                      true});
   const auto program = recording->end({twice});
   for (int run = 0; run < 2; ++run) {
-    program->run(engine, {written(0)}, {byte()});
+    compute(*program, {written(0)}, {byte()});
     EXPECT_EQ(last, (std::vector{true, false, false, false}));
   }
 }
@@ -135,10 +140,58 @@ TEST_P(ProgramTest, CapturesAgainAfterItWasToldToForget) {
   recording->append(increment(x, y));
   const auto program = recording->end({y});
   const auto result = byte();
-  program->run(engine, {written(1)}, {result});
+  compute(*program, {written(1)}, {result});
   program->forget();
-  program->run(engine, {written(4)}, {result});
+  compute(*program, {written(4)}, {result});
   EXPECT_EQ(valueOf(engine, *result), 5);
+}
+
+TEST_P(ProgramTest, StopsBetweenTwoStepsOnceItIsCancelled) {
+  const auto x = recording->input({1}, DType::UInt8);
+  const auto middle = byte();
+  const auto y = byte();
+  Cancellation* now = nullptr;  // cancelled by the first step of a run
+  int finished = 0;
+  recording->append(increment(x, middle));
+  recording->append({{middle},
+                     {y},
+                     [&, middle, y](Engine& e) {
+                       if (now != nullptr) {
+                         now->cancel();
+                       }
+                       e.copy(*middle, *y);
+                     },
+                     true});
+  const auto twice = byte();
+  Operation last = increment(y, twice);
+  last.run = [&, run = last.run](Engine& e) {
+    ++finished;
+    run(e);
+  };
+  recording->append(std::move(last));
+  const auto program = recording->end({middle, twice});
+
+  for (const uint8_t value : {10, 20}) {  // before anything is captured, and after
+    Cancellation cancellation;
+    now = &cancellation;
+    const int before = finished;
+    try {
+      program->run(engine, {written(value)}, {byte(), byte()}, cancellation);
+      FAIL() << "it was not stopped";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::Aborted);
+    }
+    EXPECT_EQ(finished, before);
+    if (!GetParam()) {
+      EXPECT_EQ(middle->storage, nullptr);
+    }
+
+    now = nullptr;
+    const std::vector<TensorPtr> results{byte(), byte()};
+    compute(*program, {written(value)}, results);
+    EXPECT_EQ(valueOf(engine, *results[0]), value + 1);
+    EXPECT_EQ(valueOf(engine, *results[1]), value + 2);
+  }
 }
 
 TEST(Recording, RefusesWhatCannotBeRunAgain) {

@@ -37,13 +37,15 @@ export interface Surroundings {
   env?: Record<string, string>;
   /** The address space that the process may have, in KiB. */
   addressSpace?: number;
+  /** Milliseconds after which it hangs, and is killed; for what computes so much that a busy machine needs longer. */
+  patience?: number;
 }
 
 /** In the nightly run, LONG_TESTS=1, some cases do what they do far more often. */
 const long = process.env.LONG_TESTS === '1';
 
-/** No case needs more than a few seconds; one that takes this long hangs, and is killed. */
-const patience = long ? 900_000 : 45_000;
+/** Few cases need more than a few seconds; one that takes this long hangs, and is killed. */
+const usualPatience = long ? 900_000 : 45_000;
 
 /** The options of tests that take long in the nightly run. */
 export const longTest = { timeout: long ? 960_000 : 60_000 };
@@ -51,7 +53,7 @@ export const longTest = { timeout: long ? 960_000 : 60_000 };
 /** Runs a program of this folder in a process of its own. */
 export function program(name: string, args: string[] = [], surroundings: Surroundings = {}): Promise<Ended> {
   assertBuilt();
-  const { node = [], signal, addressSpace } = surroundings;
+  const { node = [], signal, addressSpace, patience = usualPatience } = surroundings;
   const env = { ...process.env, ...surroundings.env };
   const command = [process.execPath, ...node, here + name, ...args];
   const child = addressSpace
