@@ -201,3 +201,13 @@ export function normalizeImage(options: {
   std: readonly number[];
   dtype: DType;
 }): NativeTensor;
+/** The filter of one axis, as `lib/image/resample.ts` makes it. */
+type Filter = { start: number; first: Int32Array; count: Int32Array; weights: Int32Array; taps: number };
+/** Scales a picture of three interleaved channels by filters of its columns and rows; `data` must stay as it is until then. */
+export function resample(options: {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  columns: Filter;
+  rows: Filter;
+}): Promise<ArrayBuffer>;

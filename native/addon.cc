@@ -6,6 +6,7 @@
 #include "binding/environment.h"
 #include "binding/guard.h"
 #include "binding/operations.h"
+#include "binding/pictures.h"
 #include "binding/planner.h"
 #include "binding/program-handle.h"
 #include "binding/setup.h"
@@ -50,6 +51,7 @@ constexpr auto table = std::to_array<Export>({
     {"globalAvgPool", guardedFunction<operations::globalAvgPool>},
     {"softmax", guardedFunction<operations::softmax>},
     {"normalizeImage", guardedFunction<operations::normalizeImage>},
+    {"resample", guardedFunction<pictures::resample>},
 });
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {

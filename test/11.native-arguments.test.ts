@@ -126,6 +126,25 @@ const calls: Record<string, (c: Case) => Record<string, unknown>> = {
     std: [1, 1, 1],
     dtype: 'float32',
   }),
+  resample: (c) => ({
+    data: new Uint8Array(c.buffer, 1, 12),
+    width: 2,
+    height: 2,
+    columns: {
+      start: 3,
+      first: Int32Array.of(3),
+      count: Int32Array.of(2),
+      weights: Int32Array.of(7, 5),
+      taps: 2,
+    },
+    rows: {
+      start: 0,
+      first: Int32Array.of(1),
+      count: Int32Array.of(1),
+      weights: Int32Array.of(7, 5),
+      taps: 2,
+    },
+  }),
 };
 
 /** Values that were not expected; `valid` is what would have been right. */

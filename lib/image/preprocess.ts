@@ -45,7 +45,7 @@ const decoding = { failOn: 'error', limitInputPixels: maxPixels } as const satis
  * - Embedded colour profiles are ignored, as in Pillow; only CMYK is converted through its profile.
  * - Of an animation or a file with many pages the first is taken; of 16 bits the upper 8.
  *
- * The event loop stays free: sharp decodes on its own threads and scaling is done in short slices. Memory stays bounded:
+ * The event loop stays free: decoding and scaling are done on other threads. Memory stays bounded:
  * of many calls at once eight are worked on, and their decoded pixels take 256 MiB or one image's.
  *
  * @param image a file's path, or the bytes of an encoded image.
@@ -163,7 +163,7 @@ async function scale(sharp: Sharp, raster: Uint8Array, metadata: Metadata, crop:
       .toColourspace('srgb')
       .raw()
       .toBuffer();
-    return (await resample({ data, width: part.width, height: part.height }, columns, rows)).data;
+    return resample({ data, width: part.width, height: part.height }, columns, rows);
   });
 }
 

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { native } from '../native.js';
 
 /** Pixels of 8 bits, three interleaved channels, row after row. */
 export interface RgbPixels {
@@ -26,10 +26,6 @@ export interface Filter {
 
 /** Fraction bits of a weight: 255 times a sum of weights that are one still fits 32 bits. */
 const precision = 22;
-const half = 1 << (precision - 1);
-
-/** How long the resampling of a large photo may hold the event loop before others get a turn, in milliseconds. */
-const slice = 5;
 
 /**
  * The bilinear filter of Pillow's `Image.resize` (a triangle, widened by the scale when shrinking, that is with
@@ -64,62 +60,9 @@ export function bilinearFilter(input: number, output: number, from: number, leng
 }
 
 /**
- * Applies one filter along the rows and one along the columns, in Pillow's order and with its 8-bit picture between.
- * `image` holds only the input pixels from the filters' `start` to their `end`. A large image is worked off in slices,
- * so that the event loop keeps turning.
+ * Applies one filter along the rows and one along the columns, in Pillow's order and with its 8-bit picture between, on
+ * a thread of the addon's. `image` holds only the input pixels from the filters' `start` to their `end`.
  */
-export async function resample(image: RgbPixels, columns: Filter, rows: Filter): Promise<RgbPixels> {
-  const width = columns.first.length;
-  const height = rows.first.length;
-  const narrow = new Uint8Array(width * image.height * 3);
-  let sliceEnd = performance.now() + slice;
-  for (let y = 0; y < image.height; y++) {
-    narrowRow(image, y, columns, narrow);
-    if (performance.now() > sliceEnd) {
-      await nextTurn();
-      sliceEnd = performance.now() + slice;
-    }
-  }
-  const data = new Uint8Array(width * height * 3);
-  for (let y = 0; y < height; y++) {
-    blendRows(narrow, width * 3, y, rows, data);
-    if (performance.now() > sliceEnd) {
-      await nextTurn();
-      sliceEnd = performance.now() + slice;
-    }
-  }
-  return { data, width, height };
-}
-
-function narrowRow(image: RgbPixels, y: number, filter: Filter, output: Uint8Array): void {
-  const { first, count, weights, taps, start } = filter;
-  const { data } = image;
-  const row = y * image.width;
-  let out = y * first.length * 3;
-  for (let i = 0; i < first.length; i++) {
-    let at = (row + first[i]! - start) * 3;
-    let [red, green, blue] = [half, half, half];
-    const end = i * taps + count[i]!;
-    for (let t = i * taps; t < end; t++, at += 3) {
-      const weight = weights[t]!;
-      red += data[at]! * weight;
-      green += data[at + 1]! * weight;
-      blue += data[at + 2]! * weight;
-    }
-    output[out++] = red >> precision;
-    output[out++] = green >> precision;
-    output[out++] = blue >> precision;
-  }
-}
-
-function blendRows(input: Uint8Array, stride: number, y: number, filter: Filter, output: Uint8Array): void {
-  const { first, count, weights, taps, start } = filter;
-  const top = (first[y]! - start) * stride;
-  for (let x = 0; x < stride; x++) {
-    let sum = half;
-    for (let t = 0, at = top + x; t < count[y]!; t++, at += stride) {
-      sum += input[at]! * weights[y * taps + t]!;
-    }
-    output[y * stride + x] = sum >> precision;
-  }
+export async function resample(image: RgbPixels, columns: Filter, rows: Filter): Promise<Uint8Array> {
+  return new Uint8Array(await native().resample({ ...image, columns, rows }));
 }

@@ -20,6 +20,7 @@ void Environment::close() {
   for (const auto& [id, device] : devices_) {
     device->close();
   }
+  pictures_.reset();
   promised_.clear();
   for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &programClass, &errorClass,
                                              &arrayBufferClass_, &promiseClass_, &takeSettlers_}) {
@@ -65,6 +66,13 @@ std::shared_ptr<Device> Environment::open(const DeviceDescription& description) 
   const std::string name =
       description.id + " " + std::to_string(devices_.size());  // an id that is no device's
   return devices_.emplace(name, std::make_shared<Device>(description)).first->second;
+}
+
+Queue& Environment::pictures() {
+  if (!pictures_) {
+    pictures_ = std::make_unique<Queue>();
+  }
+  return *pictures_;
 }
 
 Napi::Error Environment::toJavaScript(const Error& error) const {

@@ -59,6 +59,9 @@ class Environment {
   // One that is no other's.
   std::shared_ptr<Device> open(const DeviceDescription& description);
 
+  // The thread for work on pictures, started on first use.
+  Queue& pictures();
+
   [[nodiscard]] Napi::Error toJavaScript(const Error& error) const;
 
   // A promise for something that a queue works on, and the buffer that it writes to, if there is one.
@@ -103,6 +106,7 @@ class Environment {
   std::unordered_map<std::string, std::shared_ptr<Device>> devices_;
   std::list<Promised> promised_;
   Completions completions_;
+  std::unique_ptr<Queue> pictures_;
 };
 
 }  // namespace cudnn_resnet
