@@ -1,6 +1,7 @@
 # Adds the engine on cuDNN to `engines`, where CUDA 12 or 13, cuDNN 9.8 or newer and cudnn-frontend are found. Where they
 # are not, that is said and the package runs on the CPU.
 option(CUDNN_RESNET_CUDA "Build the engine on cuDNN, where CUDA and cuDNN are found" ON)
+option(CUDNN_RESNET_CUDA_ON_HOST "Emulate the GPU on the host in place of using one, for tests" OFF)
 if(NOT CUDNN_RESNET_CUDA)
   message(STATUS "cudnn-resnet: no CUDA engine (CUDNN_RESNET_CUDA is OFF)")
   return()
@@ -17,6 +18,14 @@ find_package(CudnnFrontend 1.12)
 if(NOT CUDNN_FOUND OR NOT CudnnFrontend_FOUND)
   message(STATUS "cudnn-resnet: no CUDA engine (cuDNN 9.8 or newer found: ${CUDNN_FOUND}, cudnn-frontend found: "
                  "${CudnnFrontend_FOUND}); npm run setup:cuda gets both, or set CUDNN_PATH and CUDNN_FRONTEND_PATH")
+  return()
+endif()
+if(CUDNN_RESNET_CUDA_ON_HOST)
+  include(HostCuda)
+  add_library(cuda_engine OBJECT ${host_cuda_sources})
+  target_link_libraries(cuda_engine PUBLIC host_cuda Threads::Threads)
+  target_compile_definitions(core PUBLIC CUDNN_RESNET_CUDA)
+  list(APPEND engines cuda_engine)
   return()
 endif()
 enable_language(CUDA)
@@ -61,32 +70,14 @@ if(CMAKE_JS_INC)
                                                LIBRARY_OUTPUT_DIRECTORY ${CMAKE_LIBRARY_OUTPUT_DIRECTORY}/stub-driver)
 endif()
 
-# The engine and its kernels on the host, where there is no GPU: loops take the place of cuDNN's plans.
+# The engine and its kernels on the host, where there is no GPU.
 if(CUDNN_RESNET_NATIVE_TESTS AND CUDNN_RESNET_PYTHON3)
-  set(host_cuda test/support/host-cuda)
-  set(emulated_sources "")
-  file(GLOB kernel_sources CONFIGURE_DEPENDS native/kernels/*.cu)
-  foreach(source IN LISTS kernel_sources)
-    get_filename_component(name ${source} NAME_WE)
-    set(translated ${CMAKE_BINARY_DIR}/host-cuda/${name}.cc)
-    add_custom_command(OUTPUT ${translated}
-                       COMMAND ${CUDNN_RESNET_PYTHON3} ${CMAKE_SOURCE_DIR}/${host_cuda}/launches.py ${source} ${translated}
-                       DEPENDS ${source} ${host_cuda}/launches.py VERBATIM)
-    list(APPEND emulated_sources ${translated})
-  endforeach()
-  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/host-cuda)
-  file(GLOB host_sources CONFIGURE_DEPENDS native/cuda/*.cc native/kernels/*.cc)
-  # What talks to cuDNN or to the driver is what the emulation takes the place of.
-  list(FILTER host_sources EXCLUDE REGEX "/(backend|compile|cudnn-library|driver|plan|plan-cache|planning-engine)\\.cc$")
+  include(HostCuda)
   find_package(GTest REQUIRED)
-  add_executable(cuda-on-host-tests native/test/cuda-engine-test.cc ${host_cuda}/gpu-test.cc ${host_sources} ${emulated_sources}
-                                    ${host_cuda}/emulation.cc ${host_cuda}/runtime.cc ${host_cuda}/plans.cc)
+  add_executable(cuda-on-host-tests native/test/cuda-engine-test.cc test/support/host-cuda/gpu-test.cc ${host_cuda_sources})
   set(other_engines ${engines})
   list(REMOVE_ITEM other_engines cuda_engine)
-  target_compile_options(cuda-on-host-tests PRIVATE -Wno-unknown-pragmas)  # those for nvcc
-  target_include_directories(cuda-on-host-tests PRIVATE ${host_cuda})
-  target_include_directories(cuda-on-host-tests SYSTEM PRIVATE ${CUDNN_INCLUDE_DIR} ${CUDNN_RESNET_CUDA_INCLUDE_DIR})
-  target_link_libraries(cuda-on-host-tests PRIVATE project_options core ${other_engines} GTest::gtest_main)
+  target_link_libraries(cuda-on-host-tests PRIVATE host_cuda core ${other_engines} GTest::gtest_main)
   enable_testing()
   add_test(NAME cuda-on-host COMMAND cuda-on-host-tests)
   add_test(NAME cuda-on-host-unfused COMMAND cuda-on-host-tests --gtest_filter=*onvol*:*Pool*:*Linear*)

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
 import loadBinding from 'bindings';
 import type * as Binding from '../binding.js';
 import { CudnnResnetError } from './errors.js';
@@ -21,6 +22,10 @@ function load(): typeof Binding {
     throw new CudnnResnetError('ERR_NATIVE', explanation(cause), { cause });
   }
   addon.setup(CudnnResnetError);
+  if (isMainThread) {
+    // process.exit() takes libraries down while our threads use them. As late as can be, so that it comes before theirs.
+    process.prependOnceListener('exit', () => addon.closeAtExit());
+  }
   return addon;
 }
 

@@ -23,6 +23,7 @@ struct Export {
 
 constexpr auto table = std::to_array<Export>({
     {"setup", guardedFunction<setup>},
+    {"closeAtExit", guardedFunction<closeAtExit>},
     {"devices", guardedFunction<listDevices>},
     {"diagnose", guardedFunction<diagnose>},
     {"deviceProperties", guardedFunction<deviceProperties>},

@@ -42,6 +42,13 @@ describe.each(deviceIds)('a process that used %s', (id) => {
     }
   });
 
+  // Libraries that it uses are taken down at the end of a process.
+  test('process.exit waits for the operation under way', async () => {
+    const ended = await run('process.exit during a long operation');
+    expectEnd(ended, 3);
+    expect(ended.afterMain).toBeGreaterThan(Number.parseFloat(ended.stdout) / 4);
+  });
+
   test('process.exit with 1,000 forwards queued drops them', async () => {
     expectEnd(await run('process.exit with 1,000 forwards queued'), 4);
   });

@@ -1,5 +1,6 @@
 #include "binding/environment.h"
 
+#include <cstdlib>
 #include <utility>
 
 namespace cudnn_resnet {
@@ -16,11 +17,35 @@ Environment::Environment(Napi::Env env) : env_(env) {
   env.AddCleanupHook([](Environment* self) { self->close(); }, this);
 }
 
-void Environment::close() {
+namespace {
+
+Environment* closedAtExit = nullptr;
+
+}  // namespace
+
+void Environment::closeAtExit() {
+  if (closedAtExit == nullptr) {
+    closedAtExit = this;
+    std::atexit([] {
+      if (closedAtExit != nullptr) {
+        closedAtExit->closeQueues();
+      }
+    });
+  }
+}
+
+void Environment::closeQueues() {
   for (const auto& [id, device] : devices_) {
     device->close();
   }
   pictures_.reset();
+}
+
+void Environment::close() {
+  if (closedAtExit == this) {
+    closedAtExit = nullptr;
+  }
+  closeQueues();
   promised_.clear();
   for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &programClass, &errorClass,
                                              &arrayBufferClass_, &promiseClass_, &takeSettlers_}) {

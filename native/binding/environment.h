@@ -31,6 +31,10 @@ class Environment {
   Napi::FunctionReference programClass;
   Napi::FunctionReference errorClass;
 
+  // Has the process' exit wait for the ends of the queues' threads, where Node does not: process.exit() takes
+  // no environment down but those of workers.
+  void closeAtExit();
+
   // What the constructor of a handle is to take, while one of ours is being made: JavaScript's `new` finds
   // nothing here.
   void* making = nullptr;
@@ -90,6 +94,7 @@ class Environment {
 
   // Runs before the environment goes down, while its thread may still use Node-API.
   void close();
+  void closeQueues();
 
   struct Released {
     std::shared_ptr<Device> device;

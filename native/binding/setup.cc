@@ -13,6 +13,11 @@ Napi::Value setup(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value closeAtExit(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).closeAtExit();
+  return info.Env().Undefined();
+}
+
 Napi::Value listDevices(const Napi::CallbackInfo& info) {
   Napi::Array list = Napi::Array::New(info.Env());
   for (const Backend& backend : backends()) {

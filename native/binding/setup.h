@@ -1,4 +1,5 @@
-// The first calls that JavaScript makes: its class of errors goes in, what the machine has comes out.
+// The first calls that JavaScript makes: its class of errors goes in, what the machine has comes out; and the
+// last.
 #pragma once
 
 #include <napi.h>
@@ -6,6 +7,7 @@
 namespace cudnn_resnet {
 
 Napi::Value setup(const Napi::CallbackInfo& info);
+Napi::Value closeAtExit(const Napi::CallbackInfo& info);
 Napi::Value listDevices(const Napi::CallbackInfo& info);
 Napi::Value diagnose(const Napi::CallbackInfo& info);
 Napi::Value deviceProperties(const Napi::CallbackInfo& info);

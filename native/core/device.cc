@@ -89,7 +89,7 @@ void Device::submit(Operation submitted) {
     submitted.run =
         profiler->timed(submitted.name, submitted.inputs, submitted.outputs, std::move(submitted.run));
   }
-  auto queued = std::make_shared<QueuedOperation>(std::move(submitted));
+  auto queued = std::make_shared<QueuedOperation>(std::move(submitted), closing_);
   for (const auto& input : queued->operation.inputs) {
     ++input->pendingReads;
   }
@@ -223,6 +223,7 @@ void Device::trim() {
 }
 
 void Device::close() {
+  closing_.cancel();
   queue_.stop([this] { engine_.reset(); });
 }
 

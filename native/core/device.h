@@ -70,7 +70,7 @@ class Device {
   // Gives memory that is kept for reuse back to the system.
   void trim();
 
-  // Ends the queue's thread. What was not computed by then never is.
+  // Ends the queue's thread. What was not computed by then never is: a program that runs stops.
   void close();
 
  private:
@@ -89,6 +89,7 @@ class Device {
   EngineMemory memory_;
   std::function<std::unique_ptr<Engine>(EngineMemory&)> open_;
   Backlog backlog_;
+  Cancellation closing_;
 
   // Only the queue's thread touches these.
   std::unique_ptr<Engine> engine_;

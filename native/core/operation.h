@@ -23,7 +23,8 @@ struct Operation {
 
 // An operation on its way through the queue.
 struct QueuedOperation {
-  explicit QueuedOperation(Operation submitted) : operation(std::move(submitted)) {}
+  QueuedOperation(Operation submitted, const Cancellation& all)
+      : operation(std::move(submitted)), cancellation(&all) {}
   Operation operation;
   Cancellation cancellation;
 };

@@ -1,8 +1,10 @@
 // What Device::cancel keeps from being computed, and what it must not.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <future>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "core/recording.h"
@@ -170,6 +172,27 @@ TEST_F(Cancel, AProgramThatRuns) {
   EXPECT_TRUE(computed.empty());
   ASSERT_EQ(aborts.size(), 1U);
   EXPECT_EQ(aborts[0]->code(), ErrorCode::Aborted);
+}
+
+TEST_F(Cancel, ADeviceThatIsClosedStopsAProgramThatRuns) {
+  const auto recording = std::make_shared<Recording>();
+  const auto input = recording->input({4}, DType::Float32);
+  std::promise<void> begun;
+  const auto first = tensor({4});
+  device.submit({{input},
+                 {first},
+                 [&, first](Engine& engine) {
+                   engine.zeros(*first);
+                   begun.set_value();
+                   std::this_thread::sleep_for(std::chrono::milliseconds(50));
+                 },
+                 true});
+  const auto second = made({first});
+  device.run(recording->end({second}), {x}, {tensor({4})});
+  mayGo.set_value();
+  begun.get_future().wait();
+  device.close();
+  EXPECT_TRUE(computed.empty());
 }
 
 }  // namespace

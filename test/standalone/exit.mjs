@@ -48,6 +48,24 @@ const cases = {
     process.exit(3);
   },
 
+  'process.exit during a long operation': async () => {
+    const weight = Tensor.zeros([32, 32, 7, 7], { device });
+    let x;
+    let took = 0;
+    for (let n = 1; took < 200; n *= 2) {
+      x = Tensor.zeros([n, 32, 56, 56], { device });
+      await library.device(device).synchronize();
+      const begin = performance.now();
+      ops.conv2d(x, weight, { padding: 3 });
+      await library.device(device).synchronize();
+      took = performance.now() - begin;
+    }
+    ops.conv2d(x, weight, { padding: 3 });
+    await sleep(20);
+    process.stdout.write(`${took}\nend of main\n`);
+    process.exit(3);
+  },
+
   'process.exit with 1,000 forwards queued': () => {
     busy(1000, 32);
     process.exit(4);

@@ -19,6 +19,11 @@ namespace {
 class Memory {
  public:
   Memory(const void* pointer, DType dtype) : pointer_(pointer), dtype_(dtype) {}
+  [[nodiscard]] std::vector<double> all(int64_t count) const {
+    std::vector<double> values(static_cast<size_t>(count));
+    convertElements(pointer_, dtype_, values.data(), DType::Float64, values.size());
+    return values;
+  }
   [[nodiscard]] double operator[](int64_t i) const {
     double value = 0;
     convertElements(at(i), dtype_, &value, DType::Float64, 1);
@@ -96,8 +101,8 @@ void run(const ConvGraph& g, const Bound& bound) {
   const DType dtype = dtypeOf(g.math);
   const Shape y = outputShape(g);
   const auto& a = g.attributes;
-  const Memory x = bound.memory(Uid::X, dtype);
-  const Memory weight = bound.memory(Uid::Weight, dtype);
+  const std::vector<double> x = bound.memory(Uid::X, dtype).all(elements(g.x));
+  const std::vector<double> weight = bound.memory(Uid::Weight, dtype).all(elements(g.weight));
   everywhere(y, [&](int64_t n, int64_t k, int64_t p, int64_t q) {
     double sum = g.bias ? bound.memory(Uid::Bias, DType::Float32)[k] : 0;
     const int64_t group = k / (g.weight[0] / a.groups);

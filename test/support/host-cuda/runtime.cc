@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <mutex>
 
 #include "gpu.h"
 
@@ -13,7 +14,8 @@ Gpu gpu;
 
 namespace {
 
-std::map<void*, size_t> blocks;  // of the GPU's memory
+std::mutex mutex;                // several environments may use the GPU
+std::map<void*, size_t> blocks;  // of its memory
 
 // Neither zero nor a number: what was never written shows.
 constexpr int poison = 0xff;
@@ -43,6 +45,7 @@ using host_cuda::gpu;
 extern "C" {
 
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
+  const std::scoped_lock lock(host_cuda::mutex);
   ++gpu.allocations;
   if (bytes > gpu.memory || gpu.used > gpu.memory - bytes) {
     return cudaErrorMemoryAllocation;
@@ -56,6 +59,7 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
 }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return host_cuda::allocate(pointer, bytes); }
 cudaError_t cudaFree(void* pointer) {
+  const std::scoped_lock lock(host_cuda::mutex);
   if (const auto block = host_cuda::blocks.find(pointer); block != host_cuda::blocks.end()) {
     gpu.used -= block->second;
     host_cuda::blocks.erase(block);

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Tests in JavaScript on an emulated GPU, by default those of how processes and workers end: the addon is built in a copy of
+# this checkout, so that its own build stays. Needs python3, and CUDA's and cuDNN's headers (npm run setup:cuda). A first
+# forward of ResNet-18 takes 3 s there, so that computing is left to the native tests.
+#
+#   scripts/test-emulated-gpu.sh [TEST...]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+checkout=$PWD
+tests=("$@")
+((${#tests[@]} > 0)) || tests=(test/70 test/71)
+
+mkdir -p build-emulated
+git ls-files -z --cached --others --exclude-standard |
+  xargs -0 cp --parents --update --preserve=timestamps --no-dereference --target-directory=build-emulated
+ln -sfn "$checkout/node_modules" build-emulated/node_modules
+[ ! -d .cuda ] || ln -sfn "$checkout/.cuda" build-emulated/.cuda
+
+cd build-emulated
+npx cmake-js configure --CDCUDNN_RESNET_CUDA_ON_HOST=ON >configure.log 2>&1 || { cat configure.log && exit 1; }
+npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log && exit 1; }
+npx tsc -p tsconfig.build.json
+TEST_DEVICES=cuda:0 npx vitest run --testTimeout=300000 "${tests[@]}"
