@@ -1,6 +1,6 @@
 #include "binding/environment.h"
 
-#include <cstdlib>
+#include <chrono>
 #include <utility>
 
 namespace cudnn_resnet {
@@ -19,32 +19,31 @@ Environment::Environment(Napi::Env env) : env_(env) {
 
 namespace {
 
-Environment* closedAtExit = nullptr;
+// Longer than an operation takes; a queue may also wait for another that is held.
+constexpr std::chrono::seconds holdPatience{2};
 
 }  // namespace
 
-void Environment::closeAtExit() {
-  if (closedAtExit == nullptr) {
-    closedAtExit = this;
-    std::atexit([] {
-      if (closedAtExit != nullptr) {
-        closedAtExit->closeDevices();
-      }
-    });
-  }
-}
-
-void Environment::closeDevices() {
+void Environment::holdQueues(bool held) {
+  held_ = held;
   for (const auto& [id, device] : devices_) {
-    device->close();
+    if (held) {
+      device->hold();
+    } else {
+      device->resume();
+    }
+  }
+  for (const auto& [id, device] : devices_) {
+    if (held) {
+      device->waitUntilIdle(holdPatience);
+    }
   }
 }
 
 void Environment::close() {
-  if (closedAtExit == this) {
-    closedAtExit = nullptr;
+  for (const auto& [id, device] : devices_) {
+    device->close();
   }
-  closeDevices();
   promised_.clear();
   for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &programClass, &errorClass,
                                              &arrayBufferClass_, &promiseClass_, &takeSettlers_}) {
