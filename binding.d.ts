@@ -78,8 +78,8 @@ export interface NativeProgram {
 
 export function setup(errorClass: new (code: never, message: string) => Error): void;
 
-/** Has the end of the process wait for the operations under way; what takes the process down would take from under them. */
-export function closeAtExit(): void;
+/** Waits for the operations under way, and has no other begin but for `dataSync()`; or has all go on. */
+export function holdQueues(options: { held: boolean }): void;
 export function devices(): { id: string; name: string; engine: string; memory: number }[];
 export function diagnose(): string;
 /** Of a GPU that is there, as JSON. */

@@ -22,11 +22,19 @@ function load(): typeof Binding {
     throw new CudnnResnetError('ERR_NATIVE', explanation(cause), { cause });
   }
   addon.setup(CudnnResnetError);
-  if (isMainThread) {
-    // process.exit() takes libraries down while our threads use them. As late as can be, so that it comes before theirs.
-    process.prependOnceListener('exit', () => addon.closeAtExit());
-  }
+  if (isMainThread) holdQueuesAtExit(addon);
   return addon;
+}
+
+/**
+ * process.exit() and an uncaught error do not take the main thread's environment down: threads that went on would use
+ * libraries whose destructors run. Whoever emits the event without ending has the queues go on in the next turn.
+ */
+function holdQueuesAtExit(addon: typeof Binding): void {
+  process.prependListener('exit', () => {
+    addon.holdQueues({ held: true });
+    setImmediate(() => addon.holdQueues({ held: false }));
+  });
 }
 
 /**

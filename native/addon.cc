@@ -23,7 +23,7 @@ struct Export {
 
 constexpr auto table = std::to_array<Export>({
     {"setup", guardedFunction<setup>},
-    {"closeAtExit", guardedFunction<closeAtExit>},
+    {"holdQueues", guardedFunction<holdQueues>},
     {"devices", guardedFunction<listDevices>},
     {"diagnose", guardedFunction<diagnose>},
     {"deviceProperties", guardedFunction<deviceProperties>},

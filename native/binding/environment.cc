@@ -1,6 +1,6 @@
 #include "binding/environment.h"
 
-#include <cstdlib>
+#include <chrono>
 #include <utility>
 
 namespace cudnn_resnet {
@@ -19,33 +19,32 @@ Environment::Environment(Napi::Env env) : env_(env) {
 
 namespace {
 
-Environment* closedAtExit = nullptr;
+// Longer than an operation takes; a queue may also wait for another that is held.
+constexpr std::chrono::seconds holdPatience{2};
 
 }  // namespace
 
-void Environment::closeAtExit() {
-  if (closedAtExit == nullptr) {
-    closedAtExit = this;
-    std::atexit([] {
-      if (closedAtExit != nullptr) {
-        closedAtExit->closeQueues();
-      }
-    });
+void Environment::holdQueues(bool held) {
+  held_ = held;
+  const auto each = [this](const auto& work) {
+    for (const auto& [id, device] : devices_) {
+      work(*device);
+    }
+    if (pictures_) {
+      work(*pictures_);
+    }
+  };
+  each([held](auto& queue) { held ? queue.hold() : queue.resume(); });
+  if (held) {
+    each([](auto& queue) { queue.waitUntilIdle(holdPatience); });
   }
 }
 
-void Environment::closeQueues() {
+void Environment::close() {
   for (const auto& [id, device] : devices_) {
     device->close();
   }
   pictures_.reset();
-}
-
-void Environment::close() {
-  if (closedAtExit == this) {
-    closedAtExit = nullptr;
-  }
-  closeQueues();
   promised_.clear();
   for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &programClass, &errorClass,
                                              &arrayBufferClass_, &promiseClass_, &takeSettlers_}) {

@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include <functional>
+#include <future>
 #include <list>
 #include <memory>
 #include <string>
@@ -31,9 +32,22 @@ class Environment {
   Napi::FunctionReference programClass;
   Napi::FunctionReference errorClass;
 
-  // Has the process' exit wait for the ends of the queues' threads, where Node does not: process.exit() takes
-  // no environment down but those of workers.
-  void closeAtExit();
+  // Holds all queues, between two operations, or has them go on.
+  void holdQueues(bool held);
+
+  // Waits for what a queue gives to the thread of JavaScript; queues that are held go on meanwhile.
+  template <typename T>
+  T await(std::future<T> future) {
+    const bool held = held_;
+    if (held) {
+      holdQueues(false);
+    }
+    future.wait();
+    if (held) {
+      holdQueues(true);
+    }
+    return future.get();
+  }
 
   // What the constructor of a handle is to take, while one of ours is being made: JavaScript's `new` finds
   // nothing here.
@@ -94,7 +108,6 @@ class Environment {
 
   // Runs before the environment goes down, while its thread may still use Node-API.
   void close();
-  void closeQueues();
 
   struct Released {
     std::shared_ptr<Device> device;
@@ -103,6 +116,7 @@ class Environment {
 
   Napi::Env env_;
   int calls_ = 0;
+  bool held_ = false;
   std::vector<Released> released_;  // while a call is under way
   Napi::FunctionReference arrayBufferClass_;
   Napi::FunctionReference promiseClass_;

@@ -13,8 +13,9 @@ Napi::Value setup(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value closeAtExit(const Napi::CallbackInfo& info) {
-  Environment::of(info.Env()).closeAtExit();
+Napi::Value holdQueues(const Napi::CallbackInfo& info) {
+  const Options options(info[0], "holdQueues");
+  Environment::of(info.Env()).holdQueues(options.boolean("held", false));
   return info.Env().Undefined();
 }
 

@@ -7,7 +7,7 @@
 namespace cudnn_resnet {
 
 Napi::Value setup(const Napi::CallbackInfo& info);
-Napi::Value closeAtExit(const Napi::CallbackInfo& info);
+Napi::Value holdQueues(const Napi::CallbackInfo& info);
 Napi::Value listDevices(const Napi::CallbackInfo& info);
 Napi::Value diagnose(const Napi::CallbackInfo& info);
 Napi::Value deviceProperties(const Napi::CallbackInfo& info);

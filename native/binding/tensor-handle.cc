@@ -126,7 +126,7 @@ Napi::Value TensorHandle::dataSync(const Napi::CallbackInfo& info) {
         tensor, [tensor, target](Engine& engine) { engine.download(*tensor, target); },
         [&outcome](std::shared_ptr<const Error> error) { outcome.set_value(std::move(error)); },
         tensor->bytes());
-    if (const auto error = outcome.get_future().get()) {
+    if (const auto error = Environment::of(info.Env()).await(outcome.get_future())) {
       throw Error(*error);
     }
     return buffer;

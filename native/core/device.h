@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -69,6 +70,11 @@ class Device {
 
   // Gives memory that is kept for reuse back to the system.
   void trim();
+
+  // As those of Queue.
+  void hold() { queue_.hold(); }
+  void resume() { queue_.resume(); }
+  void waitUntilIdle(std::chrono::milliseconds patience) { queue_.waitUntilIdle(patience); }
 
   // Ends the queue's thread. What was not computed by then never is: a program that runs stops.
   void close();

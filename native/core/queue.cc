@@ -17,6 +17,24 @@ void Queue::post(Task task) {
   changed_.notify_one();
 }
 
+void Queue::hold() {
+  const std::scoped_lock lock(mutex_);
+  held_ = true;
+}
+
+void Queue::resume() {
+  {
+    const std::scoped_lock lock(mutex_);
+    held_ = false;
+  }
+  changed_.notify_one();
+}
+
+void Queue::waitUntilIdle(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  idle_.wait_for(lock, patience, [this] { return !busy_; });
+}
+
 void Queue::stop(Task last) {
   {
     const std::scoped_lock lock(mutex_);
@@ -33,17 +51,20 @@ void Queue::stop(Task last) {
 void Queue::run() {
   std::unique_lock lock(mutex_);
   while (true) {
-    changed_.wait(lock, [this] { return stopping_ || !tasks_.empty(); });
+    changed_.wait(lock, [this] { return stopping_ || (!held_ && !tasks_.empty()); });
     if (stopping_) {
       break;
     }
     {
       Task task = std::move(tasks_.front());
       tasks_.pop_front();
+      busy_ = true;
       lock.unlock();
       task();
     }  // what the task held is freed here, on this thread and without the lock
     lock.lock();
+    busy_ = false;
+    idle_.notify_all();
   }
   std::deque<Task> dropped = std::move(tasks_);
   lock.unlock();

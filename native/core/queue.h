@@ -1,6 +1,7 @@
 // One thread that runs tasks in the order in which they were posted.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -22,6 +23,12 @@ class Queue {
   // After stop() a task is dropped at once, on the caller's thread.
   void post(Task task);
 
+  // No task begins until it is resumed.
+  void hold();
+  void resume();
+  // Returns when no task runs, or after `patience`.
+  void waitUntilIdle(std::chrono::milliseconds patience);
+
   // Waits for the task that runs, drops those that wait, runs `last` on the queue's thread and ends the
   // thread.
   void stop(Task last);
@@ -34,6 +41,9 @@ class Queue {
   std::deque<Task> tasks_;
   Task last_;
   bool stopping_ = false;
+  bool held_ = false;
+  bool busy_ = false;
+  std::condition_variable idle_;
   std::thread thread_;
 };
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
 #include <thread>
@@ -29,6 +30,42 @@ TEST(Queue, RunsTasksInOrderOnOneThreadOfItsOwn) {
     ASSERT_EQ(threads[static_cast<size_t>(i)], threads[0]);
   }
   EXPECT_NE(threads[0], std::this_thread::get_id());
+}
+
+TEST(Queue, BeginsNothingWhileItIsHeld) {
+  std::promise<void> started;
+  std::promise<void> mayEnd;
+  std::atomic<int> ran = 0;
+  Queue queue;
+  queue.post([&] {
+    started.set_value();
+    mayEnd.get_future().wait();
+    ++ran;
+  });
+  queue.post([&] { ++ran; });
+  started.get_future().wait();
+  queue.hold();
+  queue.waitUntilIdle(std::chrono::milliseconds(1));
+  EXPECT_EQ(ran, 0);
+  mayEnd.set_value();
+  queue.waitUntilIdle(std::chrono::minutes(1));
+  EXPECT_EQ(ran, 1);
+  std::promise<void> end;
+  queue.post([&] { end.set_value(); });
+  const std::future<void> ended = end.get_future();
+  EXPECT_EQ(ended.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  queue.resume();
+  ended.wait();
+  EXPECT_EQ(ran, 2);
+}
+
+TEST(Queue, StopsWhileItIsHeld) {
+  std::atomic<bool> ran = false;
+  Queue queue;
+  queue.hold();
+  queue.post([&] { ran = true; });
+  queue.stop({});
+  EXPECT_FALSE(ran);
 }
 
 TEST(Queue, StopWaitsForTheTaskThatRunsAndDropsTheRest) {
