@@ -18,10 +18,11 @@ namespace {
 constexpr size_t alignment = 64;
 
 // From here on a block lies in huge pages, where the system has them: an arena is read and written all over
-// at each run, and each page of it wants an entry in the processor's tables. Smaller blocks would waste a
-// part of theirs.
+// at each run, and each page of it wants an entry in the processor's tables. Weights are smaller. They are
+// touched once at the start, when huge pages may have to be fetched first: from a virtual machine's host
+// above all.
 constexpr size_t hugePage = size_t{2} << 20U;
-constexpr size_t leastForHugePages = hugePage;
+constexpr size_t leastForHugePages = 8 * hugePage;
 
 class HostMemory : public RawMemory {
  public:
