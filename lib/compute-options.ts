@@ -16,7 +16,7 @@ export interface ComputeOptions {
   /**
    * Equal inputs give bitwise equal results in every run on one machine: both engines always compute so, and cuDNN's other
    * engines are never taken. With this option a network in inference has the same bits on every number of threads of the
-   * CPU, too; docs/reliability.md says what that costs.
+   * CPU, too, and multiplies float32 as float32 there; docs/reliability.md says what that costs.
    */
   deterministic?: boolean | undefined;
 }

@@ -26,8 +26,9 @@ export interface Conv2dOptions extends ComputeOptions {
   add?: Tensor | undefined;
   /**
    * `'direct'`, the default, computes the sums of products of the definition: of small integers they are exact.
-   * `'fast'` lets the engine take Winograd's transform, whose rounding errors in float32 are up to some 1e-6 of the
-   * result; networks in inference use it.
+   * `'fast'` lets the engine take another way to about the same result: on the CPU Winograd's transform, or where the
+   * processor has AMX three products of bfloat16 for one of float32. Errors in float32 are then some 1e-6 of the result.
+   * Networks in inference use it, unless they are `deterministic`.
    */
   algorithm?: 'direct' | 'fast' | undefined;
 }

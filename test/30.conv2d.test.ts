@@ -114,29 +114,55 @@ onEveryDevice('conv2d', (id) => {
         );
       });
 
-      // Images large enough for Winograd's transform, in numbers that its variants differ in, and neighbours that are not.
-      for (const [shape, channels] of [
-        [[1, 16, 14, 14], 16],
-        [[1, 64, 17, 13], 80],
-        [[2, 48, 12, 31], 32],
-        [[8, 32, 15, 15], 48],
-        [[5, 16, 28, 12], 64],
-        [[3, 17, 14, 14], 16],
-        [[2, 3, 21, 13], 16],
-        [[2, 32, 7, 7], 32],
-      ] satisfies [number[], number][]) {
-        check(`'fast' on [${shape}] to ${channels} channels, fused`, async () => {
-          const { x, weight, bias } = ready(shape, [channels, shape[1]!, 3, 3]);
-          const add = rounded(random('add', [shape[0]!, channels, shape[2]!, shape[3]!]), dtype);
-          const fused = { padding: 1, activation: 'relu' } as const;
-          const [xd, wd] = [upload(x, dtype, id), upload(weight, dtype, id)];
-          const fast = { ...fused, bias: upload(bias, dtype, id), algorithm: 'fast' } as const;
-          const plain = await download(ops.conv2d(xd, wd, fast));
-          expectClose(plain, conv2d(x, weight, { ...fused, bias }), perOp[dtype], 'without residual');
-          const added = await download(ops.conv2d(xd, wd, { ...fast, add: upload(add, dtype, id) }));
-          expectClose(added, conv2d(x, weight, { ...fused, bias, add }), perOp[dtype], 'with residual');
-        });
+      // Images large enough for Winograd's transform, in numbers that its variants differ in; layers that are split into
+      // halves for AMX, one in parts of its batch; and neighbours that are neither.
+      for (const [shape, channels, kernel, stride] of [
+        [[1, 16, 14, 14], 16, 3, 1],
+        [[1, 64, 17, 13], 80, 3, 1],
+        [[2, 48, 12, 31], 32, 3, 1],
+        [[8, 32, 15, 15], 48, 3, 1],
+        [[5, 16, 28, 12], 64, 3, 1],
+        [[3, 17, 14, 14], 16, 3, 1],
+        [[2, 3, 21, 13], 16, 3, 1],
+        [[2, 32, 7, 7], 32, 3, 1],
+        [[3, 32, 15, 12], 48, 3, 2],
+        [[2, 3, 33, 29], 64, 7, 2],
+        [[1, 64, 13, 9], 16, 1, 2],
+        [[2, 16, 1, 1], 32, 1, 1],
+        [[2, 32, 3, 3], 16, 5, 1],
+        [[5, 16, 170, 150], 16, 1, 1],
+      ] satisfies [number[], number, number, number][]) {
+        check(
+          `'fast' ${kernel}×${kernel} on [${shape}] to ${channels} channels, stride ${stride}, fused`,
+          async () => {
+            const { x, weight, bias } = ready(shape, [channels, shape[1]!, kernel, kernel]);
+            const fused = { stride, padding: (kernel - 1) / 2, activation: 'relu' } as const;
+            const [xd, wd] = [upload(x, dtype, id), upload(weight, dtype, id)];
+            const fast = { ...fused, bias: upload(bias, dtype, id), algorithm: 'fast' } as const;
+            const plain = await download(ops.conv2d(xd, wd, fast));
+            expectClose(plain, conv2d(x, weight, { ...fused, bias }), perOp[dtype], 'without residual');
+            const add = rounded(random('add', [...plain.shape]), dtype);
+            const { bias: _, ...unbiased } = fast;
+            const added = await download(ops.conv2d(xd, wd, { ...unbiased, add: upload(add, dtype, id) }));
+            expectClose(added, conv2d(x, weight, { ...fused, add }), perOp[dtype], 'with residual');
+            expectExact(await download(wd), weight);
+          },
+        );
       }
+
+      check("'fast' on small integers, and beside what is no number", async () => {
+        const x = randomIntegers('x', [2, 32, 7, 7], -200, 200);
+        const weight = randomIntegers('weight', [16, 32, 1, 1], -3, 3);
+        x.data[32 * 49 + 5] = Number.NaN; // the first channel of the second image's sixth pixel
+        const expected = conv2d(rounded(x, dtype), weight, {});
+        const fast = { algorithm: 'fast' } as const;
+        const y = await download(ops.conv2d(upload(x, dtype, id), upload(weight, dtype, id), fast));
+        for (const [i, value] of expected.data.entries()) {
+          expect(Number.isNaN(y.data[i]!), `element ${i}`).toBe(Number.isNaN(value));
+        }
+        const numbers = (of: Values) => map(of, (v) => (Number.isNaN(v) ? 0 : v));
+        expectClose(numbers(y), numbers(expected), dtype === 'float32' ? 0 : perOp[dtype]);
+      });
 
       check('leaves its inputs as they were', async () => {
         const { x, weight, bias } = ready([2, 16, 5, 5], [16, 16, 3, 3]);

@@ -143,6 +143,27 @@ onEveryDevice('nn.Module', (id) => {
       expectClose(await run(new nn.AdaptiveAvgPool2d([3, 1])), thirds, perOp.float32);
     });
 
+    // The engine of the CPU may keep folded weights in halves, which not every convolution can take.
+    check('a folded batch norm where windows see padding alone', () =>
+      withModule(
+        new nn.Sequential(
+          new nn.Conv2d(16, 32, 3, { padding: 5, device: id }),
+          new nn.BatchNorm2d(32, { device: id }),
+        ),
+        async (module) => {
+          const input = rounded(random('x', [2, 16, 2, 3]), 'float32');
+          const [weight, bias] = [await valuesOf(module, '0.weight'), await valuesOf(module, '0.bias')];
+          const [zeros, ones] = [
+            await valuesOf(module, '1.running_mean'),
+            await valuesOf(module, '1.running_var'),
+          ];
+          const convolved = reference.conv2d(input, weight, { bias, padding: 5 });
+          const expected = reference.batchNorm(convolved, { mean: zeros, variance: ones });
+          expectClose(await download(module.eval().forward(up(input))), expected, perOp.float32);
+        },
+      ),
+    );
+
     check('a Sequential of any layers, fused or not, in eval and in train', () =>
       withModule(
         new nn.Sequential(

@@ -87,9 +87,9 @@ export class Conv2d extends Module {
     batchNorm: BatchNorm2d,
     fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>,
   ): Tensor {
-    const { weight, bias } = this.#foldedWith(batchNorm);
-    // how Winograd's transform rounds depends on the number of threads
+    // how the fast ways round depends on the number of threads
     const algorithm = this.compute.deterministic ? 'direct' : 'fast';
+    const { weight, bias } = this.#foldedWith(batchNorm, algorithm);
     return ops.conv2d(x, weight, { ...this.attributes(), ...fused, bias, algorithm });
   }
 
@@ -104,7 +104,7 @@ export class Conv2d extends Module {
   }
 
   /** Computed once, and again when one of the tensors that it comes from has changed. */
-  #foldedWith(batchNorm: BatchNorm2d): Folded {
+  #foldedWith(batchNorm: BatchNorm2d, algorithm: ops.Conv2dOptions['algorithm']): Folded {
     const { weight, bias } = this;
     const { running_mean, running_var, weight: batchNormWeight, bias: batchNormBias, eps } = batchNorm;
     const tensors = [weight, bias, running_mean, running_var, batchNormWeight, batchNormBias];
@@ -119,6 +119,7 @@ export class Conv2d extends Module {
         batchNormWeight: batchNormWeight?.handle,
         batchNormBias: batchNormBias?.handle,
         eps,
+        algorithm,
       });
       this.#folded = unscoped(() => ({
         weight: new Tensor(folded.weight, weight.dtype, weight.device),

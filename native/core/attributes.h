@@ -15,8 +15,8 @@ enum class Activation : uint8_t { None, Relu, Relu6, Sigmoid, Tanh, Gelu, Swish 
 using Pair = std::array<int64_t, 2>;  // height, width
 
 // How a convolution may be computed. Direct multiplies what the formula multiplies: integers small enough
-// come out exact. Fast leaves the choice to the engine, which may take Winograd's transform: float32 errors
-// grow to some 1e-6.
+// come out exact. Fast leaves the choice to the engine, which may take Winograd's transform, or products of
+// bfloat16 in the place of float32: errors of float32 grow to some 1e-6.
 enum class ConvAlgorithm : uint8_t { Direct, Fast };
 // What the caller lets an engine do. One that has no use for it computes as ever.
 struct ComputeOptions {

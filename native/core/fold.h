@@ -6,9 +6,9 @@
 namespace cudnn_resnet {
 
 // convolution(x, foldedWeight) + foldedBias = batchNorm(convolution(x, weight) + bias). Computed on the host
-// in float64 and rounded once; it runs once per change of a parameter. foldedWeight has the dtype of weight,
-// foldedBias is float32 [out].
+// in float64 and rounded once; it runs once per change of a parameter. foldedWeight has the dtype of weight
+// and is for convolutions by `purpose`; foldedBias is float32 [out].
 void foldBatchNorm(Engine& engine, const BatchNormInputs& batchNorm, Tensor& weight, Tensor* bias,
-                   Tensor& foldedWeight, Tensor& foldedBias);
+                   Tensor& foldedWeight, Tensor& foldedBias, ConvAlgorithm purpose);
 
 }  // namespace cudnn_resnet

@@ -1,17 +1,15 @@
+#include "cpu/conv2d.h"
+
 #include "cpu/engine.h"
 
 namespace cudnn_resnet::cpu {
 
 using format_tag = dnnl::memory::format_tag;
 
-namespace {
-
 dnnl::memory::dims dims(const Pair& pair) { return {pair[0], pair[1]}; }
 
-// oneDNN counts dilation from 0.
 dnnl::memory::dims dilates(const Pair& dilation) { return {dilation[0] - 1, dilation[1] - 1}; }
 
-// What of the padding behind the last pixel the last window reaches.
 dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
                                 const Tensor& y) {
   dnnl::memory::dims after(2);
@@ -22,7 +20,6 @@ dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, cons
   return after;
 }
 
-// Whether there are rows, or columns, of the output for which every tap of the kernel lies in the padding.
 bool hasWindowInPadding(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight, const Tensor& y) {
   const auto touchesImage = [&](size_t i, int64_t out) {
     for (int64_t tap = 0; tap < weight.shape[2 + i]; ++tap) {
@@ -43,6 +40,8 @@ bool hasWindowInPadding(const Conv2dAttributes& a, const Tensor& x, const Tensor
   return false;
 }
 
+namespace {
+
 // Whether Winograd's transform saves more multiplications than it costs in reading its larger weights, up to
 // four times the size: measured, it pays from images of about 12×12 on, and never for 7×7.
 bool winsWithWinograd(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight, const Tensor& y) {
@@ -57,6 +56,10 @@ bool winsWithWinograd(const Conv2dAttributes& a, const Tensor& x, const Tensor& 
 
 void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
                        Tensor& y) {
+  if (convolvesSplit(a, x, weight, y)) {
+    convolveSplit(a, x, weight, bias, add, y);
+    return;
+  }
   if (add != nullptr && hasWindowInPadding(a, x, weight, y)) {
     // oneDNN's brgconv:avx512_core crashes where such a window meets a fused sum (seen with 2.6.3).
     Conv2dAttributes unfused = a;

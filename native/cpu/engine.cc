@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "core/exchanged.h"
+#include "cpu/parallel.h"
+#include "cpu/split.h"
 #include "cpu/threads.h"
 
 namespace cudnn_resnet::cpu {
@@ -45,18 +47,6 @@ class HostMemory : public RawMemory {
 // Large enough for every primitive of a few networks at a few input shapes.
 constexpr size_t mostCompiled = 2048;
 
-// Splits `count` elements over the threads.
-template <typename Function>
-void parallel(size_t count, Function&& function) {
-  constexpr size_t grain = 1U << 15U;
-  const auto chunks = static_cast<int64_t>((count + grain - 1) / grain);
-#pragma omp parallel for
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    const size_t begin = static_cast<size_t>(chunk) * grain;
-    function(begin, std::min(grain, count - begin));
-  }
-}
-
 void convertInParallel(const void* from, DType fromType, void* to, DType toType, size_t count) {
   parallel(count, [=](size_t begin, size_t length) {
     convertElements(static_cast<const std::byte*>(from) + begin * bytesPerElement(fromType), fromType,
@@ -74,8 +64,6 @@ Error translated(const dnnl::error& error) {
   return {error.status == dnnl_out_of_memory ? ErrorCode::OutOfMemory : ErrorCode::Backend,
           std::string("oneDNN: ") + error.message};
 }
-
-CpuStorage& storageOf(const Tensor& x) { return static_cast<CpuStorage&>(*x.storage); }
 
 bool knownToOnednn(DType dtype) { return dtype == DType::Float32 || dtype == DType::BFloat16; }
 
@@ -128,6 +116,7 @@ CpuEngine::CpuEngine(EngineMemory& memory)
       stream_(engine_),
       allocator_(std::make_shared<CachingAllocator>(std::make_unique<HostMemory>(), memory.use)),
       computesBfloat16_(dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core),
+      multipliesInTiles_(multipliesInTiles()),
       hasWinograd_(findsWinograd(engine_)) {
   memory.allocator = allocator_;
   omp_set_num_threads(threadsToUse());
@@ -142,11 +131,19 @@ DType CpuEngine::computeType(DType dtype) const noexcept {
   return dtype == DType::BFloat16 && computesBfloat16_ ? DType::BFloat16 : DType::Float32;
 }
 
+CpuStorage& CpuEngine::storageOf(const Tensor& x) {
+  auto& storage = static_cast<CpuStorage&>(*x.storage);
+  if (storage.hasHalvesOnly()) {
+    joinHalves(x);
+  }
+  return storage;
+}
+
 Buffer CpuEngine::allocate(const Layout& layout) { return {allocator_->allocate(layout.get_size()), layout}; }
 
 dnnl::memory CpuEngine::view(const Layout& layout, void* data) const { return {layout, engine_, data}; }
 
-dnnl::memory CpuEngine::view(const Tensor& parameter) const {
+dnnl::memory CpuEngine::view(const Tensor& parameter) {
   return view(plain(parameter.shape, DType::Float32), storageOf(parameter).data());
 }
 
@@ -205,7 +202,7 @@ void CpuEngine::reorder(const dnnl::memory& from, const dnnl::memory& to) {
   execute(primitive, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
 }
 
-Layout CpuEngine::currentLayout(const Tensor& x) const {
+Layout CpuEngine::currentLayout(const Tensor& x) {
   const auto& layout = storageOf(x).layout();
   const bool usable =
       layout && elementType(*layout) == onednnType(computeType(x.dtype)) && dimensions(*layout) == x.shape;
@@ -376,21 +373,38 @@ void CpuEngine::copy(Tensor& x, Tensor& y) {
   });
 }
 
-void CpuEngine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) {
+void CpuEngine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y, ConvAlgorithm purpose) {
   const CpuStorage& storage = storageOf(x);
   if (storage.layout() && *storage.layout() != plain(x.shape, x.dtype)) {
-    Engine::scaleSlices(factors, x, y);
+    Engine::scaleSlices(factors, x, y, purpose);
+    return;
+  }
+  const size_t length = static_cast<size_t>(x.size()) / factors.size();
+  const size_t bytes = length * bytesPerElement(x.dtype);
+  // Calls write(slice, from, factor) for each, on all threads.
+  const auto eachSlice = [&](auto&& write) {
+    const auto slices = static_cast<int64_t>(factors.size());
+#pragma omp parallel for
+    for (int64_t i = 0; i < slices; ++i) {
+      const auto slice = static_cast<size_t>(i);
+      write(slice, static_cast<const std::byte*>(storage.data()) + slice * bytes, factors[slice]);
+    }
+  };
+  if (y.dtype == DType::Float32 && splitsWeights(purpose, y.shape, y.dtype)) {
+    auto halves = allocateHalves(y.shape);
+    eachSlice([&](size_t slice, const std::byte* from, double factor) {
+      std::vector<float> scaled(length);
+      scaleElements(from, factor, scaled.data(), DType::Float32, length);
+      split(scaled.data(), elementsOf<uint16_t>(halves->high) + slice * length,
+            elementsOf<uint16_t>(halves->low) + slice * length, length);
+    });
+    y.storage = std::make_unique<CpuStorage>(std::move(halves));
     return;
   }
   Block block = allocator_->allocate(y.bytes());
-  const size_t bytes = x.bytes() / factors.size();
-  const auto slices = static_cast<int64_t>(factors.size());
-#pragma omp parallel for
-  for (int64_t slice = 0; slice < slices; ++slice) {
-    const size_t begin = static_cast<size_t>(slice) * bytes;
-    scaleElements(static_cast<const std::byte*>(storage.data()) + begin, factors[static_cast<size_t>(slice)],
-                  static_cast<std::byte*>(block.get()) + begin, x.dtype, bytes / bytesPerElement(x.dtype));
-  }
+  eachSlice([&](size_t slice, const std::byte* from, double factor) {
+    scaleElements(from, factor, static_cast<std::byte*>(block.get()) + slice * bytes, x.dtype, length);
+  });
   y.storage = plainStorage(std::move(block), y);
 }
 

@@ -31,7 +31,7 @@ class CpuEngine : public Engine {
   void reshape(Tensor& x, Tensor& y) override;
   void copy(Tensor& x, Tensor& y) override;
   void alias(Tensor& x, Tensor& y) override;
-  void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) override;
+  void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y, ConvAlgorithm purpose) override;
   std::unique_ptr<Replay> capture(const std::function<void()>& work) override;
   void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
               Tensor& y) override;
@@ -59,6 +59,9 @@ class CpuEngine : public Engine {
   // float32.
   [[nodiscard]] DType computeType(DType dtype) const noexcept;
 
+  // In one piece, where it was in halves only.
+  [[nodiscard]] CpuStorage& storageOf(const Tensor& x);
+
   [[nodiscard]] Buffer allocate(const Layout& layout);
   [[nodiscard]] dnnl::memory view(const Layout& layout, void* data) const;
   [[nodiscard]] dnnl::memory view(const Buffer& buffer) const {
@@ -66,7 +69,7 @@ class CpuEngine : public Engine {
   }
 
   // The layout in which x is kept, in its compute type: what an element-wise primitive works in.
-  [[nodiscard]] Layout currentLayout(const Tensor& x) const;
+  [[nodiscard]] Layout currentLayout(const Tensor& x);
 
   // x in `layout`: its own memory where that is its layout already, else reordered into `holder`.
   [[nodiscard]] dnnl::memory in(const Layout& layout, Tensor& x, Buffer& holder);
@@ -74,7 +77,7 @@ class CpuEngine : public Engine {
   [[nodiscard]] dnnl::memory packed(const Layout& layout, Tensor& weight);
 
   // A tensor of one dimension in float32, which every layout keeps in C order.
-  [[nodiscard]] dnnl::memory view(const Tensor& parameter) const;
+  [[nodiscard]] dnnl::memory view(const Tensor& parameter);
 
   // With `global` the statistics are read, else they are computed and written.
   void runBatchNorm(const BatchNormInputs& inputs, bool global, const dnnl::memory& mean,
@@ -83,6 +86,18 @@ class CpuEngine : public Engine {
                                                                        const Tensor& x, const Tensor& weight,
                                                                        const Tensor* bias, bool add,
                                                                        const Tensor& y) const;
+  // Convolutions by products of halves: split-conv2d.cc.
+  [[nodiscard]] bool convolvesSplit(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
+                                    const Tensor& y) const;
+  [[nodiscard]] bool splitsWeights(ConvAlgorithm algorithm, const Shape& weight, DType dtype) const;
+  void convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
+                     Tensor& y);
+  // As `packed`, for one of the halves of a weight.
+  [[nodiscard]] dnnl::memory packedHalf(const Layout& layout, Tensor& weight, Tensor Halves::*half);
+  // In C order, with values still to come.
+  [[nodiscard]] std::unique_ptr<Halves> allocateHalves(const Shape& shape);
+  void joinHalves(const Tensor& x);
+
   [[nodiscard]] Buffer addend(const Layout& layout, Tensor& residual);
 
   void reorder(const dnnl::memory& from, const dnnl::memory& to);
@@ -107,6 +122,7 @@ class CpuEngine : public Engine {
   // What was dropped last: the operation under way may hold a reference to one of these.
   std::unordered_map<std::string, Compiled> formerlyCompiled_;
   bool computesBfloat16_;
+  bool multipliesInTiles_;
   bool hasWinograd_;           // in float32, on layouts of 16 channels
   Steps* captured_ = nullptr;  // while capture() runs
 };

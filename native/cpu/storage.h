@@ -1,6 +1,7 @@
 // How this engine keeps a tensor.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -16,10 +17,15 @@ struct Buffer {
   Layout layout;
 };
 
+struct Halves;
+
 class CpuStorage : public Storage {
  public:
   explicit CpuStorage(Block block) : block_(std::move(block)) {}
   explicit CpuStorage(Buffer buffer) : block_(std::move(buffer.block)), layout_(std::move(buffer.layout)) {}
+
+  explicit CpuStorage(std::unique_ptr<Halves> halves);
+  ~CpuStorage() override;
 
   [[nodiscard]] void* data() const noexcept { return block_.get(); }
 
@@ -38,6 +44,12 @@ class CpuStorage : public Storage {
     packed_.push_back(std::move(buffer));
   }
 
+  // The same values as halves, where a convolution has asked for them so.
+  [[nodiscard]] Halves* halves() const noexcept { return halves_.get(); }
+  void keepHalves(std::unique_ptr<Halves> halves) { halves_ = std::move(halves); }
+  [[nodiscard]] bool hasHalvesOnly() const noexcept { return halves_ && block_.get() == nullptr; }
+  void movedHalves() noexcept { moved(); }
+
   // Gives the memory away; the tensor has none after it.
   [[nodiscard]] Buffer take() { return {std::move(block_), std::move(*layout_)}; }
 
@@ -49,8 +61,28 @@ class CpuStorage : public Storage {
 
  private:
   std::vector<Buffer> packed_;
+  std::unique_ptr<Halves> halves_;
   Block block_;
   std::optional<Layout> layout_;
 };
+
+// A float32 tensor as the sum of two of bfloat16 (cpu/split.h).
+struct Halves {
+  Halves(const Shape& shape, Buffer inHigh, Buffer inLow)
+      : high(shape, DType::BFloat16), low(shape, DType::BFloat16) {
+    high.storage = std::make_unique<CpuStorage>(std::move(inHigh));
+    low.storage = std::make_unique<CpuStorage>(std::move(inLow));
+  }
+  Tensor high, low;
+};
+
+// Of a tensor that lies in C order.
+template <typename T>
+T* elementsOf(const Tensor& x) {
+  return static_cast<T*>(static_cast<CpuStorage&>(*x.storage).data());
+}
+
+inline CpuStorage::CpuStorage(std::unique_ptr<Halves> halves) : halves_(std::move(halves)) {}
+inline CpuStorage::~CpuStorage() = default;
 
 }  // namespace cudnn_resnet::cpu

@@ -1,0 +1,23 @@
+// What a convolution is, in oneDNN's terms.
+#pragma once
+
+#include "core/attributes.h"
+#include "core/tensor.h"
+#include "cpu/onednn.h"
+
+namespace cudnn_resnet::cpu {
+
+[[nodiscard]] dnnl::memory::dims dims(const Pair& pair);
+
+// oneDNN counts dilation from 0.
+[[nodiscard]] dnnl::memory::dims dilates(const Pair& dilation);
+
+// What of the padding behind the last pixel the last window reaches.
+[[nodiscard]] dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x,
+                                              const Tensor& weight, const Tensor& y);
+
+// Whether there are rows, or columns, of the output for which every tap of the kernel lies in the padding.
+[[nodiscard]] bool hasWindowInPadding(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
+                                      const Tensor& y);
+
+}  // namespace cudnn_resnet::cpu

@@ -1,0 +1,26 @@
+// Loops over elements on all of the engine's threads.
+#pragma once
+
+#include <omp.h>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace cudnn_resnet::cpu {
+
+// Calls function(begin, length) for as many parts of `count` elements as there are threads, or fewer where
+// that is not worth a thread.
+template <typename Function>
+void parallel(size_t count, Function&& function) {
+  constexpr size_t fewest = 8192;
+  constexpr size_t line = 64;  // parts begin with cache lines
+  const auto threads = static_cast<size_t>(omp_get_max_threads());
+  const size_t parts = std::clamp<size_t>(count / fewest, 1, threads);
+  const size_t each = ((count + parts - 1) / parts + line - 1) / line * line;
+#pragma omp parallel for if (parts > 1)
+  for (size_t begin = 0; begin < count; begin += each) {
+    function(begin, std::min(each, count - begin));
+  }
+}
+
+}  // namespace cudnn_resnet::cpu

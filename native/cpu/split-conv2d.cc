@@ -1,0 +1,160 @@
+// Convolutions of float32 by products of bfloat16, of which a processor with tiles (AMX) computes 16 times as
+// many. With x = high(x) + low(x) and the same of the weight w,
+//
+//   x ∗ w = high(x) ∗ high(w) + low(x) ∗ high(w) + high(x) ∗ low(w)
+//
+// but for low(x) ∗ low(w) and for what the halves leave of the values: some 2^-18 each. Sums are float32.
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "core/exchanged.h"
+#include "cpu/conv2d.h"
+#include "cpu/engine.h"
+#include "cpu/parallel.h"
+#include "cpu/split.h"
+
+namespace cudnn_resnet::cpu {
+namespace {
+
+// Several images are convolved together as long as what the three convolutions go through stays in the
+// caches.
+constexpr size_t mostTogether = size_t{12} << 20U;
+
+Layout channelsLast(const Shape& shape, DType dtype) {
+  return {shape, onednnType(dtype), dnnl::memory::format_tag::nhwc};
+}
+
+Shape withImages(Shape shape, int64_t images) {
+  shape[0] = images;
+  return shape;
+}
+
+}  // namespace
+
+bool CpuEngine::splitsWeights(ConvAlgorithm algorithm, const Shape& weight, DType dtype) const {
+  const bool fillsTiles = weight[0] % 16 == 0 && (weight[1] % 16 == 0 || weight[1] == 3);
+  return multipliesInTiles_ && algorithm == ConvAlgorithm::Fast && computeType(dtype) == DType::Float32 && fillsTiles;
+}
+
+bool CpuEngine::convolvesSplit(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
+                               const Tensor& y) const {
+  return splitsWeights(a.algorithm, weight.shape, weight.dtype) && a.groups == 1 &&
+         a.dilation == Pair{1, 1} && !hasWindowInPadding(a, x, weight, y);
+}
+
+void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
+                              Tensor& y) {
+  const int64_t batch = x.shape[0];
+  const int64_t xImage = x.size() / batch;
+  const int64_t yImage = y.size() / batch;
+  const auto bytesPerImage = static_cast<size_t>(2 * xImage + yImage) * sizeof(float);
+  const int64_t together = std::clamp<int64_t>(static_cast<int64_t>(mostTogether / bytesPerImage), 1, batch);
+
+  Buffer heldX;
+  Buffer heldBias;
+  const dnnl::memory values = in(channelsLast(x.shape, DType::Float32), x, heldX);
+  Buffer high = allocate(channelsLast(withImages(x.shape, together), DType::BFloat16));
+  Buffer low = allocate(high.layout);
+  const Layout layout = channelsLast(y.shape, DType::Float32);
+  Buffer result = add != nullptr ? addend(layout, *add) : allocate(layout);
+
+  struct Product {
+    const Buffer& x;
+    Tensor Halves::*weight;
+    Tensor* bias;
+    bool sum;
+    Activation activation;
+  };
+  const std::array products{Product{high, &Halves::high, bias, add != nullptr, Activation::None},
+                            Product{low, &Halves::high, nullptr, true, Activation::None},
+                            Product{high, &Halves::low, nullptr, true, a.activation}};
+  for (int64_t first = 0; first < batch; first += together) {
+    const int64_t images = std::min(together, batch - first);
+    perform([from = static_cast<const float*>(values.get_data_handle()) + first * xImage,
+             toHigh = static_cast<uint16_t*>(high.block.get()),
+             toLow = static_cast<uint16_t*>(low.block.get()), count = static_cast<size_t>(images * xImage)] {
+      parallel(count, [=](size_t begin, size_t length) {
+        split(from + begin, toHigh + begin, toLow + begin, length);
+      });
+    });
+    for (const Product& product : products) {
+      Conv2dAttributes fusedHere = a;
+      fusedHere.activation = product.activation;
+      const Shape shape = withImages(x.shape, images);
+      const auto key = Key('t')
+                           .with(fusedHere)
+                           .with(shape)
+                           .with(weight.shape)
+                           .with(product.bias != nullptr)
+                           .with(product.sum);
+      const auto& primitive = compiled(key.text(), [&]() -> Compiled {
+        const auto chosen = describe<dnnl::convolution_forward>(
+            engine_, fused(attributes(), product.sum, product.activation), prop_kind::forward_inference,
+            algorithm::convolution_direct, channelsLast(shape, DType::BFloat16),
+            Layout(weight.shape, onednnType(DType::BFloat16), dnnl::memory::format_tag::any),
+            product.bias != nullptr ? plain(bias->shape, DType::Float32) : Layout(),
+            channelsLast(withImages(y.shape, images), DType::Float32), dims(a.stride), dilates(a.dilation),
+            dims(a.padding), paddingAfter(a, x, weight, y));
+        return {dnnl::convolution_forward(chosen), chosen.src_desc(), chosen.weights_desc(),
+                chosen.dst_desc(), chosen.scratchpad_desc()};
+      });
+      Arguments arguments{
+          {DNNL_ARG_SRC, view(primitive.x, product.x.block.get())},
+          {DNNL_ARG_WEIGHTS, packedHalf(primitive.weight, weight, product.weight)},
+          {DNNL_ARG_DST, view(primitive.y, static_cast<float*>(result.block.get()) + first * yImage)}};
+      if (product.bias != nullptr) {
+        arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
+      }
+      execute(primitive, std::move(arguments));
+    }
+  }
+  store(std::move(result), y);
+}
+
+dnnl::memory CpuEngine::packedHalf(const Layout& layout, Tensor& weight, Tensor Halves::*half) {
+  auto& storage = static_cast<CpuStorage&>(*weight.storage);
+  if (storage.halves() == nullptr) {
+    // As what is packed, they are no part of a computation that is being captured.
+    const CachingAllocator::Apart apart(*allocator_);
+    const Exchanged<Steps*> now(captured_, nullptr);
+    Buffer held;
+    const dnnl::memory values = in(plain(weight.shape, DType::Float32), weight, held);
+    auto halves = allocateHalves(weight.shape);
+    parallel(static_cast<size_t>(weight.size()), [&](size_t begin, size_t length) {
+      split(static_cast<const float*>(values.get_data_handle()) + begin,
+            elementsOf<uint16_t>(halves->high) + begin, elementsOf<uint16_t>(halves->low) + begin, length);
+    });
+    storage.keepHalves(std::move(halves));
+  }
+  Tensor& tensor = storage.halves()->*half;
+  const uint64_t before = tensor.storage->revision();
+  dnnl::memory result = packed(layout, tensor);
+  if (tensor.storage->revision() != before) {
+    storage.movedHalves();
+  }
+  return result;
+}
+
+std::unique_ptr<Halves> CpuEngine::allocateHalves(const Shape& shape) {
+  const Layout layout = plain(shape, DType::BFloat16);
+  return std::make_unique<Halves>(shape, allocate(layout), allocate(layout));
+}
+
+void CpuEngine::joinHalves(const Tensor& x) {
+  const CachingAllocator::Apart apart(*allocator_);
+  const Exchanged<Steps*> now(captured_, nullptr);
+  auto& storage = static_cast<CpuStorage&>(*x.storage);
+  const Layout layout = plain(x.shape, DType::BFloat16);
+  Buffer heldHigh;
+  Buffer heldLow;
+  const dnnl::memory high = in(layout, storage.halves()->high, heldHigh);
+  const dnnl::memory low = in(layout, storage.halves()->low, heldLow);
+  Buffer joined = allocate(plain(x.shape, DType::Float32));
+  join(static_cast<const uint16_t*>(high.get_data_handle()),
+       static_cast<const uint16_t*>(low.get_data_handle()), static_cast<float*>(joined.block.get()),
+       static_cast<size_t>(x.size()));
+  storage.replace(std::move(joined));
+}
+
+}  // namespace cudnn_resnet::cpu

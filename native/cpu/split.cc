@@ -1,0 +1,57 @@
+#include "cpu/split.h"
+
+#include <bit>
+
+#include "cpu/onednn.h"
+
+// The loops are written for the compiler to turn into instructions on 16 values.
+#if defined(__x86_64__)
+#define CUDNN_RESNET_ON_16_VALUES __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
+#else
+#define CUDNN_RESNET_ON_16_VALUES
+#endif
+
+namespace cudnn_resnet::cpu {
+namespace {
+
+constexpr uint32_t magnitude = 0x7fffffffU;
+constexpr uint32_t infinity = 0x7f800000U;
+constexpr uint32_t quiet = 0x400000U;  // of the bits that tell NaN from infinity one that bfloat16 has
+
+// To the nearest that the upper 16 bits can hold.
+constexpr uint32_t rounded(uint32_t bits) { return bits + 0x7fffU + ((bits >> 16U) & 1U); }
+
+constexpr float valueOf(uint32_t upperBits) { return std::bit_cast<float>(upperBits & 0xffff0000U); }
+
+}  // namespace
+
+bool multipliesInTiles() {
+  // The number of a newer set of instructions has the bits of those that it includes.
+  const auto bits = [](dnnl::cpu_isa isa) { return static_cast<uint32_t>(isa); };
+  const uint32_t tiles = bits(dnnl::cpu_isa::avx512_core_amx);
+  return (bits(dnnl::get_effective_cpu_isa()) & tiles) == tiles;
+}
+
+CUDNN_RESNET_ON_16_VALUES
+void split(const float* __restrict from, uint16_t* __restrict high, uint16_t* __restrict low, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    const auto bits = std::bit_cast<uint32_t>(from[i]);
+    const uint32_t nearest = rounded(bits);
+    // what would be rounded to infinity is cut off instead
+    uint32_t upper = (nearest & magnitude) < infinity ? nearest : bits;
+    upper = (bits & magnitude) > infinity ? bits | quiet : upper;
+    const uint32_t lower = rounded(std::bit_cast<uint32_t>(from[i] - valueOf(upper)));
+    high[i] = static_cast<uint16_t>(upper >> 16U);
+    low[i] = static_cast<uint16_t>((bits & magnitude) < infinity ? lower >> 16U : 0U);
+  }
+}
+
+CUDNN_RESNET_ON_16_VALUES
+void join(const uint16_t* __restrict high, const uint16_t* __restrict low, float* __restrict to,
+          size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    to[i] = valueOf(uint32_t{high[i]} << 16U) + valueOf(uint32_t{low[i]} << 16U);
+  }
+}
+
+}  // namespace cudnn_resnet::cpu
