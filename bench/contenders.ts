@@ -58,7 +58,7 @@ export function contenders(
         missingPackage('@tensorflow/tfjs-node') && 'not installed: it fetches its library from elsewhere',
     },
     bareLoop(model, directory, 'direct'),
-    bareLoop(model, directory, 'winograd'),
+    bareLoop(model, directory, 'fast'),
     ...['eager', 'channels-last', 'compiled', 'frozen'].map(torch),
   ];
 }

@@ -1,7 +1,7 @@
 # The native benchmarks. The bare loop needs oneDNN alone, the primitives Google Benchmark too.
 if(TARGET cpu_engine)
-  add_executable(resnet-loop native/bench/resnet-loop.cc)
-  target_link_libraries(resnet-loop PRIVATE project_options OneDNN::OneDNN)
+  add_executable(resnet-loop native/bench/resnet-loop.cc native/cpu/split.cc)
+  target_link_libraries(resnet-loop PRIVATE project_options OneDNN::OneDNN OpenMP::OpenMP_CXX)
 endif()
 
 find_package(benchmark)

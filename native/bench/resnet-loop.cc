@@ -3,15 +3,17 @@
 // and memory made beforehand. Answers the requests of bench/ as its other contenders do
 // (bench/contenders/serve.mjs).
 //
-// usage: resnet-loop DIRECTORY direct|winograd BLOCKS...
-//   direct    layouts left to oneDNN
-//   winograd  Winograd's transform where the engine takes it, and layouts in blocks of 16 channels, as that
-//   wants BLOCKS    of each group: 3 4 6 3 for ResNet-50
+// usage: resnet-loop DIRECTORY direct|fast BLOCKS...
+//   direct  layouts left to oneDNN
+//   fast    what the engine takes for networks: products of halves where the processor has AMX, and NHWC;
+//           elsewhere Winograd's transform, and layouts in blocks of 16 channels
+//   BLOCKS  of each group: 3 4 6 3 for ResNet-50
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <iostream>
 #include <memory>
 #include <sstream>
@@ -22,6 +24,8 @@
 #include <vector>
 
 #include "cpu/onednn.h"
+#include "cpu/parallel.h"
+#include "cpu/split.h"
 
 namespace {
 
@@ -40,7 +44,13 @@ void read(std::istream& file, void* data, size_t bytes) {
   }
 }
 
-Layout any(const Dims& dims) { return {dims, memory::data_type::f32, memory::format_tag::any}; }
+Layout any(const Dims& dims, memory::data_type type = memory::data_type::f32) {
+  return {dims, type, memory::format_tag::any};
+}
+
+Layout channelsLast(const Dims& dims, memory::data_type type) {
+  return {dims, type, memory::format_tag::nhwc};
+}
 
 Layout inOrder(const Dims& dims) {
   constexpr std::array tags{memory::format_tag::a, memory::format_tag::ab, memory::format_tag::abc,
@@ -48,10 +58,12 @@ Layout inOrder(const Dims& dims) {
   return {dims, memory::data_type::f32, tags[dims.size() - 1]};
 }
 
+enum class Way : uint8_t { Direct, Winograd, Halves };
+
 class Network {
  public:
-  Network(const std::string& directory, bool winograd, const std::vector<int>& blocks, int64_t batch)
-      : winograd_(winograd), weights_(directory + "/folded.bin", std::ios::binary) {
+  Network(const std::string& directory, Way way, const std::vector<int>& blocks, int64_t batch)
+      : way_(way), weights_(directory + "/folded.bin", std::ios::binary) {
     std::ifstream file(directory + "/images.bin", std::ios::binary);
     images_.resize(static_cast<size_t>(batch * 3 * side * side));
     read(file, images_.data(), images_.size() * sizeof images_[0]);
@@ -62,22 +74,20 @@ class Network {
         user.set_data_handle(slot.data.get());
       }
     }
+    for (auto& [images, whole, offset] : parts_) {
+      images.set_data_handle(static_cast<std::byte*>(whole.get_data_handle()) + offset);
+    }
   }
 
   // From images on the host to logits on the host.
   const std::vector<float>& run() {
-    for (auto& [primitive, arguments] : steps_) {
-      primitive.execute(stream_, arguments);
+    for (const auto& step : steps_) {
+      step();
     }
-    stream_.wait();
     return logits_;
   }
 
  private:
-  struct Step {
-    dnnl::primitive primitive;
-    Arguments arguments;
-  };
   struct Freed {
     void operator()(std::byte* data) const { std::free(data); }
   };
@@ -87,9 +97,14 @@ class Network {
     std::vector<memory> users;
     std::unique_ptr<std::byte, Freed> data;
   };
-  // Two for inputs and results of blocks in turn, two for what is between, one for scratchpads and one for
-  // reordered activations.
-  enum SlotName : size_t { Even, Odd, First, Second, Scratch, Reordered, SlotCount };
+  // Some images of a batch.
+  struct Part {
+    memory images, whole;
+    size_t offset;
+  };
+  // Two for inputs and results of blocks in turn, two for what is between, one for scratchpads, one for
+  // reordered activations, and two for halves.
+  enum SlotName : size_t { Even, Odd, First, Second, Scratch, Reordered, High, Low, SlotCount };
 
   void build(const std::vector<int>& blocks, int64_t batch) {
     memory x(inOrder({batch, 3, side, side}), engine_, images_.data());
@@ -137,28 +152,20 @@ class Network {
 
   memory convolve(const memory& x, const Parameters& parameters, int64_t stride, bool relu, SlotName slot,
                   const memory* shortcut = nullptr) {
-    const Dims in = dimensions(x.get_desc());
-    const Dims kernel = dimensions(parameters.weight.get_desc());
-    const int64_t pad = kernel[2] / 2;
-    const auto extent = [&](size_t i) { return (in[i] + 2 * pad - kernel[i]) / stride + 1; };
-    dnnl::post_ops ops;
-    if (shortcut != nullptr) {
-      ops.append_sum(1);
+    if (way_ == Way::Halves) {
+      return convolveHalves(x, parameters, stride, relu, slot, shortcut);
     }
-    if (relu) {
-      appendEltwise(ops, algorithm::eltwise_relu, 0, 0);
-    }
-    auto attributes = this->attributes();
-    attributes.set_post_ops(ops);
-    const Dims out{in[0], kernel[0], extent(2), extent(3)};
+    const Geometry geometry(x, parameters, stride);
     const auto describeAs = [&](algorithm kind) {
       return describe<dnnl::convolution_forward>(
-          engine_, attributes, prop_kind::forward_inference, kind, activation(in), any(kernel),
-          parameters.bias.get_desc(), shortcut != nullptr ? shortcut->get_desc() : activation(out),
-          Dims{stride, stride}, Dims{0, 0}, Dims{pad, pad}, Dims{pad, pad});
+          engine_, fused(shortcut != nullptr, relu), prop_kind::forward_inference, kind,
+          activation(geometry.x), any(geometry.kernel), parameters.bias.get_desc(),
+          shortcut != nullptr ? shortcut->get_desc() : activation(geometry.y), geometry.stride, Dims{0, 0},
+          geometry.pad, geometry.pad);
     };
     // the engine's rule: native/cpu/conv2d.cc
-    const bool transforms = winograd_ && kernel[2] == 3 && stride == 1 && out[2] * out[3] >= 144;
+    const bool transforms = way_ == Way::Winograd && geometry.kernel[2] == 3 && stride == 1 &&
+                            geometry.y[2] * geometry.y[3] >= 144;
     const auto chosen =
         describeAs(transforms ? algorithm::convolution_winograd : algorithm::convolution_direct);
     memory y = shortcut != nullptr ? *shortcut : inSlot(chosen.dst_desc(), slot);
@@ -170,8 +177,102 @@ class Network {
     return y;
   }
 
+  // native/cpu/split-conv2d.cc says what this computes.
+  memory convolveHalves(const memory& given, const Parameters& parameters, int64_t stride, bool relu,
+                        SlotName slot, const memory* shortcut) {
+    constexpr auto f32 = memory::data_type::f32;
+    constexpr auto bf16 = memory::data_type::bf16;
+    const Geometry geometry(given, parameters, stride);
+    const memory x = arranged(given, channelsLast(geometry.x, f32));
+    memory y = shortcut != nullptr ? *shortcut : inSlot(channelsLast(geometry.y, f32), slot);
+    const auto ofImages = [](Dims dims, int64_t images) {
+      dims[0] = images;
+      return dims;
+    };
+    const int64_t batch = geometry.x[0];
+    const size_t xBytes = x.get_desc().get_size() / static_cast<size_t>(batch);
+    const size_t yBytes = y.get_desc().get_size() / static_cast<size_t>(batch);
+    const int64_t together = imagesTogether(batch, static_cast<int64_t>(2 * xBytes + yBytes));
+    const auto [highWeight, lowWeight] = halves(parameters.weight);
+
+    for (int64_t first = 0; first < batch; first += together) {
+      const int64_t images = std::min(together, batch - first);
+      const auto at = static_cast<size_t>(first);
+      const memory from = part(x, channelsLast(ofImages(geometry.x, images), f32), at * xBytes);
+      const memory to = part(y, channelsLast(ofImages(geometry.y, images), f32), at * yBytes);
+      const Layout layout = channelsLast(ofImages(geometry.x, images), bf16);
+      const memory high = inSlot(layout, High);
+      const memory low = inSlot(layout, Low);
+      steps_.emplace_back([from, high, low, count = layout.get_size() / sizeof(uint16_t)] {
+        parallel(count, [&](size_t begin, size_t length) {
+          split(static_cast<const float*>(from.get_data_handle()) + begin,
+                static_cast<uint16_t*>(high.get_data_handle()) + begin,
+                static_cast<uint16_t*>(low.get_data_handle()) + begin, length);
+        });
+      });
+      const auto multiply = [&](const memory& half, const memory& weight, const memory* bias, bool sum,
+                                bool last) {
+        const auto chosen = describe<dnnl::convolution_forward>(
+            engine_, fused(sum, last && relu), prop_kind::forward_inference, algorithm::convolution_direct,
+            layout, any(geometry.kernel, bf16), bias != nullptr ? bias->get_desc() : Layout(), to.get_desc(),
+            geometry.stride, Dims{0, 0}, geometry.pad, geometry.pad);
+        Arguments arguments{{DNNL_ARG_SRC, half},
+                            {DNNL_ARG_WEIGHTS, packed(weight, chosen.weights_desc())},
+                            {DNNL_ARG_DST, to}};
+        if (bias != nullptr) {
+          arguments.emplace(DNNL_ARG_BIAS, *bias);
+        }
+        push(dnnl::convolution_forward(chosen), chosen.scratchpad_desc(), std::move(arguments));
+      };
+      multiply(high, highWeight, &parameters.bias, shortcut != nullptr, false);
+      multiply(low, highWeight, nullptr, true, false);
+      multiply(high, lowWeight, nullptr, true, true);
+    }
+    return y;
+  }
+
+  struct Geometry {
+    Geometry(const memory& from, const Parameters& parameters, int64_t step)
+        : x(dimensions(from.get_desc())), kernel(dimensions(parameters.weight.get_desc())) {
+      const int64_t before = kernel[2] / 2;
+      const auto extent = [&](size_t i) { return (x[i] + 2 * before - kernel[i]) / step + 1; };
+      y = {x[0], kernel[0], extent(2), extent(3)};
+      stride = {step, step};
+      pad = {before, before};
+    }
+    Dims x, kernel, y, stride, pad;
+  };
+
+  [[nodiscard]] static dnnl::primitive_attr fused(bool sum, bool relu) {
+    dnnl::post_ops ops;
+    if (sum) {
+      ops.append_sum(1);
+    }
+    if (relu) {
+      appendEltwise(ops, algorithm::eltwise_relu, 0, 0);
+    }
+    auto attributes = Network::attributes();
+    attributes.set_post_ops(ops);
+    return attributes;
+  }
+
+  memory part(const memory& whole, const Layout& layout, size_t offset) {
+    parts_.push_back({memory(layout, engine_, nullptr), whole, offset});
+    return parts_.back().images;
+  }
+
+  std::pair<memory, memory> halves(const memory& weight) {
+    const Dims shape = dimensions(weight.get_desc());
+    const Layout layout(shape, memory::data_type::bf16, memory::format_tag::abcd);
+    memory high(layout, engine_);
+    memory low(layout, engine_);
+    split(static_cast<const float*>(weight.get_data_handle()), static_cast<uint16_t*>(high.get_data_handle()),
+          static_cast<uint16_t*>(low.get_data_handle()), layout.get_size() / sizeof(uint16_t));
+    return {high, low};
+  }
+
   [[nodiscard]] Layout activation(const Dims& dims) const {
-    if (!winograd_) {
+    if (way_ == Way::Direct) {
       return any(dims);
     }
     return {dims, memory::data_type::f32,
@@ -218,7 +319,10 @@ class Network {
       return x;
     }
     memory y = inSlot(layout, Reordered);
-    steps_.push_back({dnnl::reorder(x, y), {{DNNL_ARG_FROM, x}, {DNNL_ARG_TO, y}}});
+    steps_.emplace_back([this, primitive = dnnl::reorder(x, y), from = x, to = y]() mutable {
+      primitive.execute(stream_, from, to);
+      stream_.wait();
+    });
     return y;
   }
 
@@ -238,16 +342,20 @@ class Network {
 
   void push(dnnl::primitive primitive, const Layout& scratchpad, Arguments arguments) {
     arguments.emplace(DNNL_ARG_SCRATCHPAD, inSlot(scratchpad, Scratch));
-    steps_.push_back({std::move(primitive), std::move(arguments)});
+    steps_.emplace_back([this, primitive = std::move(primitive), arguments = std::move(arguments)] {
+      primitive.execute(stream_, arguments);
+      stream_.wait();
+    });
   }
 
   dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
-  bool winograd_;
+  Way way_;
   std::ifstream weights_;
   std::vector<float> images_, logits_;
   std::array<Slot, SlotCount> slots_;
-  std::vector<Step> steps_;
+  std::vector<Part> parts_;
+  std::vector<std::function<void()>> steps_;
 };
 
 double milliseconds(std::chrono::steady_clock::duration duration) {
@@ -266,7 +374,7 @@ std::string timed(Network& network, int count) {
   return answer.str();
 }
 
-void serve(const std::string& directory, bool winograd, const std::vector<int>& blocks) {
+void serve(const std::string& directory, Way way, const std::vector<int>& blocks) {
   const auto* version = dnnl_version();
   std::cout << R"({"version":"oneDNN )" << version->major << '.' << version->minor << '.' << version->patch
             << "\"}" << std::endl;
@@ -277,7 +385,7 @@ void serve(const std::string& directory, bool winograd, const std::vector<int>& 
       int64_t batch = 0;
       std::cin >> batch;
       network.reset();
-      network = std::make_unique<Network>(directory, winograd, blocks, batch);
+      network = std::make_unique<Network>(directory, way, blocks, batch);
       std::cout << "{}" << std::endl;
     } else if (command == "run") {
       int count = 0;
@@ -302,12 +410,13 @@ void serve(const std::string& directory, bool winograd, const std::vector<int>& 
 int main(int count, char** words) {
   try {
     if (count < 4) {
-      throw std::runtime_error("usage: resnet-loop DIRECTORY direct|winograd BLOCKS...");
+      throw std::runtime_error("usage: resnet-loop DIRECTORY direct|fast BLOCKS...");
     }
     std::vector<int> blocks;
     std::transform(words + 3, words + count, std::back_inserter(blocks),
                    [](const char* n) { return std::stoi(n); });
-    serve(words[1], std::string(words[2]) == "winograd", blocks);
+    const Way fast = multipliesInTiles() ? Way::Halves : Way::Winograd;
+    serve(words[1], std::string(words[2]) == "fast" ? fast : Way::Direct, blocks);
   } catch (const std::exception& error) {
     std::cerr << "resnet-loop: " << error.what() << '\n';
     return 1;

@@ -17,10 +17,6 @@
 namespace cudnn_resnet::cpu {
 namespace {
 
-// Several images are convolved together as long as what the three convolutions go through stays in the
-// caches.
-constexpr size_t mostTogether = size_t{12} << 20U;
-
 Layout channelsLast(const Shape& shape, DType dtype) {
   return {shape, onednnType(dtype), dnnl::memory::format_tag::nhwc};
 }
@@ -34,7 +30,8 @@ Shape withImages(Shape shape, int64_t images) {
 
 bool CpuEngine::splitsWeights(ConvAlgorithm algorithm, const Shape& weight, DType dtype) const {
   const bool fillsTiles = weight[0] % 16 == 0 && (weight[1] % 16 == 0 || weight[1] == 3);
-  return multipliesInTiles_ && algorithm == ConvAlgorithm::Fast && computeType(dtype) == DType::Float32 && fillsTiles;
+  return multipliesInTiles_ && algorithm == ConvAlgorithm::Fast && computeType(dtype) == DType::Float32 &&
+         fillsTiles;
 }
 
 bool CpuEngine::convolvesSplit(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
@@ -48,8 +45,7 @@ void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weig
   const int64_t batch = x.shape[0];
   const int64_t xImage = x.size() / batch;
   const int64_t yImage = y.size() / batch;
-  const auto bytesPerImage = static_cast<size_t>(2 * xImage + yImage) * sizeof(float);
-  const int64_t together = std::clamp<int64_t>(static_cast<int64_t>(mostTogether / bytesPerImage), 1, batch);
+  const int64_t together = imagesTogether(batch, (2 * xImage + yImage) * static_cast<int64_t>(sizeof(float)));
 
   Buffer heldX;
   Buffer heldBias;

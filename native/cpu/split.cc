@@ -1,5 +1,6 @@
 #include "cpu/split.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "cpu/onednn.h"
@@ -52,6 +53,11 @@ void join(const uint16_t* __restrict high, const uint16_t* __restrict low, float
   for (size_t i = 0; i < count; ++i) {
     to[i] = valueOf(uint32_t{high[i]} << 16U) + valueOf(uint32_t{low[i]} << 16U);
   }
+}
+
+int64_t imagesTogether(int64_t batch, int64_t bytesPerImage) {
+  constexpr int64_t mostBytes = int64_t{12} << 20U;
+  return std::clamp<int64_t>(mostBytes / bytesPerImage, 1, batch);
 }
 
 }  // namespace cudnn_resnet::cpu

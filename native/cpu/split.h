@@ -15,4 +15,8 @@ void split(const float* from, uint16_t* high, uint16_t* low, size_t count);
 
 void join(const uint16_t* high, const uint16_t* low, float* to, size_t count);
 
+// How many images of a batch to convolve together: what the three products of each go through, so many bytes
+// an image, is to stay in the caches.
+[[nodiscard]] int64_t imagesTogether(int64_t batch, int64_t bytesPerImage);
+
 }  // namespace cudnn_resnet::cpu
