@@ -66,7 +66,10 @@ test(
     const moments = randomIntegers('moments of killing', [times], 0, 600).data;
     for (let i = 0; i < times; i++) {
       const after = moments[i]!;
-      const ended = await program('kill.mjs', [folder, address], { signal: { name: 'SIGKILL', after } });
+      const ended = await program('kill.mjs', [folder, address], {
+        node: ['--import', 'tsx'],
+        signal: { name: 'SIGKILL', after },
+      });
       expect(ended).toMatchObject({ code: null, signal: 'SIGKILL', stderr: '' });
       for (const name of await readdir(join(folder, 'cache'))) {
         const bytes = contents.get(name);
@@ -82,10 +85,10 @@ test(
       }
       if (existsSync(weights)) expect((await readWeights(weights)).size).toBe(122);
     }
-    expectEnd(await program('kill.mjs', [folder, address, 'once']), 0);
+    expectEnd(await program('kill.mjs', [folder, address, 'once'], { node: ['--import', 'tsx'] }), 0);
     // what killed processes left of downloads is used or removed by the next one that downloads
     for (const name of contents.keys()) await rm(join(folder, 'cache', name));
-    expectEnd(await program('kill.mjs', [folder, address, 'once']), 0);
+    expectEnd(await program('kill.mjs', [folder, address, 'once'], { node: ['--import', 'tsx'] }), 0);
     expect((await readdir(join(folder, 'cache'))).sort()).toEqual([...contents.keys()].sort());
   },
   times * 10_000,

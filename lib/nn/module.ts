@@ -99,10 +99,13 @@ export abstract class Module {
     signal: AbortSignal | undefined,
   ): Promise<void> {
     const misfit = `'${path}' does not fit ${this.constructor.name}`;
-    const { writes } = stateDictPlan(misfit, this.stateDict(), entries, true);
-    const memory = memoryInTurns();
+    const state = this.stateDict();
+    stateDictPlan(misfit, state, entries, true);
+    const memory = memoryInTurns(Math.max(0, ...[...entries.values()].map(({ bytes }) => bytes)));
     let filled = Promise.resolve();
-    for (const [tensor, { dtype, shape, read }] of writes) {
+    // in their order, which is about the file's
+    for (const [key, { dtype, shape, read }] of entries) {
+      const tensor = state.get(key)!;
       const small = tensor.size <= copiedElements;
       const data = await read(small ? newMemory : memory);
       await tensor.device.handle.ready();

@@ -16,13 +16,14 @@ export type Memory = (bytes: number) => ArrayBuffer;
 /** Memory that is nobody else's. */
 export const newMemory: Memory = (bytes) => new ArrayBuffer(bytes);
 
-/** Two buffers in turn, so that one can be read into while the other is used: no new memory for each tensor. */
-export function memoryInTurns(): Memory {
-  const buffers = [new ArrayBuffer(0), new ArrayBuffer(0)];
+/** Two buffers of `size` bytes in turn, so that one can be read into while the other is used: no new memory for each tensor. */
+export function memoryInTurns(size: number): Memory {
+  const buffers: ArrayBuffer[] = [];
   let turn = 0;
-  return (bytes) => {
+  return () => {
     turn = 1 - turn;
-    if (buffers[turn]!.byteLength < bytes) buffers[turn] = new ArrayBuffer(bytes);
-    return buffers[turn]!;
+    const buffer = buffers[turn] ?? new ArrayBuffer(size);
+    buffers[turn] = buffer;
+    return buffer;
   };
 }

@@ -7,11 +7,26 @@ export type JsonObject = Map<string, JsonValue>;
 const maxDepth = 16;
 const maxValues = 1_000_000;
 const maxStringBytes = 16 * 1024 * 1024;
+const longestLiteral = 32;
+
+/** Values read between two turns of the event loop, if it wants one. */
+const valuesPerStep = 256;
+
+const byte = {
+  quote: 0x22,
+  comma: 0x2c,
+  colon: 0x3a,
+  openArray: 0x5b,
+  backslash: 0x5c,
+  closeArray: 0x5d,
+  openObject: 0x7b,
+  closeObject: 0x7d,
+};
 
 /**
  * Reads the JSON object that fills `bytes` (space around it aside). Stricter than `JSON.parse`, which hides duplicate
  * keys and rounds integers past 2^53: duplicate keys, a `__proto__` key, invalid UTF-8 and lone surrogates are refused.
- * Yields between values, for a {@link Pacer}.
+ * Yields every few values, for a {@link Pacer}.
  */
 export function* parseJsonObject(bytes: Uint8Array, fault: Fault): Generator<void, JsonObject, void> {
   const scanner = new JsonScanner(bytes, fault);
@@ -36,14 +51,14 @@ class JsonScanner {
 
   *value(depth: number): Generator<void, JsonValue, void> {
     if (depth > maxDepth) throw this.fault(`its JSON is nested deeper than ${maxDepth}`);
-    if (++this.values > maxValues) throw this.fault(`its JSON holds more than ${maxValues} values`);
-    yield;
+    if (++this.values % valuesPerStep === 0) yield;
+    if (this.values > maxValues) throw this.fault(`its JSON holds more than ${maxValues} values`);
     switch (this.skipSpace()) {
-      case '{':
+      case byte.openObject:
         return yield* this.object(depth);
-      case '[':
+      case byte.openArray:
         return yield* this.array(depth);
-      case '"':
+      case byte.quote:
         return this.string();
       default:
         return this.literal();
@@ -51,64 +66,68 @@ class JsonScanner {
   }
 
   end(): void {
-    if (this.skipSpace() !== '') throw this.unexpected('the end of the JSON text');
+    if (this.skipSpace() !== undefined) throw this.unexpected('the end of the JSON text');
   }
 
   private *object(depth: number): Generator<void, JsonObject, void> {
     const members: JsonObject = new Map();
-    this.take('{');
-    if (this.skipSpace() !== '}') {
+    this.take(byte.openObject);
+    if (this.skipSpace() !== byte.closeObject) {
       for (;;) {
-        if (this.skipSpace() !== '"') throw this.unexpected('a key');
+        if (this.skipSpace() !== byte.quote) throw this.unexpected('a key');
         const key = this.string();
         if (key === '__proto__') throw this.fault(`the key "__proto__" is not allowed`);
         if (members.has(key)) throw this.fault(`the key ${quote(key)} stands twice in the same object`);
         this.skipSpace();
-        this.take(':');
+        this.take(byte.colon);
         members.set(key, yield* this.value(depth + 1));
-        if (this.skipSpace() !== ',') break;
-        this.take(',');
+        if (this.skipSpace() !== byte.comma) break;
+        this.take(byte.comma);
       }
     }
-    this.take('}');
+    this.take(byte.closeObject);
     return members;
   }
 
   private *array(depth: number): Generator<void, JsonValue[], void> {
     const items: JsonValue[] = [];
-    this.take('[');
-    if (this.skipSpace() !== ']') {
+    this.take(byte.openArray);
+    if (this.skipSpace() !== byte.closeArray) {
       for (;;) {
         items.push(yield* this.value(depth + 1));
-        if (this.skipSpace() !== ',') break;
-        this.take(',');
+        if (this.skipSpace() !== byte.comma) break;
+        this.take(byte.comma);
       }
     }
-    this.take(']');
+    this.take(byte.closeArray);
     return items;
   }
 
   private string(): string {
-    this.take('"');
+    this.take(byte.quote);
     const start = this.at;
-    let escaped = false;
+    let plain = true; // ASCII without escapes
     for (; ; this.at++) {
-      const byte = this.text[this.at];
-      if (byte === undefined) throw this.fault('its JSON ends inside a string');
-      if (byte === 0x22) break;
+      const found = this.text[this.at];
+      if (found === undefined) throw this.fault('its JSON ends inside a string');
+      if (found === byte.quote) break;
       if (this.at - start > maxStringBytes)
         throw this.fault(`a string of its JSON is over ${maxStringBytes} bytes`);
-      if (byte < 0x20) throw this.unexpected('no control character inside a string');
-      if (byte === 0x5c) {
-        escaped = true;
+      if (found < 0x20) throw this.unexpected('no control character inside a string');
+      if (found >= 0x80) plain = false;
+      if (found === byte.backslash) {
+        plain = false;
         this.at++; // whatever it is, what follows a backslash does not end the string
       }
     }
-    const raw = this.text.subarray(start, this.at);
-    this.take('"');
+    const value = plain ? this.text.toString('latin1', start, this.at) : this.decoded(start, this.at);
+    this.take(byte.quote);
+    return value;
+  }
+
+  private decoded(start: number, end: number): string {
     try {
-      const decoded = this.utf8.decode(raw);
-      const value: string = escaped ? JSON.parse(`"${decoded}"`) : decoded;
+      const value: string = JSON.parse(`"${this.utf8.decode(this.text.subarray(start, end))}"`);
       if (/\p{Surrogate}/u.test(value)) throw new Error('a surrogate without its pair');
       return value;
     } catch (error) {
@@ -118,37 +137,40 @@ class JsonScanner {
 
   private literal(): bigint | number | boolean | null {
     const start = this.at;
-    while (/[-+.\w]/.test(this.peek()) && this.at - start < 32) this.at++;
-    const token = this.text.toString('latin1', start, this.at);
+    let end = start;
+    while (end - start < longestLiteral && isInLiteral(this.text[end])) end++;
+    const token = this.text.toString('latin1', start, end);
+    this.at = end;
+    if (/^-?(0|[1-9]\d*)$/.test(token)) return BigInt(token);
     if (token === 'true') return true;
     if (token === 'false') return false;
     if (token === 'null') return null;
-    if (/^-?(0|[1-9]\d*)$/.test(token)) return BigInt(token);
     if (/^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/.test(token)) return Number(token);
     this.at = start;
     throw this.unexpected('a value');
   }
 
-  /** The next character that is no space, or '' at the end. */
-  private skipSpace(): string {
+  /** The next byte that is no space, or undefined at the end. */
+  private skipSpace(): number | undefined {
     for (; ; this.at++) {
-      const byte = this.text[this.at];
-      if (byte !== 0x20 && byte !== 0x0a && byte !== 0x0d && byte !== 0x09) return this.peek();
+      const found = this.text[this.at];
+      if (found !== 0x20 && found !== 0x0a && found !== 0x0d && found !== 0x09) return found;
     }
   }
 
-  private peek(): string {
-    const byte = this.text[this.at];
-    return byte === undefined ? '' : String.fromCharCode(byte);
-  }
-
-  private take(character: string): void {
-    if (this.peek() !== character) throw this.unexpected(`'${character}'`);
+  private take(wanted: number): void {
+    if (this.text[this.at] !== wanted) throw this.unexpected(`'${String.fromCharCode(wanted)}'`);
     this.at++;
   }
 
   private unexpected(expected: string): Error {
-    const found = this.at < this.text.length ? quote(this.peek()) : 'its end';
-    return this.fault(`invalid JSON at byte ${this.at}: expected ${expected}, found ${found}`);
+    const found = this.text[this.at];
+    const what = found === undefined ? 'its end' : quote(String.fromCharCode(found));
+    return this.fault(`invalid JSON at byte ${this.at}: expected ${expected}, found ${what}`);
   }
+}
+
+/** Those that words and numbers are made of. */
+function isInLiteral(found: number | undefined): boolean {
+  return found !== undefined && /[-+.\w]/.test(String.fromCharCode(found));
 }

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ResNet18, readWeights, saveWeights, Tensor } from '../../dist/index.js';
-import { download } from '../../dist/weights/download.js';
+import { download } from '../../lib/weights/download.ts';
 
 const [, , folder, address, mode] = process.argv;
 const model = new ResNet18({ device: 'cpu', numClasses: 10 });
