@@ -109,7 +109,7 @@ function classifyTable({ classify: c }: Results): string {
       one(c.classify),
       `${percent(c.share)} of inference alone; cores ${percent(c.coresBusy)} busy`,
     ],
-    ['inference alone, pixels to classes', one(c.inference), ''],
+    ['inference alone, pixels to classes', one(c.inference), `cores ${percent(c.inferenceBusy)} busy`],
     [
       'decoding alone, files to pixels',
       one(c.decoding),
@@ -123,7 +123,7 @@ function primitiveTable({ primitives }: Results): string {
   if (!primitives) {
     return '';
   }
-  const { list, peakGflops, peakGigabytes } = primitives;
+  const { list, peakGflops, peakGigabytes, peakTileGflops } = primitives;
   const names = [...new Set(list.map(({ name }) => name))];
   const batches = [...new Set(list.map(({ batch }) => batch))];
   const rows = names.map((name) => {
@@ -146,7 +146,8 @@ function primitiveTable({ primitives }: Results): string {
     'layers',
     ...batches.flatMap((batch) => [`batch ${batch}, µs`, 'GFLOP/s', 'GB/s', 'of the limit']),
   ];
-  return `Peaks of the machine: ${peakGflops} GFLOP/s, ${peakGigabytes} GB/s.\n\n${markdown(header, rows)}`;
+  const tiles = peakTileGflops > 0 ? `, ${peakTileGflops} GFLOP/s by products of bfloat16 in tiles` : '';
+  return `Peaks of the machine: ${peakGflops} GFLOP/s, ${peakGigabytes} GB/s${tiles}.\n\n${markdown(header, rows)}`;
 }
 
 function gpuTable({ gpu }: Results): string {

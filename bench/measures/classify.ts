@@ -17,8 +17,9 @@ export interface ClassifyThroughput {
   decoding: number;
   /** `classify` by `inference`, the median of the rounds. */
   share: number;
-  /** What share of all cores classify kept busy. */
+  /** What share of all cores classify kept busy, and inference alone, whose threads wait for each other. */
   coresBusy: number;
+  inferenceBusy: number;
   /** What share of the inference's throughput is left if decoding takes its processor time from the same cores. */
   shareAtMost: number;
 }
@@ -45,6 +46,8 @@ export async function classifyThroughput(bench: Bench): Promise<ClassifyThroughp
     const of = (name: string, value: (run: Measured) => number) => median(runs.get(name)!.map(value));
     const perSecond = (name: string) => of(name, ({ seconds }) => files / seconds);
     const cpu = (name: string) => of(name, ({ cpuSeconds }) => cpuSeconds);
+    const busy = (name: string) =>
+      of(name, ({ seconds, cpuSeconds }) => cpuSeconds / seconds / bench.threads);
     return {
       batch,
       files,
@@ -54,7 +57,8 @@ export async function classifyThroughput(bench: Bench): Promise<ClassifyThroughp
       share: median(
         runs.get('classify')!.map(({ seconds }, round) => runs.get('infer')![round]!.seconds / seconds),
       ),
-      coresBusy: of('classify', ({ seconds, cpuSeconds }) => cpuSeconds / seconds / bench.threads),
+      coresBusy: busy('classify'),
+      inferenceBusy: busy('infer'),
       shareAtMost: cpu('infer') / (cpu('infer') + cpu('decode')),
     };
   });

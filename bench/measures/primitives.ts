@@ -22,6 +22,8 @@ export interface Primitives {
   peakGflops: number;
   /** Of memory, in 10⁹ bytes a second, read and written. */
   peakGigabytes: number;
+  /** As `peakGflops`, of products of bfloat16 in tiles (AMX); 0 where there are none. */
+  peakTileGflops: number;
   list: Primitive[];
 }
 
@@ -59,6 +61,7 @@ export async function primitives(bench: Bench): Promise<Primitives | undefined> 
   return {
     peakGflops: Number.parseFloat(context['peak of arithmetic']!),
     peakGigabytes: Number.parseFloat(context['peak of memory']!),
+    peakTileGflops: Number.parseFloat(context['peak of tiles']!),
     list: benchmarks.map(({ name, real_time, FLOPs = 0, bytes, of_limit, layers }) => ({
       name: name.replace(/\/batch:.*/, ''),
       batch: Number(/\/batch:(\d+)/.exec(name)![1]),
