@@ -19,5 +19,5 @@ ln -sfn "$checkout/node_modules" build-emulated/node_modules
 cd build-emulated
 npx cmake-js configure --CDCUDNN_RESNET_CUDA_ON_HOST=ON >configure.log 2>&1 || { cat configure.log && exit 1; }
 npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log && exit 1; }
-npx tsc -p tsconfig.build.json
+bash scripts/build-lib.sh
 TEST_DEVICES=cuda:0 npx vitest run --testTimeout=300000 "${tests[@]}"

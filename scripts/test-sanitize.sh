@@ -50,7 +50,7 @@ addon() {
   npx cmake-js configure --CDCUDNN_RESNET_CUDA=OFF --CDCUDNN_RESNET_SANITIZE=address,undefined >configure.log 2>&1 ||
     { cat configure.log && exit 1; }
   npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log && exit 1; }
-  npx tsc -p tsconfig.build.json
+  bash scripts/build-lib.sh
   rm -rf reports && mkdir reports
 
   # Node is not built with the sanitizer, so its runtime must be there before Node is.

@@ -65,12 +65,10 @@ std::unique_ptr<Replay> CudaEngine::capture(const std::function<void()>& work) {
   try {
     allocator_->place(blocks, plan, arena, [&] { graph = graphOf(stream(), work); });
   } catch (const Error& error) {
-    if (error.code() == ErrorCode::DeviceLost || error.code() == ErrorCode::Aborted) {
+    if (error.code() != ErrorCode::Backend) {
       throw;
     }
-    cudaGetLastError();  // an engine of cuDNN that cannot be captured: its network runs operation by
-                         // operation
-    return nullptr;
+    return nullptr;  // an engine of cuDNN that cannot be captured: its network runs operation by operation
   }
   cudaGraphExec_t executable = nullptr;
   check(cudaGraphInstantiate(&executable, graph.get(), 0), "cudaGraphInstantiate");

@@ -109,7 +109,7 @@ build() { # build PACK
   set -o pipefail
   node_modules/.bin/cmake-js compile --CDCUDNN_RESNET_NATIVE_TESTS=$tests --CDCMAKE_PREFIX_PATH="$1/gtest" 2>&1 |
     tee compile.log &&
-    node_modules/.bin/tsc -p tsconfig.build.json &&
+    bash scripts/build-lib.sh &&
     ! grep 'no CUDA engine' compile.log
 }
 native_tests() {

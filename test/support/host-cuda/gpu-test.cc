@@ -144,5 +144,19 @@ TEST_F(EmulatedGpuTest, ComputesWithoutWaitingAndWithoutNewMemory) {
   }
 }
 
+TEST_F(EmulatedGpuTest, RunsOperationByOperationOnlyWhatCannotBeCaptured) {
+  const auto captured = [](Engine& engine) {
+    return engine.capture([&engine] {
+      Tensor x({4}, DType::Float32);
+      engine.zeros(x);
+    });
+  };
+  EXPECT_FALSE(outcome([&](Engine& engine) { EXPECT_EQ(captured(engine), nullptr); }));
+  gpu.capture = cudaErrorMemoryAllocation;
+  expect(ErrorCode::OutOfMemory, outcome([&](Engine& engine) { (void)captured(engine); }));
+  gpu.capture = cudaErrorIllegalAddress;
+  expect(ErrorCode::DeviceLost, outcome([&](Engine& engine) { (void)captured(engine); }));
+}
+
 }  // namespace
 }  // namespace cudnn_resnet::cuda

@@ -11,6 +11,8 @@ namespace host_cuda {
 struct Gpu {
   size_t memory = SIZE_MAX;          // bytes that it has
   cudaError_t answer = cudaSuccess;  // to every call
+  // The emulation runs kernels at once and cannot note them: programs run operation by operation.
+  cudaError_t capture = cudaErrorNotSupported;
 
   size_t used = 0;  // bytes of its memory
   int allocations = 0;

@@ -97,9 +97,8 @@ cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) 
 cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return gpu.answer; }
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return host_cuda::wait(); }
 cudaError_t cudaEventDestroy(cudaEvent_t) { return gpu.answer; }
-// The emulation runs kernels at once and cannot note them: programs run operation by operation.
-cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) { return cudaErrorNotSupported; }
-cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t*) { return cudaErrorNotSupported; }
+cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) { return gpu.capture; }
+cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t*) { return gpu.capture; }
 cudaError_t cudaGraphDestroy(cudaGraph_t) { return gpu.answer; }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t*, cudaGraph_t, unsigned long long) { return gpu.answer; }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t) { return gpu.answer; }
