@@ -62,6 +62,30 @@ onEveryDevice('device.record', (id) => {
     expect(await bytes(program.run(input))).toEqual(await bytes(ops.linear(input, other)));
   });
 
+  check('weights that are inputs, or computed, are those of each run', async () => {
+    const shapes = [[2, 16, 14, 13], [32, 16, 3, 3], [32], [20, 32]];
+    const compute = (algorithm: 'direct' | 'fast') => (a: Tensor, w: Tensor, b: Tensor, v: Tensor) => {
+      const folded = ops.activation(w, 'tanh');
+      const y = ops.conv2d(ops.conv2d(a, w, { bias: b, algorithm }), ops.conv2d(folded, folded1x1), {
+        algorithm,
+      });
+      return ops.linear(ops.globalAvgPool(y).flatten(), ops.activation(v, 'relu'));
+    };
+    const folded1x1 = x([32, 16, 1, 1], 'channels'); // to as many channels as the first convolution gives
+    for (const algorithm of ['direct', 'fast'] as const) {
+      using program = device(id).record(
+        (a, w, b, v) => compute(algorithm)(a!, w!, b!, v!),
+        shapes.map((shape) => ({ shape })),
+      );
+      for (const run of ['first', 'second', 'third']) {
+        const given = shapes.map((shape, i) => x(shape, `${run} ${i}`));
+        const [a, w, b, v] = given as [Tensor, Tensor, Tensor, Tensor];
+        const expected = await bytes(compute(algorithm)(a, w, b, v));
+        expect(await bytes(program.run(a, w, b, v)), `${algorithm}, ${run}`).toBe(expected);
+      }
+    }
+  });
+
   check('runs that are asked for at once queue, each with its own results', async () => {
     const conv = new nn.Conv2d(3, 16, 3, { padding: 1, device: id });
     using program = device(id).record((a) => conv.forward(a!), [{ shape: [1, 3, 9, 7] }]);

@@ -39,6 +39,11 @@ Program::Program(std::vector<TensorPtr> inputs, std::vector<Operation> operation
     }
   }
   std::ranges::for_each(outputs_, note);
+  for (const auto* tensors : {&inputs_, &written_}) {
+    for (const TensorPtr& tensor : *tensors) {
+      tensor->ofEachRun = true;
+    }
+  }
 
   for (Operation& operation : operations) {
     steps_.push_back({std::move(operation), {}});

@@ -19,9 +19,9 @@ class Storage {
   Storage& operator=(const Storage&) = delete;
   virtual ~Storage() = default;
 
-  // Another number for every storage, and for each place that its values have been in: what holds on to a
-  // place can tell whether it is still the one.
-  [[nodiscard]] uint64_t revision() const noexcept { return revision_; }
+  // Another number for every storage, and a greater one for each further place that its values are in: what
+  // holds on to a place can tell whether it is still the one.
+  [[nodiscard]] virtual uint64_t revision() const noexcept { return revision_; }
 
  protected:
   void moved() noexcept { revision_ = next(); }
@@ -46,6 +46,9 @@ struct Tensor {
   // Of a tensor that stands for values of a program which is being recorded, or was; only the thread of
   // JavaScript touches it.
   std::shared_ptr<Recording> recording;
+
+  // It has other values at each run of a program: nothing that is made of them may be kept.
+  bool ofEachRun = false;
 
   // What the thread of JavaScript tells the queue's: nothing more can ask for this tensor; so many queued
   // operations read it. An operation for which `lastRead()` holds may write its result into this tensor's

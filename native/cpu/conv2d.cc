@@ -68,8 +68,11 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
     this->add(a.activation, y, *add, y);
     return;
   }
-  if (a.activation == Activation::Gelu && a.groups > 1 && computeType(x.dtype) == DType::BFloat16) {
-    // oneDNN 2.6.3 chooses jit:avx512_core_bf16 for few channels in a group, and then fails to make it.
+  const bool isSimple = a.activation == Activation::None || a.activation == Activation::Relu ||
+                        a.activation == Activation::Relu6;
+  if (!isSimple && a.groups > 1 && computeType(x.dtype) == DType::BFloat16) {
+    // oneDNN 2.6.3 chooses jit:avx512_core_bf16 for few channels in a group, and then fails to make it with
+    // gelu, sigmoid or swish.
     Conv2dAttributes unfused = a;
     unfused.activation = Activation::None;
     conv2d(unfused, x, weight, bias, add, y);
@@ -90,9 +93,10 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
   });
 
   Buffer heldX;
+  Buffer heldWeight;
   Buffer heldBias;
   Arguments arguments{{DNNL_ARG_SRC, in(primitive.x, x, heldX)},
-                      {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight)}};
+                      {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight, heldWeight)}};
   if (bias != nullptr) {
     arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
   }

@@ -248,10 +248,27 @@ dnnl::memory CpuEngine::in(const Layout& layout, Tensor& x, Buffer& holder) {
   return view(holder);
 }
 
-dnnl::memory CpuEngine::packed(const Layout& layout, Tensor& weight) {
+dnnl::memory CpuEngine::arranged(const Layout& layout, Tensor& weight, Buffer& holder) {
+  const CpuStorage& storage = storageOf(weight);
+  const Layout inOrder = plain(weight.shape, DType::Float32);
+  if (isBlocked(layout) || !storage.layout() || *storage.layout() == inOrder) {
+    return in(layout, weight, holder);
+  }
+  // oneDNN makes a layout that is no rearrangement from C order only.
+  const Buffer ordered = allocate(inOrder);
+  reorder(view(*storage.layout(), storage.data()), view(ordered));
+  holder = allocate(layout);
+  reorder(view(ordered), view(holder));
+  return view(holder);
+}
+
+dnnl::memory CpuEngine::packed(const Layout& layout, Tensor& weight, Buffer& holder) {
   CpuStorage& storage = storageOf(weight);
   if (storage.layout() == layout) {
     return view(layout, storage.data());
+  }
+  if (weight.ofEachRun) {
+    return arranged(layout, weight, holder);
   }
   for (const Buffer& buffer : storage.packed()) {
     if (buffer.layout == layout) {
@@ -261,30 +278,18 @@ dnnl::memory CpuEngine::packed(const Layout& layout, Tensor& weight) {
   // This stays with the tensor: it is no part of a computation that is being captured.
   const CachingAllocator::Apart apart(*allocator_);
   const Exchanged<Steps*> now(captured_, nullptr);
-  Buffer holder;
-  Buffer ordered;
-  dnnl::memory result;
-  if (const Layout inOrder = plain(weight.shape, DType::Float32);
-      !isBlocked(layout) && storage.layout() && *storage.layout() != inOrder) {
-    // oneDNN makes a layout that is no rearrangement from C order only.
-    ordered = allocate(inOrder);
-    reorder(view(*storage.layout(), storage.data()), view(ordered));
-    holder = allocate(layout);
-    reorder(view(ordered), view(holder));
-    result = view(holder);
-  } else {
-    result = in(layout, weight, holder);
-  }
-  if (holder.block.get() == nullptr) {
+  Buffer kept;
+  dnnl::memory result = arranged(layout, weight, kept);
+  if (kept.block.get() == nullptr) {
     return result;  // the tensor's own memory, seen with other dimensions
   }
   // The first layout asked for takes the place of C order, so that weights are held once. A layout that is no
   // rearrangement (Winograd's) cannot be read back, and stands beside it.
   const bool wasPlain = storage.layout() == plain(weight.shape, weight.dtype);
   if (wasPlain && isBlocked(layout) && elementType(layout) == onednnType(weight.dtype)) {
-    storage.replace(std::move(holder));
+    storage.replace(std::move(kept));
   } else {
-    storage.keepPacked(std::move(holder));
+    storage.keepPacked(std::move(kept));
   }
   return result;
 }

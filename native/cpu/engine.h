@@ -73,8 +73,10 @@ class CpuEngine : public Engine {
 
   // x in `layout`: its own memory where that is its layout already, else reordered into `holder`.
   [[nodiscard]] dnnl::memory in(const Layout& layout, Tensor& x, Buffer& holder);
-  // As `in`, for weights: what was reordered is kept with the tensor.
-  [[nodiscard]] dnnl::memory packed(const Layout& layout, Tensor& weight);
+  // As `in`, for weights: what was reordered is kept with the tensor, unless that is of each run.
+  [[nodiscard]] dnnl::memory packed(const Layout& layout, Tensor& weight, Buffer& holder);
+  // As `in`, of any layout to any.
+  [[nodiscard]] dnnl::memory arranged(const Layout& layout, Tensor& weight, Buffer& holder);
 
   // A tensor of one dimension in float32, which every layout keeps in C order.
   [[nodiscard]] dnnl::memory view(const Tensor& parameter);
@@ -92,8 +94,9 @@ class CpuEngine : public Engine {
   [[nodiscard]] bool splitsWeights(ConvAlgorithm algorithm, const Shape& weight, DType dtype) const;
   void convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
                      Tensor& y);
-  // As `packed`, for one of the halves of a weight.
-  [[nodiscard]] dnnl::memory packedHalf(const Layout& layout, Tensor& weight, Tensor Halves::*half);
+  // The halves that are kept with a weight, made where they are missing.
+  [[nodiscard]] Halves& halvesOf(Tensor& weight);
+  [[nodiscard]] std::unique_ptr<Halves> splitWeight(Tensor& weight);
   // In C order, with values still to come.
   [[nodiscard]] std::unique_ptr<Halves> allocateHalves(const Shape& shape);
   void joinHalves(const Tensor& x);

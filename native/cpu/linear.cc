@@ -18,9 +18,10 @@ void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Ten
   });
 
   Buffer heldX;
+  Buffer heldWeight;
   Buffer heldBias;
   Arguments arguments{{DNNL_ARG_SRC, in(primitive.x, x, heldX)},
-                      {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight)}};
+                      {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight, heldWeight)}};
   if (bias != nullptr) {
     arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
   }

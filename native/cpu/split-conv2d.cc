@@ -21,6 +21,11 @@ Layout channelsLast(const Shape& shape, DType dtype) {
   return {shape, onednnType(dtype), dnnl::memory::format_tag::nhwc};
 }
 
+void splitInParallel(const float* from, uint16_t* high, uint16_t* low, size_t count) {
+  parallel(count,
+           [=](size_t begin, size_t length) { split(from + begin, high + begin, low + begin, length); });
+}
+
 Shape withImages(Shape shape, int64_t images) {
   shape[0] = images;
   return shape;
@@ -48,6 +53,7 @@ void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weig
   const int64_t together = imagesTogether(batch, (2 * xImage + yImage) * static_cast<int64_t>(sizeof(float)));
 
   Buffer heldX;
+  Buffer heldWeight;
   Buffer heldBias;
   const dnnl::memory values = in(channelsLast(x.shape, DType::Float32), x, heldX);
   Buffer high = allocate(channelsLast(withImages(x.shape, together), DType::BFloat16));
@@ -55,25 +61,25 @@ void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weig
   const Layout layout = channelsLast(y.shape, DType::Float32);
   Buffer result = add != nullptr ? addend(layout, *add) : allocate(layout);
 
+  const std::unique_ptr<Halves> ofThisRun = weight.ofEachRun ? splitWeight(weight) : nullptr;
+  Halves& weights = ofThisRun ? *ofThisRun : halvesOf(weight);
+
   struct Product {
     const Buffer& x;
-    Tensor Halves::*weight;
+    Tensor& weight;
     Tensor* bias;
     bool sum;
     Activation activation;
   };
-  const std::array products{Product{high, &Halves::high, bias, add != nullptr, Activation::None},
-                            Product{low, &Halves::high, nullptr, true, Activation::None},
-                            Product{high, &Halves::low, nullptr, true, a.activation}};
+  const std::array products{Product{high, weights.high, bias, add != nullptr, Activation::None},
+                            Product{low, weights.high, nullptr, true, Activation::None},
+                            Product{high, weights.low, nullptr, true, a.activation}};
   for (int64_t first = 0; first < batch; first += together) {
     const int64_t images = std::min(together, batch - first);
     perform([from = static_cast<const float*>(values.get_data_handle()) + first * xImage,
              toHigh = static_cast<uint16_t*>(high.block.get()),
-             toLow = static_cast<uint16_t*>(low.block.get()), count = static_cast<size_t>(images * xImage)] {
-      parallel(count, [=](size_t begin, size_t length) {
-        split(from + begin, toHigh + begin, toLow + begin, length);
-      });
-    });
+             toLow = static_cast<uint16_t*>(low.block.get()),
+             count = static_cast<size_t>(images * xImage)] { splitInParallel(from, toHigh, toLow, count); });
     for (const Product& product : products) {
       Conv2dAttributes fusedHere = a;
       fusedHere.activation = product.activation;
@@ -97,7 +103,7 @@ void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weig
       });
       Arguments arguments{
           {DNNL_ARG_SRC, view(primitive.x, product.x.block.get())},
-          {DNNL_ARG_WEIGHTS, packedHalf(primitive.weight, weight, product.weight)},
+          {DNNL_ARG_WEIGHTS, packed(primitive.weight, product.weight, heldWeight)},
           {DNNL_ARG_DST, view(primitive.y, static_cast<float*>(result.block.get()) + first * yImage)}};
       if (product.bias != nullptr) {
         arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
@@ -108,28 +114,26 @@ void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weig
   store(std::move(result), y);
 }
 
-dnnl::memory CpuEngine::packedHalf(const Layout& layout, Tensor& weight, Tensor Halves::*half) {
+Halves& CpuEngine::halvesOf(Tensor& weight) {
   auto& storage = static_cast<CpuStorage&>(*weight.storage);
   if (storage.halves() == nullptr) {
     // As what is packed, they are no part of a computation that is being captured.
     const CachingAllocator::Apart apart(*allocator_);
     const Exchanged<Steps*> now(captured_, nullptr);
-    Buffer held;
-    const dnnl::memory values = in(plain(weight.shape, DType::Float32), weight, held);
-    auto halves = allocateHalves(weight.shape);
-    parallel(static_cast<size_t>(weight.size()), [&](size_t begin, size_t length) {
-      split(static_cast<const float*>(values.get_data_handle()) + begin,
-            elementsOf<uint16_t>(halves->high) + begin, elementsOf<uint16_t>(halves->low) + begin, length);
-    });
-    storage.keepHalves(std::move(halves));
+    storage.keepHalves(splitWeight(weight));
   }
-  Tensor& tensor = storage.halves()->*half;
-  const uint64_t before = tensor.storage->revision();
-  dnnl::memory result = packed(layout, tensor);
-  if (tensor.storage->revision() != before) {
-    storage.movedHalves();
-  }
-  return result;
+  return *storage.halves();
+}
+
+std::unique_ptr<Halves> CpuEngine::splitWeight(Tensor& weight) {
+  Buffer held;
+  const dnnl::memory values = in(plain(weight.shape, DType::Float32), weight, held);
+  auto halves = allocateHalves(weight.shape);
+  halves->high.ofEachRun = halves->low.ofEachRun = weight.ofEachRun;
+  perform([from = static_cast<const float*>(values.get_data_handle()),
+           high = elementsOf<uint16_t>(halves->high), low = elementsOf<uint16_t>(halves->low),
+           count = static_cast<size_t>(weight.size())] { splitInParallel(from, high, low, count); });
+  return halves;
 }
 
 std::unique_ptr<Halves> CpuEngine::allocateHalves(const Shape& shape) {

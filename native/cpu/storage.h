@@ -1,6 +1,7 @@
 // How this engine keeps a tensor.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -27,6 +28,8 @@ class CpuStorage : public Storage {
   explicit CpuStorage(std::unique_ptr<Halves> halves);
   ~CpuStorage() override;
 
+  [[nodiscard]] uint64_t revision() const noexcept override;
+
   [[nodiscard]] void* data() const noexcept { return block_.get(); }
 
   // The layout that oneDNN knows this memory by; none for the dtypes it does not compute with (float16,
@@ -48,7 +51,6 @@ class CpuStorage : public Storage {
   [[nodiscard]] Halves* halves() const noexcept { return halves_.get(); }
   void keepHalves(std::unique_ptr<Halves> halves) { halves_ = std::move(halves); }
   [[nodiscard]] bool hasHalvesOnly() const noexcept { return halves_ && block_.get() == nullptr; }
-  void movedHalves() noexcept { moved(); }
 
   // Gives the memory away; the tensor has none after it.
   [[nodiscard]] Buffer take() { return {std::move(block_), std::move(*layout_)}; }
@@ -84,5 +86,11 @@ T* elementsOf(const Tensor& x) {
 
 inline CpuStorage::CpuStorage(std::unique_ptr<Halves> halves) : halves_(std::move(halves)) {}
 inline CpuStorage::~CpuStorage() = default;
+
+inline uint64_t CpuStorage::revision() const noexcept {
+  return halves_ ? std::max({Storage::revision(), halves_->high.storage->revision(),
+                             halves_->low.storage->revision()})
+                 : Storage::revision();
+}
 
 }  // namespace cudnn_resnet::cpu

@@ -14,8 +14,12 @@ export function onEveryDevice(subject: string, declare: (device: DeviceId) => vo
 }
 
 /** A test whose tensors are disposed when it ends. */
-export function check(name: string, body: () => void | Promise<void>): void {
-  test(name, async () => {
+export function check(
+  name: string,
+  body: () => void | Promise<void>,
+  options: { timeout?: number } = {},
+): void {
+  test(name, options, async () => {
     await scope(async () => {
       await body();
     });
