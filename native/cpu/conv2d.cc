@@ -86,10 +86,8 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
                        .with(weight.shape)
                        .with(bias != nullptr)
                        .with(add != nullptr);
-  const auto& primitive = compiled(key.text(), [&]() -> Compiled {
-    const auto chosen = chooseConv2d(a, x, weight, bias, add != nullptr, y);
-    return {dnnl::convolution_forward(chosen), chosen.src_desc(), chosen.weights_desc(), chosen.dst_desc(),
-            chosen.scratchpad_desc()};
+  const auto& primitive = compiled(key.text(), [&] {
+    return compiledOf<dnnl::convolution_forward>(chooseConv2d(a, x, weight, bias, add != nullptr, y));
   });
 
   Buffer heldX;

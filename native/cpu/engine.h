@@ -20,6 +20,13 @@ struct Compiled {
   Layout x, weight, y, scratchpad;
 };
 
+// What was chosen for a convolution or a linear layer.
+template <typename Primitive>
+[[nodiscard]] Compiled compiledOf(const typename Primitive::primitive_desc& chosen) {
+  return {Primitive(chosen), chosen.src_desc(), chosen.weights_desc(), chosen.dst_desc(),
+          chosen.scratchpad_desc()};
+}
+
 class CpuEngine : public Engine {
  public:
   explicit CpuEngine(EngineMemory& memory);

@@ -6,15 +6,14 @@ void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Ten
   const DType type = computeType(x.dtype);
   const auto key =
       Key('l').with(a.activation).with(type).with(x.shape).with(weight.shape).with(bias != nullptr);
-  const auto& primitive = compiled(key.text(), [&]() -> Compiled {
+  const auto& primitive = compiled(key.text(), [&] {
     const auto any = dnnl::memory::format_tag::any;
     const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
     const auto chosen = describe<dnnl::inner_product_forward>(
         engine_, fused(attributes(), false, a.activation), prop_kind::forward_inference,
         Layout(x.shape, onednnType(type), any), Layout(weight.shape, onednnType(type), any), biasLayout,
         Layout(y.shape, onednnType(type), any));
-    return {dnnl::inner_product_forward(chosen), chosen.src_desc(), chosen.weights_desc(), chosen.dst_desc(),
-            chosen.scratchpad_desc()};
+    return compiledOf<dnnl::inner_product_forward>(chosen);
   });
 
   Buffer heldX;

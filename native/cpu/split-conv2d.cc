@@ -90,7 +90,7 @@ void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weig
                            .with(weight.shape)
                            .with(product.bias != nullptr)
                            .with(product.sum);
-      const auto& primitive = compiled(key.text(), [&]() -> Compiled {
+      const auto& primitive = compiled(key.text(), [&] {
         const auto chosen = describe<dnnl::convolution_forward>(
             engine_, fused(attributes(), product.sum, product.activation), prop_kind::forward_inference,
             algorithm::convolution_direct, channelsLast(shape, DType::BFloat16),
@@ -98,8 +98,7 @@ void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weig
             product.bias != nullptr ? plain(bias->shape, DType::Float32) : Layout(),
             channelsLast(withImages(y.shape, images), DType::Float32), dims(a.stride), dilates(a.dilation),
             dims(a.padding), paddingAfter(a, x, weight, y));
-        return {dnnl::convolution_forward(chosen), chosen.src_desc(), chosen.weights_desc(),
-                chosen.dst_desc(), chosen.scratchpad_desc()};
+        return compiledOf<dnnl::convolution_forward>(chosen);
       });
       Arguments arguments{
           {DNNL_ARG_SRC, view(primitive.x, product.x.block.get())},
