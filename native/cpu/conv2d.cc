@@ -1,5 +1,7 @@
 #include "cpu/conv2d.h"
 
+#include <algorithm>
+
 #include "cpu/engine.h"
 
 namespace cudnn_resnet::cpu {
@@ -15,7 +17,8 @@ dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, cons
   dnnl::memory::dims after(2);
   for (size_t i = 0; i < 2; ++i) {
     const int64_t span = a.dilation[i] * (weight.shape[2 + i] - 1) + 1;
-    after[i] = (y.shape[2 + i] - 1) * a.stride[i] + span - x.shape[2 + i] - a.padding[i];
+    const int64_t reached = (y.shape[2 + i] - 1) * a.stride[i] + span - x.shape[2 + i] - a.padding[i];
+    after[i] = std::max<int64_t>(reached, 0);
   }
   return after;
 }

@@ -12,7 +12,9 @@ namespace cudnn_resnet::cpu {
 // oneDNN counts dilation from 0.
 [[nodiscard]] dnnl::memory::dims dilates(const Pair& dilation);
 
-// What of the padding behind the last pixel the last window reaches.
+// What of the padding behind the last pixel the last window reaches; 0 where it leaves pixels over. (Fewer
+// than 0 are taken by oneDNN 2.6, too, and some implementations, brgconv:avx512_core_amx_bf16, compute
+// wrongly then.)
 [[nodiscard]] dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x,
                                               const Tensor& weight, const Tensor& y);
 
