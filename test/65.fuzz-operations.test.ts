@@ -14,8 +14,11 @@ const runs = Number(process.env.FUZZ_RUNS ?? 60);
 /** Most take a few milliseconds a case. */
 const timeout = 60_000 + 100 * runs;
 
-const channels = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(32, 33, 64));
-const extent = fc.integer({ min: 1, max: 14 });
+const channels = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(32, 33, 48, 64));
+const extent = fc.oneof(
+  { weight: 9, arbitrary: fc.integer({ min: 1, max: 14 }) },
+  { weight: 1, arbitrary: fc.constantFrom(17, 26, 34) },
+);
 const dtype = fc.constantFrom(...floatDTypes);
 const activation = fc.option(fc.constantFrom('relu', 'relu6', 'sigmoid', 'tanh', 'gelu', 'swish' as const), {
   nil: undefined,

@@ -23,26 +23,6 @@ dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, cons
   return after;
 }
 
-bool hasWindowInPadding(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight, const Tensor& y) {
-  const auto touchesImage = [&](size_t i, int64_t out) {
-    for (int64_t tap = 0; tap < weight.shape[2 + i]; ++tap) {
-      const int64_t at = out * a.stride[i] - a.padding[i] + tap * a.dilation[i];
-      if (at >= 0 && at < x.shape[2 + i]) {
-        return true;
-      }
-    }
-    return false;
-  };
-  for (size_t i = 0; i < 2; ++i) {
-    for (int64_t out = 0; out < y.shape[2 + i]; ++out) {
-      if (!touchesImage(i, out)) {
-        return true;
-      }
-    }
-  }
-  return false;
-}
-
 namespace {
 
 // Whether Winograd's transform saves more multiplications than it costs in reading its larger weights, up to
@@ -59,16 +39,8 @@ bool winsWithWinograd(const Conv2dAttributes& a, const Tensor& x, const Tensor& 
 
 void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
                        Tensor& y) {
-  if (convolvesSplit(a, x, weight, y)) {
+  if (convolvesSplit(a, weight)) {
     convolveSplit(a, x, weight, bias, add, y);
-    return;
-  }
-  if (add != nullptr && hasWindowInPadding(a, x, weight, y)) {
-    // oneDNN's brgconv:avx512_core crashes where such a window meets a fused sum (seen with 2.6.3).
-    Conv2dAttributes unfused = a;
-    unfused.activation = Activation::None;
-    conv2d(unfused, x, weight, bias, nullptr, y);
-    this->add(a.activation, y, *add, y);
     return;
   }
   const bool isSimple = a.activation == Activation::None || a.activation == Activation::Relu ||
@@ -111,15 +83,14 @@ dnnl::convolution_forward::primitive_desc CpuEngine::chooseConv2d(const Conv2dAt
                                                                   const Tensor& weight, const Tensor* bias,
                                                                   bool add, const Tensor& y) const {
   const DType type = computeType(x.dtype);
-  const bool fast =
-      a.algorithm == ConvAlgorithm::Fast && hasWinograd_ && type == DType::Float32 && a.groups == 1;
-  // Winograd works in blocks of 16 channels. All of a network is kept so, for a reorder costs more than is
-  // won.
+  // Winograd works in blocks of 16 channels. All of a network is kept so, in direct convolutions too, for a
+  // reorder costs more than is won.
+  const bool inBlocks = hasWinograd_ && type == DType::Float32 && a.groups == 1;
   const auto layout = [&](const Shape& shape) {
     const bool image = shape[1] <= 3;
-    const auto tag = fast && shape[1] % 16 == 0 ? format_tag::nChw16c
-                     : fast && image            ? format_tag::nchw
-                                                : format_tag::any;
+    const auto tag = inBlocks && shape[1] % 16 == 0 ? format_tag::nChw16c
+                     : inBlocks && image            ? format_tag::nchw
+                                                    : format_tag::any;
     return Layout(shape, onednnType(type), tag);
   };
   Shape weightShape = weight.shape;
@@ -134,7 +105,7 @@ dnnl::convolution_forward::primitive_desc CpuEngine::chooseConv2d(const Conv2dAt
         Layout(weightShape, onednnType(type), format_tag::any), biasLayout, layout(y.shape), dims(a.stride),
         dilates(a.dilation), dims(a.padding), paddingAfter(a, x, weight, y));
   };
-  if (fast && winsWithWinograd(a, x, weight, y)) {
+  if (inBlocks && a.algorithm == ConvAlgorithm::Fast && winsWithWinograd(a, x, weight, y)) {
     try {
       return describeAs(algorithm::convolution_winograd);
     } catch (const dnnl::error& error) {

@@ -18,8 +18,4 @@ namespace cudnn_resnet::cpu {
 [[nodiscard]] dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x,
                                               const Tensor& weight, const Tensor& y);
 
-// Whether there are rows, or columns, of the output for which every tap of the kernel lies in the padding.
-[[nodiscard]] bool hasWindowInPadding(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
-                                      const Tensor& y);
-
 }  // namespace cudnn_resnet::cpu

@@ -96,8 +96,7 @@ class CpuEngine : public Engine {
                                                                        const Tensor* bias, bool add,
                                                                        const Tensor& y) const;
   // Convolutions by products of halves: split-conv2d.cc.
-  [[nodiscard]] bool convolvesSplit(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
-                                    const Tensor& y) const;
+  [[nodiscard]] bool convolvesSplit(const Conv2dAttributes& a, const Tensor& weight) const;
   [[nodiscard]] bool splitsWeights(ConvAlgorithm algorithm, const Shape& weight, DType dtype) const;
   void convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
                      Tensor& y);

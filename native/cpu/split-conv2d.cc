@@ -39,10 +39,8 @@ bool CpuEngine::splitsWeights(ConvAlgorithm algorithm, const Shape& weight, DTyp
          fillsTiles;
 }
 
-bool CpuEngine::convolvesSplit(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
-                               const Tensor& y) const {
-  return splitsWeights(a.algorithm, weight.shape, weight.dtype) && a.groups == 1 &&
-         a.dilation == Pair{1, 1} && !hasWindowInPadding(a, x, weight, y);
+bool CpuEngine::convolvesSplit(const Conv2dAttributes& a, const Tensor& weight) const {
+  return splitsWeights(a.algorithm, weight.shape, weight.dtype) && a.groups == 1 && a.dilation == Pair{1, 1};
 }
 
 void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
