@@ -115,7 +115,7 @@ CpuEngine::CpuEngine(EngineMemory& memory)
     : engine_(dnnl::engine::kind::cpu, 0),
       stream_(engine_),
       allocator_(std::make_shared<CachingAllocator>(std::make_unique<HostMemory>(), memory.use)),
-      computesBfloat16_(dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core),
+      hasAvx512_(dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core),
       multipliesInTiles_(multipliesInTiles()),
       hasWinograd_(findsWinograd(engine_)) {
   memory.allocator = allocator_;
@@ -128,7 +128,7 @@ void CpuEngine::setThreads(int threads) {
 }
 
 DType CpuEngine::computeType(DType dtype) const noexcept {
-  return dtype == DType::BFloat16 && computesBfloat16_ ? DType::BFloat16 : DType::Float32;
+  return dtype == DType::BFloat16 && hasAvx512_ ? DType::BFloat16 : DType::Float32;
 }
 
 CpuStorage& CpuEngine::storageOf(const Tensor& x) {

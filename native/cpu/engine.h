@@ -130,7 +130,7 @@ class CpuEngine : public Engine {
   std::unordered_map<std::string, Compiled> compiled_;
   // What was dropped last: the operation under way may hold a reference to one of these.
   std::unordered_map<std::string, Compiled> formerlyCompiled_;
-  bool computesBfloat16_;
+  bool hasAvx512_;  // on which oneDNN computes bfloat16, and float32 in blocks of 16 channels
   bool multipliesInTiles_;
   bool hasWinograd_;           // in float32, on layouts of 16 channels
   Steps* captured_ = nullptr;  // while capture() runs

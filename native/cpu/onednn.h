@@ -14,9 +14,10 @@ using Layout = dnnl::memory::desc;
 using dnnl::algorithm;
 using dnnl::prop_kind;
 
-// From what oneDNN would take on to the first that is not known to be wrong. 2.6.3's brgconv gives wrong
-// values for many shapes whose windows move by more than a pixel or lie in padding, in float32 where it adds,
-// in bfloat16 and by AMX in any case, and writes beyond its memory for some. Its brgconv_1x1 is sound.
+// From what oneDNN would take on to the first that is not known to be wrong. The brgconv of 2.6.3 and of 3.2
+// gives wrong values for many shapes whose windows move by more than a pixel or lie in padding, in float32
+// where it adds, in bfloat16 and by AMX in any case, and writes beyond its memory for some. Its brgconv_1x1
+// is sound.
 template <typename Description>
 void skipUnsound(Description& chosen) {
   while (std::string_view(chosen.impl_info_str()).starts_with("brgconv:") && chosen.next_impl()) {
