@@ -16,8 +16,8 @@ endif()
 find_package(CUDNN 9.8)
 find_package(CudnnFrontend 1.12)
 if(NOT CUDNN_FOUND OR NOT CudnnFrontend_FOUND)
-  message(STATUS "cudnn-resnet: no CUDA engine (cuDNN 9.8 or newer found: ${CUDNN_FOUND}, cudnn-frontend found: "
-                 "${CudnnFrontend_FOUND}); npm run setup:cuda gets both, or set CUDNN_PATH and CUDNN_FRONTEND_PATH")
+  message(STATUS "cudnn-resnet: no CUDA engine (cuDNN 9.8 or newer for CUDA ${cuda_major} found: ${CUDNN_FOUND}, "
+                 "cudnn-frontend found: ${CudnnFrontend_FOUND}); npm run setup:cuda -- --cuda ${cuda_major} gets both, or set CUDNN_PATH and CUDNN_FRONTEND_PATH")
   return()
 endif()
 if(CUDNN_RESNET_CUDA_ON_HOST)
@@ -33,7 +33,6 @@ if(NOT CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake older than 3.26 does not k
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
   set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
 endif()
-string(REGEX MATCH "^[0-9]+" cuda_major ${CMAKE_CUDA_COMPILER_VERSION})
 
 file(GLOB cuda_sources CONFIGURE_DEPENDS native/cuda/*.cc native/kernels/*.cc native/kernels/*.cu)
 add_library(cuda_engine OBJECT ${cuda_sources})
@@ -74,7 +73,8 @@ endif()
 if(CUDNN_RESNET_NATIVE_TESTS AND CUDNN_RESNET_PYTHON3)
   include(HostCuda)
   find_package(GTest REQUIRED)
-  add_executable(cuda-on-host-tests native/test/cuda-engine-test.cc test/support/host-cuda/gpu-test.cc ${host_cuda_sources})
+  add_executable(cuda-on-host-tests native/test/cuda-engine-test.cc test/support/host-cuda/gpu-test.cc
+                                    test/support/host-cuda/streams-test.cc ${host_cuda_sources})
   set(other_engines ${engines})
   list(REMOVE_ITEM other_engines cuda_engine)
   target_link_libraries(cuda-on-host-tests PRIVATE host_cuda core ${other_engines} GTest::gtest_main)

@@ -6,7 +6,11 @@ include(NvidiaWheels)
 nvidia_wheels(nvidia_site_packages)
 set(cudnn_wheels "")
 foreach(site IN LISTS nvidia_site_packages)
-  list(APPEND cudnn_wheels ${site}/nvidia/cudnn)
+  # One for another CUDA than nvcc's is of no use: the engine would refuse it at run time.
+  file(GLOB cudnn_wheel ${site}/nvidia_cudnn_cu[0-9]*.dist-info)
+  if(NOT cudnn_wheel OR "${cudnn_wheel}" MATCHES "nvidia_cudnn_cu${cuda_major}-")
+    list(APPEND cudnn_wheels ${site}/nvidia/cudnn)
+  endif()
 endforeach()
 
 set(cudnn_named $ENV{CUDNN_PATH} ${CUDNN_PATH} ${CUDAToolkit_ROOT} $ENV{CUDAToolkit_ROOT} $ENV{CUDA_PATH})

@@ -69,4 +69,9 @@ if [[ $cuda == 13 ]]; then
 fi
 
 printf '%s\n' "$wanted" >"$record"
+if [[ $cuda == 12 ]]; then
+  nvcc=${CUDACXX:-$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)}
+  [[ $("$nvcc" --version 2>/dev/null || true) == *"release 12."* ]] ||
+    echo "setup-cuda: $nvcc is no nvcc of CUDA 12; without one the build leaves the CUDA engine out" >&2
+fi
 echo "setup-cuda: done; npm run configure && npm run build compiles with it"

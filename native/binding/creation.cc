@@ -130,7 +130,7 @@ Napi::Value fill(const Napi::CallbackInfo& info) {
                                      uploadConverted(engine, data, type, *y);
                                    }});
             target.device->read(
-                target.tensor, [](Engine&) {},
+                target.tensor, [](Engine&) { return Arrival(); },
                 [settle](const std::shared_ptr<const Error>& error) {
                   settle([error](Napi::Env env, Environment::Promised&) {
                     if (error) {

@@ -30,9 +30,7 @@ void Environment::holdQueues(bool held) {
     for (const auto& [id, device] : devices_) {
       work(*device);
     }
-    if (pictures_) {
-      work(*pictures_);
-    }
+    work(pictures_);
   };
   each([held](auto& queue) { held ? queue.hold() : queue.resume(); });
   if (held) {
@@ -44,7 +42,7 @@ void Environment::close() {
   for (const auto& [id, device] : devices_) {
     device->close();
   }
-  pictures_.reset();
+  pictures_.stop({});
   promised_.clear();
   for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &programClass, &errorClass,
                                              &arrayBufferClass_, &promiseClass_, &takeSettlers_}) {
@@ -90,13 +88,6 @@ std::shared_ptr<Device> Environment::open(const DeviceDescription& description) 
   const std::string name =
       description.id + " " + std::to_string(devices_.size());  // an id that is no device's
   return devices_.emplace(name, std::make_shared<Device>(description)).first->second;
-}
-
-Queue& Environment::pictures() {
-  if (!pictures_) {
-    pictures_ = std::make_unique<Queue>();
-  }
-  return *pictures_;
 }
 
 Napi::Error Environment::toJavaScript(const Error& error) const {

@@ -77,8 +77,8 @@ class Environment {
   // One that is no other's.
   std::shared_ptr<Device> open(const DeviceDescription& description);
 
-  // The thread for work on pictures, started on first use.
-  Queue& pictures();
+  // For work on pictures.
+  [[nodiscard]] Queue& pictures() noexcept { return pictures_; }
 
   [[nodiscard]] Napi::Error toJavaScript(const Error& error) const;
 
@@ -125,7 +125,7 @@ class Environment {
   std::unordered_map<std::string, std::shared_ptr<Device>> devices_;
   std::list<Promised> promised_;
   Completions completions_;
-  std::unique_ptr<Queue> pictures_;
+  Queue pictures_;
 };
 
 }  // namespace cudnn_resnet

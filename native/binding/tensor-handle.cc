@@ -101,7 +101,7 @@ Napi::Value TensorHandle::data(const Napi::CallbackInfo& info) {
         .promise(
             [&](const std::function<void(Environment::Finish)>& settle) {
               device_->read(
-                  tensor, [tensor, target](Engine& engine) { engine.download(*tensor, target); },
+                  tensor, [tensor, target](Engine& engine) { return engine.fetch(*tensor, target); },
                   [settle](const std::shared_ptr<const Error>& error) {
                     settle([error](Napi::Env env, Environment::Promised& promised) {
                       if (error) {
@@ -123,7 +123,7 @@ Napi::Value TensorHandle::dataSync(const Napi::CallbackInfo& info) {
     void* target = buffer.Data();
     std::promise<std::shared_ptr<const Error>> outcome;
     device_->read(
-        tensor, [tensor, target](Engine& engine) { engine.download(*tensor, target); },
+        tensor, [tensor, target](Engine& engine) { return engine.fetch(*tensor, target); },
         [&outcome](std::shared_ptr<const Error> error) { outcome.set_value(std::move(error)); },
         tensor->bytes());
     if (const auto error = Environment::of(info.Env()).await(outcome.get_future())) {
@@ -141,7 +141,7 @@ Napi::Value TensorHandle::topK(const Napi::CallbackInfo& info) {
     return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
       const auto best = std::make_shared<TopK>();
       device_->read(
-          tensor, [tensor, k, best](Engine& engine) { *best = engine.topK(*tensor, k); },
+          tensor, [tensor, k, best](Engine& engine) { return engine.topK(*tensor, k, *best); },
           [settle, k, best](const std::shared_ptr<const Error>& error) {
             settle([error, k, best](Napi::Env env, Environment::Promised&) {
               if (error) {

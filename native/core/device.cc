@@ -1,6 +1,7 @@
 #include "core/device.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/exchanged.h"
@@ -38,7 +39,7 @@ void Device::openEngine() {
   try {
     engine_ = open_(memory_);
     if (memory_.allocator) {
-      memory_.allocator->onShortage([this] { forgetPrograms(); });
+      memory_.allocator->onShortage([this] { reclaim(); });
     }
   } catch (...) {
     auto error = std::make_shared<Error>(currentError());
@@ -63,10 +64,14 @@ std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& input
     return nullptr;
   } catch (...) {
     auto error = std::make_shared<Error>(currentError());
-    if (error->code() == ErrorCode::DeviceLost) {
-      lost_ = error;
-    }
+    note(error);
     return error;
+  }
+}
+
+void Device::note(const std::shared_ptr<const Error>& error) {
+  if (error && error->code() == ErrorCode::DeviceLost) {
+    lost_ = error;
   }
 }
 
@@ -148,8 +153,7 @@ void Device::cancel(const TensorPtr& x) {
   queue_.post([cancelled = std::move(cancelled)] {});
 }
 
-void Device::read(const TensorPtr& x, std::function<void(Engine&)> run,
-                  std::function<void(std::shared_ptr<const Error>)> done, size_t hostBytes) {
+void Device::read(const TensorPtr& x, std::function<Arrival(Engine&)> run, Done done, size_t hostBytes) {
   if (x->recording) {
     throw Error(ErrorCode::Argument,
                 "a tensor that is being recorded has no values yet: return it, and run the program");
@@ -157,14 +161,37 @@ void Device::read(const TensorPtr& x, std::function<void(Engine&)> run,
   ++x->pendingReads;
   backlog_.enter(hostBytes);
   queue_.post([this, hostBytes, inputs = std::vector{x}, run = std::move(run), done = std::move(done)] {
-    const auto error = attempt(inputs, run);
+    Arrival arrival;
+    const auto error = attempt(inputs, [&](Engine& engine) { arrival = run(engine); });
     --inputs.front()->pendingReads;
+    if (arrival) {
+      await(std::move(arrival), hostBytes, done);
+      return;
+    }
     backlog_.leave(hostBytes);
     done(error);
   });
 }
 
-void Device::call(std::function<void(Engine&)> run, std::function<void(std::shared_ptr<const Error>)> done) {
+void Device::await(Arrival arrival, size_t hostBytes, Done done) {
+  arriving_.push_back(std::move(arrival));
+  arrivals_.post([this, hostBytes, done = std::move(done), entry = std::prev(arriving_.end())] {
+    std::shared_ptr<const Error> error;
+    try {
+      (*entry)();
+    } catch (...) {
+      error = std::make_shared<Error>(currentError());
+    }
+    queue_.post([this, error, entry] {
+      note(error);
+      arriving_.erase(entry);
+    });
+    backlog_.leave(hostBytes);
+    done(error);
+  });
+}
+
+void Device::call(std::function<void(Engine&)> run, Done done) {
   queue_.post([this, run = std::move(run), done = std::move(done)] { done(attempt({}, run)); });
 }
 
@@ -204,6 +231,13 @@ void Device::forgetPrograms() noexcept {
   }
 }
 
+void Device::reclaim() noexcept {
+  forgetPrograms();
+  if (engine_) {
+    engine_->trim();
+  }
+}
+
 void Device::setThreads(int threads) {
   call(
       [this, threads](Engine& engine) {
@@ -215,16 +249,35 @@ void Device::setThreads(int threads) {
 
 void Device::trim() {
   queue_.post([this] {
-    forgetPrograms();
+    reclaim();
     if (memory_.allocator) {
       memory_.allocator->trim();
     }
   });
 }
 
+void Device::hold() {
+  queue_.hold();
+  arrivals_.hold();
+}
+
+void Device::resume() {
+  queue_.resume();
+  arrivals_.resume();
+}
+
+void Device::waitUntilIdle(std::chrono::milliseconds patience) {
+  queue_.waitUntilIdle(patience);
+  arrivals_.waitUntilIdle(patience);
+}
+
 void Device::close() {
   closing_.cancel();
-  queue_.stop([this] { engine_.reset(); });
+  queue_.stop([this] {
+    arrivals_.stop({});
+    arriving_.clear();
+    engine_.reset();
+  });
 }
 
 }  // namespace cudnn_resnet

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <functional>
+#include <list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -47,14 +48,17 @@ class Device {
   void run(const std::shared_ptr<Program>& program, std::vector<TensorPtr> arguments,
            std::vector<TensorPtr> results);
 
-  // Runs `run` on the queue's thread; `done` is told there of an error in it or in `x`, if there was one.
-  // `hostBytes` are those of the host's memory that are held for it while it waits. Throws Error(Argument)
-  // where x stands for a value of a program that is being recorded.
-  void read(const TensorPtr& x, std::function<void(Engine&)> run,
-            std::function<void(std::shared_ptr<const Error>)> done, size_t hostBytes = 0);
+  // Told on one of the device's threads, where there was one, of the error.
+  using Done = std::function<void(std::shared_ptr<const Error>)>;
 
-  // As `read`, of no tensor.
-  void call(std::function<void(Engine&)> run, std::function<void(std::shared_ptr<const Error>)> done);
+  // Runs `run` on the queue's thread, and what that leaves to be done on another, so that the queue goes on
+  // meanwhile. `done` is told of an error in these or in `x`. `hostBytes` are those of the host's memory that
+  // are held for it while it waits. Throws Error(Argument) where x stands for a value of a program that is
+  // being recorded.
+  void read(const TensorPtr& x, std::function<Arrival(Engine&)> run, Done done, size_t hostBytes = 0);
+
+  // Runs `run` on the queue's thread; `done` is told of an error in it.
+  void call(std::function<void(Engine&)> run, Done done);
 
   // Has what is queued for x alone, and for one reading of x that waits, not be computed, and a program that
   // runs for it stop; x gets Error(Aborted). Does nothing where something else needs x, or x has its values.
@@ -72,9 +76,9 @@ class Device {
   void trim();
 
   // As those of Queue.
-  void hold() { queue_.hold(); }
-  void resume() { queue_.resume(); }
-  void waitUntilIdle(std::chrono::milliseconds patience) { queue_.waitUntilIdle(patience); }
+  void hold();
+  void resume();
+  void waitUntilIdle(std::chrono::milliseconds patience);
 
   // Ends the queue's thread. What was not computed by then never is: a program that runs stops.
   void close();
@@ -86,10 +90,16 @@ class Device {
   void openEngine();
   // Frees what the programs that do not run now have captured.
   void forgetPrograms() noexcept;
+  // Frees all that only makes work faster, for blocks of other sizes.
+  void reclaim() noexcept;
 
   // nullptr where all went well.
   std::shared_ptr<const Error> attempt(const std::vector<TensorPtr>& inputs,
                                        const std::function<void(Engine&)>& run);
+  // Latches the error of a device that is lost.
+  void note(const std::shared_ptr<const Error>& error);
+  // Waits for `arrival` on the thread of arrivals.
+  void await(Arrival arrival, size_t hostBytes, Done done);
 
   std::string id_;
   EngineMemory memory_;
@@ -103,7 +113,9 @@ class Device {
   std::vector<std::weak_ptr<Program>> programs_;  // that have run
   Program* running_ = nullptr;
   const Cancellation* cancellation_ = nullptr;  // of the operation that runs
+  std::list<Arrival> arriving_;                 // what is waited for: it holds the engine's memory
 
+  Queue arrivals_;
   Queue queue_;  // last, so that its thread ends before the rest goes
 };
 

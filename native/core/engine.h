@@ -43,6 +43,11 @@ class Replay {
   virtual void run(const Cancellation& cancellation) = 0;
 };
 
+// What is left of a reading where an engine computes behind its caller's back: waits for the values and writes
+// them to the host's memory. Called once, on any thread while the engine lives; freed by the queue's. Empty
+// where nothing is left.
+using Arrival = std::function<void()>;
+
 class Engine {
  public:
   Engine() = default;
@@ -52,7 +57,9 @@ class Engine {
 
   // Data. `data` holds the tensor's elements in C order and in the tensor's dtype.
   virtual void upload(const void* data, Tensor& y) = 0;
-  virtual void download(Tensor& x, void* data) = 0;
+  // On arrival `data` has the values that x has now, whatever is asked for meanwhile.
+  [[nodiscard]] virtual Arrival fetch(Tensor& x, void* data) = 0;
+  void download(Tensor& x, void* data);  // waits
   virtual void zeros(Tensor& y) = 0;
   virtual void cast(Tensor& x, Tensor& y) = 0;     // y has x's shape and another dtype
   virtual void reshape(Tensor& x, Tensor& y) = 0;  // y has x's dtype and another shape, or the same: a copy
@@ -87,8 +94,8 @@ class Engine {
   virtual void softmax(Tensor& x, Tensor& y) = 0;  // over dimension 1
   // uint8 [N, H, W, 3] to [N, 3, H, W]: (pixel / 255 - mean) / deviation
   virtual void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) = 0;
-  virtual TopK topK(Tensor& x,
-                    int64_t k) = 0;  // per row of [N, C]; equal values by lower index, NaN greatest
+  // Per row of [N, C]; equal values by lower index, NaN greatest. `best` is written on arrival.
+  [[nodiscard]] virtual Arrival topK(Tensor& x, int64_t k, TopK& best) = 0;
 
   // From now on looks for what it would have to compile in a folder that holds it compiled, where this engine
   // compiles anything.
@@ -99,6 +106,9 @@ class Engine {
 
   // Waits until all that was asked for has been computed.
   virtual void synchronize() = 0;
+
+  // Gives back the memory that it keeps only to be faster.
+  virtual void trim() noexcept {}
 };
 
 }  // namespace cudnn_resnet

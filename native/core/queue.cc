@@ -4,13 +4,14 @@
 
 namespace cudnn_resnet {
 
-Queue::Queue() : thread_([this] { run(); }) {}
-
 void Queue::post(Task task) {
   {
     const std::scoped_lock lock(mutex_);
     if (stopping_) {
       return;
+    }
+    if (!thread_.joinable()) {
+      thread_ = std::thread([this] { run(); });
     }
     tasks_.push_back(std::move(task));
   }
@@ -43,6 +44,12 @@ void Queue::stop(Task last) {
     }
     stopping_ = true;
     last_ = std::move(last);
+  }
+  if (!thread_.joinable()) {
+    if (last_) {
+      last_();
+    }
+    return;
   }
   changed_.notify_one();
   thread_.join();

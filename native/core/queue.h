@@ -1,4 +1,4 @@
-// One thread that runs tasks in the order in which they were posted.
+// One thread, begun with the first task, that runs tasks in the order in which they were posted.
 #pragma once
 
 #include <chrono>
@@ -15,7 +15,7 @@ class Queue {
   // A task must not throw.
   using Task = std::function<void()>;
 
-  Queue();
+  Queue() = default;
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
   ~Queue() { stop({}); }
@@ -29,8 +29,8 @@ class Queue {
   // Returns when no task runs, or after `patience`.
   void waitUntilIdle(std::chrono::milliseconds patience);
 
-  // Waits for the task that runs, drops those that wait, runs `last` on the queue's thread and ends the
-  // thread.
+  // Waits for the task that runs, drops those that wait, runs `last` on the queue's thread, or the caller's
+  // where nothing was ever posted, and ends the thread.
   void stop(Task last);
 
  private:

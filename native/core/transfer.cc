@@ -6,8 +6,8 @@
 
 namespace cudnn_resnet {
 
-// The queue of `to` waits for that of `from`. Both halves are posted together, on one thread, so that of two
-// queues that wait for each other one always stands before the other's wait: there is no deadlock.
+// The queue of `to` waits for what `from` reads. Both halves are posted together, on one thread, so that of
+// two queues that wait for each other one always stands before the other's wait: there is no deadlock.
 void transfer(Device& from, const TensorPtr& x, Device& to, const TensorPtr& y) {
   using Outcome = std::shared_ptr<const Error>;
   const auto bytes = std::make_shared<std::vector<std::byte>>();
@@ -17,9 +17,10 @@ void transfer(Device& from, const TensorPtr& x, Device& to, const TensorPtr& y) 
       x,
       [x, bytes](Engine& engine) {
         bytes->resize(x->bytes());
-        engine.download(*x, bytes->data());
+        return engine.fetch(*x, bytes->data());
       },
-      [downloaded](const Outcome& error) { downloaded->set_value(error); });
+      // bytes: `to` may be closed before they are written
+      [downloaded, bytes](const Outcome& error) { downloaded->set_value(error); });
   to.submit({{}, {y}, [y, bytes, outcome](Engine& engine) {
                if (const Outcome& error = outcome.get()) {
                  throw Error(*error);

@@ -329,7 +329,10 @@ void CpuEngine::writeOrdered(const Tensor& x, void* to) {
   }
 }
 
-void CpuEngine::download(Tensor& x, void* data) { writeOrdered(x, data); }
+Arrival CpuEngine::fetch(Tensor& x, void* data) {
+  writeOrdered(x, data);
+  return {};
+}
 
 void CpuEngine::zeros(Tensor& y) {
   Block block = allocator_->allocate(y.bytes());

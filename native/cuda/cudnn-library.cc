@@ -25,7 +25,8 @@ namespace fs = std::filesystem;
 constexpr int oldestVersion = 90800;  // the first that describes a device and plans for it
 constexpr const char* install = "install cuDNN 9 (apt-get install cudnn9-cuda-" CUDNN_RESNET_CUDA_MAJOR
                                 ", or pip install nvidia-cudnn-cu" CUDNN_RESNET_CUDA_MAJOR
-                                ", or npm run setup:cuda in the package's folder), or set CUDNN_PATH to the "
+                                ", or npm run setup:cuda -- --cuda " CUDNN_RESNET_CUDA_MAJOR
+                                " in the package's folder), or set CUDNN_PATH to the "
                                 "folder that holds lib/libcudnn.so.9";
 
 std::vector<fs::path> split(std::string_view list) {

@@ -1,8 +1,10 @@
 #include "cuda/engine.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "cuda/error.h"
+#include "cuda/memory.h"
 #include "kernels/convert.h"
 
 namespace cudnn_resnet::cuda {
@@ -11,49 +13,43 @@ namespace {
 // Two events on a stream, and the time between them.
 class Stopwatch {
  public:
-  explicit Stopwatch(cudaStream_t stream) : stream_(stream) {
-    check(cudaEventCreate(&begin_), "cudaEventCreate");
-    check(cudaEventCreate(&end_), "cudaEventCreate");
-  }
-  Stopwatch(const Stopwatch&) = delete;
-  Stopwatch& operator=(const Stopwatch&) = delete;
-  ~Stopwatch() {
-    cudaEventDestroy(begin_);
-    cudaEventDestroy(end_);
-  }
+  explicit Stopwatch(const Stream& stream) : stream_(stream) {}
 
-  void start() const { check(cudaEventRecord(begin_, stream_), "cudaEventRecord"); }
-  [[nodiscard]] float stop() const {
-    check(cudaEventRecord(end_, stream_), "cudaEventRecord");
-    check(cudaEventSynchronize(end_), "timing a plan of cuDNN");
+  void start() { begin_.record(stream_); }
+  [[nodiscard]] float stop() {
+    end_.record(stream_);
+    end_.wait("timing a plan of cuDNN");
     float milliseconds = 0;
-    check(cudaEventElapsedTime(&milliseconds, begin_, end_), "cudaEventElapsedTime");
+    check(cudaEventElapsedTime(&milliseconds, begin_.get(), end_.get()), "cudaEventElapsedTime");
     return milliseconds;
   }
 
  private:
-  cudaStream_t stream_;
-  cudaEvent_t begin_ = nullptr;
-  cudaEvent_t end_ = nullptr;
+  const Stream& stream_;
+  Event begin_{Event::Use::Timing};
+  Event end_{Event::Use::Timing};
 };
+
+// The device, to which from now on this thread's calls go.
+int onDevice(int device) {
+  check(cudaSetDevice(device), "cudaSetDevice");
+  return device;
+}
 
 }  // namespace
 
 CudaEngine::CudaEngine(int device, const std::string& planIdentity, EngineOptions options,
                        EngineMemory& memory)
-    : options_(options),
+    : device_(onDevice(device)),
+      options_(options),
       allocator_(std::make_shared<CachingAllocator>(std::make_unique<DeviceMemory>(device), memory.use)) {
   const CudnnLibrary& library = requireCudnn();
-  check(cudaSetDevice(device), "cudaSetDevice");
-  // Not the default stream: others in this process may use that, and it waits for every other one.
-  cudaStream_t stream = nullptr;
-  check(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "cudaStreamCreate");
-  stream_.reset(stream);
   cudnnHandle_t handle = nullptr;
   check(library.create(&handle), "cudnnCreate");
   handle_.reset(handle);
-  check(library.setStream(handle, stream), "cudnnSetStream");
-  staging_ = std::make_unique<Staging>(stream);
+  check(library.setStream(handle, stream()), "cudnnSetStream");
+  uploads_ = std::make_unique<Uploads>(stream_, allocator_);
+  downloads_ = std::make_unique<Staging>();
   plans_ = std::make_unique<PlanCache>(handle, planIdentity);
   memory.allocator = allocator_;
 }
@@ -143,7 +139,7 @@ std::optional<float> CudaEngine::time(const Plan& plan, std::span<const Binding>
   constexpr int runs = 10;  // together longer than what launching them takes on the host
   try {
     execute(plan, bindings);  // the first run loads the code
-    const Stopwatch watch(stream());
+    Stopwatch watch(stream_);
     std::optional<float> best;
     for (int round = 0; round < rounds; ++round) {
       watch.start();
@@ -164,18 +160,32 @@ std::optional<float> CudaEngine::time(const Plan& plan, std::span<const Binding>
 
 void CudaEngine::usePlans(const std::string& folder) { plans_->alsoRead(folder); }
 
-void CudaEngine::upload(const void* data, Tensor& y) { staging_->upload(data, create(y, plain), y.bytes()); }
+void CudaEngine::upload(const void* data, Tensor& y) { uploads_->upload(data, create(y, plain), y.bytes()); }
 
-void CudaEngine::download(Tensor& x, void* data) {
-  const CudaStorage& storage = storageOf(x);
-  if (storage.layout() == plain) {
-    staging_->download(storage.data(), data, x.bytes());
-    return;
+Arrival CudaEngine::arrival(std::function<void(Staging&)> finish) {
+  const auto computed = std::make_shared<Event>();
+  computed->record(stream_);
+  return [this, computed, finish = std::move(finish)] {
+    onDevice(device_);
+    const std::scoped_lock lock(downloading_);
+    downloads_->stream().waitFor(*computed);
+    finish(*downloads_);
+  };
+}
+
+Arrival CudaEngine::fetch(Tensor& x, void* data) {
+  // What is copied on the GPU first can be written over meanwhile.
+  constexpr size_t mostCopied = size_t{4} << 20U;
+  const auto download = [this, data, bytes = x.bytes()](const auto& block) {
+    return arrival([block, data, bytes](Staging& staging) { staging.download(block->get(), data, bytes); });
+  };
+  if (const CudaStorage& storage = storageOf(x); storage.layout() == plain && x.bytes() > mostCopied) {
+    download(std::make_shared<Block>(nullptr, storage.data(), x.bytes()))();
+    return {};
   }
-  // Not in(): the layout that x is kept in is the one that the next operation wants.
-  const Block ordered = allocate(x.size(), x.dtype);
-  write(x, plain, ordered.get());
-  staging_->download(ordered.get(), data, x.bytes());
+  const auto values = std::make_shared<Block>(allocate(x.size(), x.dtype));
+  write(x, plain, values->get());
+  return download(values);
 }
 
 void CudaEngine::zeros(Tensor& y) {
@@ -202,6 +212,8 @@ void CudaEngine::alias(Tensor& x, Tensor& y) {
   y.storage = std::make_unique<CudaStorage>(Block(nullptr, storage.data(), x.bytes()), storage.layout());
 }
 
-void CudaEngine::synchronize() { check(cudaStreamSynchronize(stream()), "cudaStreamSynchronize"); }
+void CudaEngine::synchronize() { stream_.synchronize(); }
+
+void CudaEngine::trim() noexcept { uploads_->trim(); }
 
 }  // namespace cudnn_resnet::cuda

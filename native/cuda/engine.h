@@ -1,10 +1,11 @@
 // The engine on cuDNN. The primitives stand in files named after them; engine.cc holds what they share.
 //
-// Everything is put into one stream and nothing waits, except where values are read: download, topK,
-// synchronize.
+// What is computed is put into one stream, and values come and go in streams of their own. The queue's thread
+// waits for neither, except in download and synchronize: what is fetched arrives on another thread.
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -13,9 +14,11 @@
 
 #include "core/backend.h"
 #include "core/engine.h"
-#include "cuda/memory.h"
 #include "cuda/plan-cache.h"
+#include "cuda/staging.h"
 #include "cuda/storage.h"
+#include "cuda/stream.h"
+#include "cuda/uploads.h"
 
 namespace cudnn_resnet::cuda {
 
@@ -31,7 +34,7 @@ class CudaEngine : public Engine {
   ~CudaEngine() override;
 
   void upload(const void* data, Tensor& y) override;
-  void download(Tensor& x, void* data) override;
+  [[nodiscard]] Arrival fetch(Tensor& x, void* data) override;
   void zeros(Tensor& y) override;
   void cast(Tensor& x, Tensor& y) override;
   void reshape(Tensor& x, Tensor& y) override;
@@ -49,9 +52,10 @@ class CudaEngine : public Engine {
   void pool2d(const Pool2dAttributes& attributes, Tensor& x, Tensor& y) override;
   void softmax(Tensor& x, Tensor& y) override;
   void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) override;
-  TopK topK(Tensor& x, int64_t k) override;
+  [[nodiscard]] Arrival topK(Tensor& x, int64_t k, TopK& best) override;
   void usePlans(const std::string& folder) override;
   void synchronize() override;
+  void trim() noexcept override;
 
   [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
 
@@ -75,6 +79,9 @@ class CudaEngine : public Engine {
   // Writes x to `to` in `layout`, whatever the layout it is kept in.
   void write(const Tensor& x, Layout layout, void* to);
 
+  // `finish` in its time: what it downloads has been computed.
+  [[nodiscard]] Arrival arrival(std::function<void(Staging&)> finish);
+
   // Runs the convolution, fused where cuDNN has a plan for that, else followed by a kernel.
   struct ConvPointers {
     const void* x;
@@ -88,18 +95,18 @@ class CudaEngine : public Engine {
   // The milliseconds that the plan takes; none where it fails. Waits for the stream.
   [[nodiscard]] std::optional<float> time(const Plan& plan, std::span<const Binding> bindings);
 
-  struct StreamEnd {
-    void operator()(cudaStream_t stream) const noexcept { cudaStreamDestroy(stream); }
-  };
   struct HandleEnd {
     void operator()(cudnnHandle_t handle) const noexcept { requireCudnn().destroy(handle); }
   };
 
+  int device_;
   EngineOptions options_;
   std::shared_ptr<CachingAllocator> allocator_;
-  std::unique_ptr<std::remove_pointer_t<cudaStream_t>, StreamEnd> stream_;
+  Stream stream_;
   std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, HandleEnd> handle_;
-  std::unique_ptr<Staging> staging_;
+  std::unique_ptr<Uploads> uploads_;
+  std::mutex downloading_;  // arrivals are on another thread than download()
+  std::unique_ptr<Staging> downloads_;
   std::unique_ptr<PlanCache> plans_;
   std::vector<Plan>* captured_ = nullptr;  // while work is captured: the plans whose code it launches
 };

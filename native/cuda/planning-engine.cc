@@ -112,7 +112,10 @@ void PlanningEngine::pool2d(const Pool2dAttributes& attributes, Tensor& x, Tenso
 
 // What is computed without cuDNN.
 void PlanningEngine::upload(const void* /*data*/, Tensor& y) { keepNothing(y); }
-void PlanningEngine::download(Tensor& x, void* data) { std::memset(data, 0, x.bytes()); }
+Arrival PlanningEngine::fetch(Tensor& x, void* data) {
+  std::memset(data, 0, x.bytes());
+  return {};
+}
 void PlanningEngine::zeros(Tensor& y) { keepNothing(y); }
 void PlanningEngine::cast(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
 void PlanningEngine::reshape(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
@@ -131,9 +134,10 @@ void PlanningEngine::normalizeImage(const ImageNormalization& /*normalization*/,
                                     Tensor& y) {
   keepNothing(y);
 }
-TopK PlanningEngine::topK(Tensor& x, int64_t k) {
+Arrival PlanningEngine::topK(Tensor& x, int64_t k, TopK& best) {
   const auto count = static_cast<size_t>(x.shape[0] * k);
-  return {std::vector<int64_t>(count), std::vector<float>(count)};
+  best = {std::vector<int64_t>(count), std::vector<float>(count)};
+  return {};
 }
 
 }  // namespace cudnn_resnet::cuda

@@ -18,7 +18,7 @@ class PlanningEngine : public Engine {
   explicit PlanningEngine(const PlanningOptions& options);
 
   void upload(const void* data, Tensor& y) override;
-  void download(Tensor& x, void* data) override;
+  [[nodiscard]] Arrival fetch(Tensor& x, void* data) override;
   void zeros(Tensor& y) override;
   void cast(Tensor& x, Tensor& y) override;
   void reshape(Tensor& x, Tensor& y) override;
@@ -36,7 +36,7 @@ class PlanningEngine : public Engine {
   void pool2d(const Pool2dAttributes& attributes, Tensor& x, Tensor& y) override;
   void softmax(Tensor& x, Tensor& y) override;
   void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) override;
-  TopK topK(Tensor& x, int64_t k) override;
+  [[nodiscard]] Arrival topK(Tensor& x, int64_t k, TopK& best) override;
   void synchronize() override {}
 
  private:

@@ -1,6 +1,7 @@
 #include "kernels/top-k.h"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -30,27 +31,29 @@ TopK sorted(const std::vector<float>& scores, int64_t columns, int64_t k) {
 
 }  // namespace
 
-TopK CudaEngine::topK(Tensor& x, int64_t k) {
+Arrival CudaEngine::topK(Tensor& x, int64_t k, TopK& best) {
   const int64_t columns = x.shape[1];
   const auto count = static_cast<size_t>(x.shape[0] * k);
   if (k > kernels::largestTopK) {
-    const Block floats = allocate(x.size(), DType::Float32);
-    kernels::cast(in(plain, x), x.dtype, floats.get(), DType::Float32, x.size(), stream());
-    std::vector<float> scores(static_cast<size_t>(x.size()));
-    staging_->download(floats.get(), scores.data(), scores.size() * sizeof(float));
-    return sorted(scores, columns, k);
+    const auto floats = std::make_shared<Block>(allocate(x.size(), DType::Float32));
+    kernels::cast(in(plain, x), x.dtype, floats->get(), DType::Float32, x.size(), stream());
+    return arrival([floats, columns, k, &best, size = x.size()](Staging& staging) {
+      std::vector<float> scores(static_cast<size_t>(size));
+      staging.download(floats->get(), scores.data(), scores.size() * sizeof(float));
+      best = sorted(scores, columns, k);
+    });
   }
-  const Block indices = allocate(x.shape[0] * k, DType::Int64);
-  const Block values = allocate(x.shape[0] * k, DType::Float32);
-  kernels::topK({in(plain, x), x.shape[0], columns, k, static_cast<int64_t*>(indices.get()),
-                 static_cast<float*>(values.get())},
+  const auto indices = std::make_shared<Block>(allocate(x.shape[0] * k, DType::Int64));
+  const auto values = std::make_shared<Block>(allocate(x.shape[0] * k, DType::Float32));
+  kernels::topK({in(plain, x), x.shape[0], columns, k, static_cast<int64_t*>(indices->get()),
+                 static_cast<float*>(values->get())},
                 x.dtype, stream());
-  TopK best;
-  best.indices.resize(count);
-  best.values.resize(count);
-  staging_->download(indices.get(), best.indices.data(), count * sizeof(int64_t));
-  staging_->download(values.get(), best.values.data(), count * sizeof(float));
-  return best;
+  return arrival([indices, values, count, &best](Staging& staging) {
+    best.indices.resize(count);
+    best.values.resize(count);
+    staging.download(indices->get(), best.indices.data(), count * sizeof(int64_t));
+    staging.download(values->get(), best.values.data(), count * sizeof(float));
+  });
 }
 
 }  // namespace cudnn_resnet::cuda

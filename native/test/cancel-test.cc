@@ -42,7 +42,7 @@ class Cancel : public ::testing::Test {
   // JavaScript reads y and aborts that.
   void aborted(const TensorPtr& y) {
     device.read(
-        y, [](Engine&) {}, [this](const Outcome& error) { aborts.push_back(error); });
+        y, [](Engine&) { return Arrival(); }, [this](const Outcome& error) { aborts.push_back(error); });
     device.cancel(y);
   }
 
@@ -110,7 +110,7 @@ TEST_F(Cancel, WhatIsReadTwiceIsComputed) {
   const auto a = made({x});
   Outcome other = std::make_shared<Error>(ErrorCode::Native, "not read");
   device.read(
-      a, [](Engine&) {}, [&](Outcome error) { other = std::move(error); });
+      a, [](Engine&) { return Arrival(); }, [&](Outcome error) { other = std::move(error); });
   aborted(a);
   go();
   EXPECT_EQ(computed, std::vector{a.get()});

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <stdexcept>
@@ -176,7 +178,7 @@ TEST_F(LastRead, NotBeforeAReadThatWaits) {
   use({x});
   Outcome outcome = std::make_shared<Error>(ErrorCode::Native, "not called");
   device.read(
-      x, [](Engine&) {}, [&](Outcome error) { outcome = std::move(error); });
+      x, [](Engine&) { return Arrival(); }, [&](Outcome error) { outcome = std::move(error); });
   device.release(x);
   gate->set_value();
   drained(device);
@@ -232,6 +234,91 @@ TEST(Device, CloseEndsWhatWaitsAndDropsTheRest) {
   EXPECT_EQ(late->storage, nullptr);
 }
 
+// A reading whose values arrive when the test says so.
+struct SlowReading {
+  std::promise<void> mayArrive;
+  std::promise<Outcome> outcome;
+  std::shared_ptr<int> held = std::make_shared<int>(0);  // by the arrival
+
+  void begin(Device& device, const TensorPtr& x, const std::function<void()>& arrive = [] {}) {
+    const auto read = [this, arrive](Engine&) -> Arrival {
+      return [this, arrive, held = held] {
+        mayArrive.get_future().wait();
+        arrive();
+      };
+    };
+    device.read(x, read, [this](Outcome error) { outcome.set_value(std::move(error)); }, 100);
+  }
+};
+
+TEST(Device, TheQueueGoesOnWhileValuesArrive) {
+  Device device(fakeDevice());
+  const auto x = tensor({1});
+  makeZeros(device, x);
+  SlowReading reading;
+  reading.begin(device, x);
+  EXPECT_EQ(drained(device), nullptr);
+  EXPECT_EQ(x->pendingReads, 0) << "the values were taken";
+  EXPECT_EQ(device.backlog().pending().bytes, 100U) << "but the buffer is still to be written";
+  reading.mayArrive.set_value();
+  EXPECT_EQ(reading.outcome.get_future().get(), nullptr);
+  EXPECT_EQ(device.backlog().pending().operations, 0U);
+  EXPECT_EQ(drained(device), nullptr);
+  EXPECT_EQ(reading.held.use_count(), 1) << "the queue's thread has freed what the arrival held";
+}
+
+TEST(Device, AnErrorOnArrivalIsReportedAndALossLatched) {
+  Device device(fakeDevice());
+  const auto x = tensor({1});
+  makeZeros(device, x);
+  const auto outcomeOf = [&](ErrorCode code) {
+    SlowReading reading;
+    reading.begin(device, x, [code] { throw Error(code, "on arrival"); });
+    reading.mayArrive.set_value();
+    return reading.outcome.get_future().get()->code();
+  };
+  EXPECT_EQ(outcomeOf(ErrorCode::Backend), ErrorCode::Backend);
+  EXPECT_EQ(readOutcome(device, x), nullptr);
+  EXPECT_EQ(outcomeOf(ErrorCode::DeviceLost), ErrorCode::DeviceLost);
+  EXPECT_EQ(readOutcome(device, x)->code(), ErrorCode::DeviceLost) << "the next one, at once";
+}
+
+TEST(Device, CloseWaitsForTheValuesThatArriveAndDropsTheRest) {
+  Device device(fakeDevice());
+  const auto x = tensor({1});
+  makeZeros(device, x);
+  SlowReading first;
+  SlowReading second;
+  std::promise<void> arriving;
+  first.begin(device, x, [&] { arriving.set_value(); });
+  second.begin(device, x);
+  drained(device);
+  first.mayArrive.set_value();
+  arriving.get_future().wait();
+  second.mayArrive.set_value();
+  device.close();
+  EXPECT_EQ(first.outcome.get_future().get(), nullptr);
+  for (const SlowReading* reading : {&first, &second}) {
+    EXPECT_EQ(reading->held.use_count(), 1);
+  }
+}
+
+TEST(Device, NothingArrivesWhileItIsHeld) {
+  Device device(fakeDevice());
+  const auto x = tensor({1});
+  makeZeros(device, x);
+  drained(device);
+  SlowReading reading;
+  reading.mayArrive.set_value();
+  device.hold();
+  reading.begin(device, x);
+  device.waitUntilIdle(std::chrono::minutes(1));
+  const std::future<Outcome> outcome = reading.outcome.get_future();
+  EXPECT_EQ(outcome.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  device.resume();
+  outcome.wait();
+}
+
 TEST(Device, OpensItsEngineAgainWhereThereWasNoMemoryForItAtTheStart) {
   int attempts = 0;
   DeviceDescription description = fakeDevice();
@@ -279,7 +366,8 @@ TEST(Device, StorageIsFreedOnTheQueuesThread) {
     auto x = tensor({1});
     auto y = tensor({1});
     const auto write = [&](const TensorPtr& to) {
-      return [&wrong, to](Engine&) { to->storage = std::make_unique<Watched>(wrong); };
+      // A pointer that moves with the function: a copy would stay behind in makeY, on this thread.
+      return [&wrong, to = TensorPtr(to)](Engine&) { to->storage = std::make_unique<Watched>(wrong); };
     };
     device.submit({{}, {x}, write(x)});
     auto makeY = write(y);

@@ -25,8 +25,9 @@ class FakeEngine : public Engine {
     std::memcpy(storage->bytes.data(), data, y.bytes());
     y.storage = std::move(storage);
   }
-  void download(Tensor& x, void* data) override {
+  Arrival fetch(Tensor& x, void* data) override {
     std::memcpy(data, static_cast<FakeStorage&>(*x.storage).bytes.data(), x.bytes());
+    return {};
   }
   void zeros(Tensor& y) override { y.storage = std::make_unique<FakeStorage>(y.bytes()); }
   void cast(Tensor& /*x*/, Tensor& y) override { zeros(y); }
@@ -75,7 +76,7 @@ class FakeEngine : public Engine {
   void pool2d(const Pool2dAttributes& /*attributes*/, Tensor& /*x*/, Tensor& y) override { zeros(y); }
   void softmax(Tensor& /*x*/, Tensor& y) override { zeros(y); }
   void normalizeImage(const ImageNormalization& /*n*/, Tensor& /*pixels*/, Tensor& y) override { zeros(y); }
-  TopK topK(Tensor& /*x*/, int64_t /*k*/) override { return {}; }
+  Arrival topK(Tensor& /*x*/, int64_t /*k*/, TopK& /*best*/) override { return {}; }
   void synchronize() override {}
 };
 
@@ -96,9 +97,13 @@ using Outcome = std::shared_ptr<const Error>;
 
 // Waits for what reading x on the device's queue gives.
 inline Outcome readOutcome(
-    Device& device, const TensorPtr& x, std::function<void(Engine&)> run = [](Engine&) {}) {
+    Device& device, const TensorPtr& x, const std::function<void(Engine&)>& run = [](Engine&) {}) {
   std::promise<Outcome> outcome;
-  device.read(x, std::move(run), [&](Outcome error) { outcome.set_value(std::move(error)); });
+  const auto reading = [&](Engine& engine) {
+    run(engine);
+    return Arrival();
+  };
+  device.read(x, reading, [&](Outcome error) { outcome.set_value(std::move(error)); });
   return outcome.get_future().get();
 }
 

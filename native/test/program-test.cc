@@ -219,7 +219,7 @@ TEST(DeviceProgram, RunsInTheQueueAndPoisonsItsResults) {
   const auto y = byte();
   device.submit(increment(x, y));  // is noted
   EXPECT_THROW(device.read(
-                   x, [](Engine&) {}, [](const Outcome&) {}),
+                   x, [](Engine&) { return Arrival(); }, [](const Outcome&) {}),
                Error);
   const auto program = recording->end({y});
 

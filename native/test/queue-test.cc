@@ -59,6 +59,16 @@ TEST(Queue, BeginsNothingWhileItIsHeld) {
   EXPECT_EQ(ran, 2);
 }
 
+TEST(Queue, StopsWhereNothingWasPosted) {
+  std::thread::id lastThread;
+  Queue queue;
+  queue.stop([&] { lastThread = std::this_thread::get_id(); });
+  EXPECT_EQ(lastThread, std::this_thread::get_id());
+  queue.post([&] { lastThread = {}; });
+  queue.stop([&] { lastThread = {}; });
+  EXPECT_EQ(lastThread, std::this_thread::get_id());
+}
+
 TEST(Queue, StopsWhileItIsHeld) {
   std::atomic<bool> ran = false;
   Queue queue;

@@ -4,8 +4,10 @@
 #include <ucontext.h>
 
 #include <memory>
-#include <mutex>
+#include <utility>
 #include <vector>
+
+#include "streams.h"
 
 namespace host_cuda {
 
@@ -92,9 +94,9 @@ void runTogether(unsigned count) {
 
 }  // namespace
 
-void launch(dim3 grid, dim3 threads, bool together, const std::function<void()>& kernel) {
-  static std::mutex one;  // of the queues of several environments
-  const std::scoped_lock lock(one);
+namespace {
+
+void run(dim3 grid, dim3 threads, bool together, const std::function<void()>& kernel) {
   blockSize = threads;
   gridSize = grid;
   running = &kernel;
@@ -111,6 +113,12 @@ void launch(dim3 grid, dim3 threads, bool together, const std::function<void()>&
       kernel();
     }
   }
+}
+
+}  // namespace
+
+void launch(cudaStream_t stream, dim3 grid, dim3 threads, bool together, std::function<void()> kernel) {
+  enqueue(stream, [=, kernel = std::move(kernel)] { run(grid, threads, together, kernel); });
 }
 
 void synchronize() { pause(); }

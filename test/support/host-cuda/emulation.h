@@ -17,9 +17,9 @@ extern uint3 block;
 extern dim3 blockSize;
 extern dim3 gridSize;
 
-// Runs `kernel` as every thread of every block: those of a block at once where `together`, else one after the
-// other.
-void launch(dim3 grid, dim3 threads, bool together, const std::function<void()>& kernel);
+// Has the stream run `kernel` as every thread of every block: those of a block at once where `together`, else
+// one after the other.
+void launch(cudaStream_t stream, dim3 grid, dim3 threads, bool together, std::function<void()> kernel);
 
 // Waits for the other threads of the block.
 void synchronize();

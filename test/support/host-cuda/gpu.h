@@ -11,12 +11,11 @@ namespace host_cuda {
 struct Gpu {
   size_t memory = SIZE_MAX;          // bytes that it has
   cudaError_t answer = cudaSuccess;  // to every call
-  // The emulation runs kernels at once and cannot note them: programs run operation by operation.
-  cudaError_t capture = cudaErrorNotSupported;
+  cudaError_t capture = cudaSuccess;  // to capturing
 
   size_t used = 0;  // bytes of its memory
   int allocations = 0;
-  int waits = 0;  // of the host for the stream
+  int waits = 0;  // of the host for a stream
 };
 extern Gpu gpu;
 

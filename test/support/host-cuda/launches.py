@@ -1,6 +1,7 @@
 """Turns a CUDA source into C++ that runs its kernels on the host: python3 launches.py in.cu out.cc
 
-kernel<T><<<blocks, threads, 0, stream>>>(arguments) becomes a call of host_cuda::launch: see emulation.h.
+kernel<T><<<blocks, threads, 0, stream>>>(arguments) becomes a call of host_cuda::launch, which gives it to the
+emulated stream: see emulation.h.
 """
 
 import re
@@ -37,9 +38,9 @@ def translated(text):
         start = expression_start(text, launch)
         opening = text.index("(", end)
         finish = closing(text, opening, "(", ")")
-        grid, block = text[launch + 3 : end].split(",")[:2]
+        grid, block, _, stream = text[launch + 3 : end].split(",")
         call = f"{text[start:launch].strip()}{text[opening:finish + 1]}"
-        text = f"{text[:start]}host_cuda::launch({grid}, {block}, {together}, [&] {{ {call}; }}){text[finish + 1:]}"
+        text = f"{text[:start]}host_cuda::launch({stream}, {grid}, {block}, {together}, [=] {{ {call}; }}){text[finish + 1:]}"
     return '#include "emulation.h"\n' + text
 
 

@@ -3,6 +3,7 @@
 // cuDNN knows less of; with CUDNN_RESNET_NO_BFLOAT16 nothing in bfloat16 has, as before Ampere.
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <limits>
 #include <map>
@@ -12,6 +13,11 @@
 #include "core/error.h"
 #include "cuda/backend.h"
 #include "cuda/engine.h"
+#include "streams.h"
+
+struct cudnnContext {
+  cudaStream_t stream = nullptr;
+};
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -47,13 +53,19 @@ class Bound {
  public:
   explicit Bound(std::span<const Binding> bindings) {
     for (const Binding& binding : bindings) {
-      pointers_[binding.uid] = binding.pointer;
+      if (binding.uid == Uid::Epsilon) {
+        epsilon_ = *static_cast<const float*>(binding.pointer);
+      } else {
+        pointers_[binding.uid] = binding.pointer;
+      }
     }
   }
   [[nodiscard]] Memory memory(Uid uid, DType dtype) const { return {pointers_.at(uid), dtype}; }
+  [[nodiscard]] double epsilon() const { return epsilon_; }
 
  private:
   std::map<Uid, const void*> pointers_;
+  float epsilon_ = 0;  // of the host's memory, and read when the plan is put into the stream
 };
 
 DType dtypeOf(Math math) {
@@ -152,7 +164,7 @@ void run(const PoolGraph& g, const Bound& bound) {
 void run(const BatchNormGraph& g, const Bound& bound) {
   const DType dtype = dtypeOf(g.math);
   const Memory x = bound.memory(Uid::X, dtype);
-  const double epsilon = bound.memory(Uid::Epsilon, DType::Float32)[0];
+  const double epsilon = bound.epsilon();
   const double count = static_cast<double>(g.x[0] * g.x[2] * g.x[3]);
   for (int64_t c = 0; c < g.x[1]; ++c) {
     const Shape plane{g.x[0], 1, g.x[2], g.x[3]};
@@ -194,10 +206,16 @@ bool refused(const GraphDescription& graph) {
 
 Plan::Plan(CompiledGraph compiled) noexcept : owner_(std::move(compiled.owner)) {}
 
-void Plan::execute(cudnnHandle_t, std::span<const Binding> bindings, void*) const {
-  const Bound bound(bindings);
-  std::visit([&](const auto& graph) { run(graph, bound); },
-             *static_cast<const GraphDescription*>(owner_.get()));
+void Plan::execute(cudnnHandle_t handle, std::span<const Binding> bindings, void*) const {
+  host_cuda::enqueue(handle->stream, [bound = Bound(bindings), plan = std::weak_ptr(owner_)] {
+    const auto owner = plan.lock();
+    if (!owner) {
+      std::fputs("emulated GPU: a plan was gone before it ran\n", stderr);
+      std::abort();
+    }
+    std::visit([&](const auto& graph) { run(graph, bound); },
+               *static_cast<const GraphDescription*>(owner.get()));
+  });
 }
 
 PlanCache::PlanCache(cudnnHandle_t handle, const std::string& identity)
@@ -234,11 +252,17 @@ const CudnnLibrary& requireCudnn() {
   static const CudnnLibrary library = [] {
     CudnnLibrary emulated;
     emulated.create = [](cudnnHandle_t* handle) {
-      *handle = nullptr;
+      *handle = new cudnnContext;
       return CUDNN_STATUS_SUCCESS;
     };
-    emulated.destroy = [](cudnnHandle_t) { return CUDNN_STATUS_SUCCESS; };
-    emulated.setStream = [](cudnnHandle_t, cudaStream_t) { return CUDNN_STATUS_SUCCESS; };
+    emulated.destroy = [](cudnnHandle_t handle) {
+      delete handle;
+      return CUDNN_STATUS_SUCCESS;
+    };
+    emulated.setStream = [](cudnnHandle_t handle, cudaStream_t stream) {
+      handle->stream = stream;
+      return CUDNN_STATUS_SUCCESS;
+    };
     return emulated;
   }();
   return library;

@@ -1,4 +1,4 @@
-// CUDA's runtime as the engine uses it, on the host's memory: everything has happened when a call returns.
+// CUDA's runtime as the engine uses it, on the host's memory. The streams stand in streams.cc.
 #include <cuda_runtime_api.h>
 
 #include <cstdlib>
@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "gpu.h"
+#include "streams.h"
 
 namespace host_cuda {
 
@@ -32,11 +33,6 @@ cudaError_t allocate(void** pointer, size_t bytes) {
   return cudaSuccess;
 }
 
-cudaError_t wait() {
-  ++gpu.waits;
-  return gpu.answer;
-}
-
 }  // namespace
 }  // namespace host_cuda
 
@@ -59,6 +55,7 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
 }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return host_cuda::allocate(pointer, bytes); }
 cudaError_t cudaFree(void* pointer) {
+  host_cuda::synchronizeAll();
   const std::scoped_lock lock(host_cuda::mutex);
   if (const auto block = host_cuda::blocks.find(pointer); block != host_cuda::blocks.end()) {
     gpu.used -= block->second;
@@ -68,41 +65,18 @@ cudaError_t cudaFree(void* pointer) {
   return gpu.answer;
 }
 cudaError_t cudaFreeHost(void* pointer) {
+  host_cuda::synchronizeAll();
   std::free(pointer);
   return gpu.answer;
 }
-cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t) {
-  std::memcpy(to, from, bytes);
+cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind, cudaStream_t stream) {
+  host_cuda::enqueue(stream, [=] { std::memcpy(to, from, bytes); });
   return gpu.answer;
 }
-cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t) {
-  std::memset(pointer, value, bytes);
+cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t stream) {
+  host_cuda::enqueue(stream, [=] { std::memset(pointer, value, bytes); });
   return gpu.answer;
 }
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
-  *stream = nullptr;
-  return gpu.answer;
-}
-cudaError_t cudaStreamDestroy(cudaStream_t) { return gpu.answer; }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return host_cuda::wait(); }
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
-  *event = nullptr;
-  return gpu.answer;
-}
-cudaError_t cudaEventCreate(cudaEvent_t* event) { return cudaEventCreateWithFlags(event, 0); }
-cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
-  *milliseconds = 1;
-  return gpu.answer;
-}
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return gpu.answer; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return host_cuda::wait(); }
-cudaError_t cudaEventDestroy(cudaEvent_t) { return gpu.answer; }
-cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) { return gpu.capture; }
-cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t*) { return gpu.capture; }
-cudaError_t cudaGraphDestroy(cudaGraph_t) { return gpu.answer; }
-cudaError_t cudaGraphInstantiate(cudaGraphExec_t*, cudaGraph_t, unsigned long long) { return gpu.answer; }
-cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t) { return gpu.answer; }
-cudaError_t cudaGraphExecDestroy(cudaGraphExec_t) { return gpu.answer; }
 cudaError_t cudaSetDevice(int) { return gpu.answer; }
 cudaError_t cudaGetLastError(void) { return gpu.answer; }
 const char* cudaGetErrorString(cudaError_t) { return "an error of the emulation"; }

@@ -1,0 +1,196 @@
+#include "streams.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "gpu.h"
+
+// Whether it has come; nothing to wait for where it was never recorded.
+struct CUevent_st {
+  std::shared_ptr<bool> come = std::make_shared<bool>(true);
+};
+
+struct CUgraph_st {
+  std::vector<std::function<void()>> work;
+};
+
+struct CUgraphExec_st : CUgraph_st {};
+
+struct CUstream_st {
+  struct Step {
+    std::shared_ptr<bool> after;  // runs only once this has come, where it is given
+    std::function<void()> work;
+  };
+  std::deque<Step> steps;
+  std::unique_ptr<CUgraph_st> captured;
+  bool busy = false;
+};
+
+namespace host_cuda {
+namespace {
+
+std::recursive_mutex mutex;  // of the threads of several queues
+std::set<cudaStream_t> streams;
+std::minstd_rand choice(7);
+
+// Runs a step of any stream that can go on; false where none can.
+bool stepAnywhere() {
+  std::vector<cudaStream_t> ready;
+  for (const cudaStream_t stream : streams) {
+    if (!stream->busy && !stream->steps.empty() && (!stream->steps.front().after || *stream->steps.front().after)) {
+      ready.push_back(stream);
+    }
+  }
+  if (ready.empty()) {
+    return false;
+  }
+  auto& steps = ready[choice() % ready.size()]->steps;
+  const CUstream_st::Step step = std::move(steps.front());
+  steps.pop_front();
+  step.work();
+  return true;
+}
+
+template <typename Condition>
+cudaError_t runUntil(Condition met) {
+  const std::scoped_lock lock(mutex);
+  ++gpu.waits;
+  while (!met()) {
+    if (!stepAnywhere()) {
+      std::fputs("emulated GPU: what is waited for never comes\n", stderr);
+      std::abort();
+    }
+  }
+  return gpu.answer;
+}
+
+// What cannot be part of a graph, or end one, while it is captured.
+bool capturing(cudaStream_t stream) { return stream->captured != nullptr; }
+
+}  // namespace
+
+void enqueue(cudaStream_t stream, std::function<void()> work) {
+  const std::scoped_lock lock(mutex);
+  if (capturing(stream)) {
+    stream->captured->work.push_back(std::move(work));
+  } else {
+    stream->steps.push_back({nullptr, std::move(work)});
+  }
+}
+
+void synchronizeAll() {
+  runUntil([] {
+    for (const cudaStream_t stream : streams) {
+      if (!stream->steps.empty()) {
+        return false;
+      }
+    }
+    return true;
+  });
+}
+
+Busy::Busy(cudaStream_t stream) : stream_(stream) { stream->busy = true; }
+Busy::~Busy() { stream_->busy = false; }
+
+}  // namespace host_cuda
+
+using host_cuda::gpu;
+using host_cuda::mutex;
+using host_cuda::streams;
+
+extern "C" {
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  if (gpu.answer != cudaSuccess) {
+    return gpu.answer;
+  }
+  const std::scoped_lock lock(mutex);
+  *stream = new CUstream_st;
+  streams.insert(*stream);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  cudaStreamSynchronize(stream);
+  const std::scoped_lock lock(mutex);
+  streams.erase(stream);
+  delete stream;
+  return gpu.answer;
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (host_cuda::capturing(stream)) {
+    return cudaErrorStreamCaptureUnsupported;
+  }
+  return host_cuda::runUntil([stream] { return stream->steps.empty(); });
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned) {
+  const std::scoped_lock lock(mutex);
+  if (host_cuda::capturing(stream)) {
+    return cudaErrorStreamCaptureIsolation;
+  }
+  stream->steps.push_back({event->come, [] {}});
+  return gpu.answer;
+}
+
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
+  *event = gpu.answer == cudaSuccess ? new CUevent_st : nullptr;
+  return gpu.answer;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t event) {
+  delete event;
+  return gpu.answer;
+}
+cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  const std::scoped_lock lock(mutex);
+  if (host_cuda::capturing(stream)) {
+    return cudaErrorStreamCaptureUnsupported;
+  }
+  event->come = std::make_shared<bool>(false);
+  stream->steps.push_back({nullptr, [come = event->come] { *come = true; }});
+  return gpu.answer;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t event) {
+  return host_cuda::runUntil([come = event->come] { return *come; });
+}
+cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t, cudaEvent_t) {
+  *milliseconds = 1;
+  return gpu.answer;
+}
+
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (gpu.capture == cudaSuccess) {
+    const std::scoped_lock lock(mutex);
+    stream->captured = std::make_unique<CUgraph_st>();
+  }
+  return gpu.capture;
+}
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  const std::scoped_lock lock(mutex);
+  *graph = stream->captured.release();
+  return gpu.capture;
+}
+cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
+  delete graph;
+  return gpu.answer;
+}
+cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  *executable = new CUgraphExec_st{{graph->work}};
+  return gpu.answer;
+}
+cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  const std::scoped_lock lock(mutex);
+  for (const auto& work : executable->work) {
+    stream->steps.push_back({nullptr, work});
+  }
+  return gpu.answer;
+}
+cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) {
+  delete executable;
+  return gpu.answer;
+}
+}
