@@ -9,7 +9,8 @@ export default defineConfig({
     pool: 'forks',
     // two cores: the engine's own threads are what runs in parallel
     fileParallelism: false,
-    testTimeout: 60_000,
+    // on a GPU a plan is compiled for each shape
+    testTimeout: 240_000,
     hookTimeout: 60_000,
   },
 });

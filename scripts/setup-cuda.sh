@@ -5,8 +5,8 @@
 #   scripts/setup-cuda.sh [--cuda 12|13] [--cudnn VERSION] [FOLDER]      default: 13, 9.24.0.43, .cuda in the project
 #
 # For CUDA 12 NVIDIA's wheels hold no nvcc: an nvcc of CUDA 12 must be there (CUDACXX, PATH, /usr/local/cuda; Debian 13:
-# apt-get install nvidia-cuda-toolkit), and the wheels give cuDNN and what it opens. To compile, nothing else is needed.
-# To run, a GPU and its driver, 580 or newer for CUDA 13, 525 or newer for CUDA 12.
+# nvidia-cuda-toolkit, in non-free), and the wheels give cuDNN and what it opens. To compile, nothing else is needed. To run,
+# a GPU and its driver, 580 or newer for CUDA 13, 525 or newer for CUDA 12.
 set -euo pipefail
 
 fail() {

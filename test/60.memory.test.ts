@@ -70,12 +70,13 @@ describe.each(deviceIds)('resident memory on %s', (id) => {
     expectFlat(await measure('forwards without dispose'));
   });
 
-  // 3 GB pass through; V8 collects each time that about 64 MB have come, and the queue frees them after that.
+  // 3 GB pass through; V8 collects each time that about 64 MB have come, and the queue frees them after that. CUDA and cuDNN
+  // take hundreds of MB by themselves.
   test.each(['large tensors without dispose', 'reads without dispose'])(
     'is bounded by pressure: %s',
     async (name) => {
       const { megabytes } = await measure(name);
-      expect(Math.max(...megabytes), `MB resident: ${megabytes}`).toBeLessThan(600);
+      expect(Math.max(...megabytes), `MB resident: ${megabytes}`).toBeLessThan(id === 'cpu' ? 600 : 1200);
     },
   );
 

@@ -169,8 +169,11 @@ onEveryDevice('an abort', (id) => {
     for (const reading of readings) await expect(reading).rejects.toBe(reason);
     expect(performance.now() - aborted).toBeLessThan(computed / 2);
     await on.synchronize();
-    expect(performance.now() - aborted).toBeLessThan(computed / 2);
-    await expectRejects('ERR_ABORTED', results.at(-1)!.data());
+    if (id === 'cpu') {
+      // a GPU may have been given all of them by then
+      expect(performance.now() - aborted).toBeLessThan(computed / 2);
+      await expectRejects('ERR_ABORTED', results.at(-1)!.data());
+    }
   });
 
   check('of a forward that runs stops it, and the next one is right', async () => {
@@ -240,7 +243,7 @@ onEveryDevice('an abort', (id) => {
 
   check('of classify and embed frees what they held', async () => {
     using model = new ResNet18({ device: id, numClasses: 10 });
-    const pictures = Array.from({ length: 40 }, () => picture);
+    const pictures = Array.from({ length: 400 }, () => picture); // which takes any machine longer than the last moment
     await model.classify(picture, { top: 1 });
     const before = await inUse(id);
     for (const moment of [0, 1, 30, 150]) {

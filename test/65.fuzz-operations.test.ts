@@ -11,8 +11,8 @@ import { type FloatDType, rounded, type Values } from './support/values.js';
 /** Cases of each operation; FUZZ_RUNS makes it thorough. */
 const runs = Number(process.env.FUZZ_RUNS ?? 60);
 
-/** Most take a few milliseconds a case. */
-const timeout = 60_000 + 100 * runs;
+/** Most take a few milliseconds a case; on a GPU a plan is compiled for each. */
+const timeout = 180_000 + 100 * runs;
 
 const channels = fc.oneof(fc.integer({ min: 1, max: 20 }), fc.constantFrom(32, 33, 48, 64));
 const extent = fc.oneof(

@@ -336,14 +336,13 @@ void transfer(benchmark::State& state, Machine& machine, int64_t batch) {
 
 void topK(benchmark::State& state, Machine& machine, int64_t batch) {
   const auto x = machine.random({batch, 1000});
-  run(state, machine, {0, bytesOf({x.get()})},
-      [&] {
-        TopK best;
-        if (const Arrival arrival = machine.engine().topK(*x, 5, best)) {
-          arrival();
-        }
-        benchmark::DoNotOptimize(best);
-      });
+  run(state, machine, {0, bytesOf({x.get()})}, [&] {
+    TopK best;
+    if (const Arrival arrival = machine.engine().topK(*x, 5, best)) {
+      arrival();
+    }
+    benchmark::DoNotOptimize(best);
+  });
 }
 
 void registerAll(Machine& machine, const Options& options) {

@@ -43,9 +43,9 @@ class Replay {
   virtual void run(const Cancellation& cancellation) = 0;
 };
 
-// What is left of a reading where an engine computes behind its caller's back: waits for the values and writes
-// them to the host's memory. Called once, on any thread while the engine lives; freed by the queue's. Empty
-// where nothing is left.
+// What is left of a reading where an engine computes behind its caller's back: waits for the values and
+// writes them to the host's memory. Called once, on any thread while the engine lives; freed by the queue's.
+// Empty where nothing is left.
 using Arrival = std::function<void()>;
 
 class Engine {

@@ -7,8 +7,8 @@
 
 namespace cudnn_resnet::cuda {
 
-// What an engine computes is in one stream: a block that is given back and taken again is used in the order of
-// that stream, and giving one back to CUDA waits for the device.
+// What an engine computes is in one stream: a block that is given back and taken again is used in the order
+// of that stream, and giving one back to CUDA waits for the device.
 class DeviceMemory : public RawMemory {
  public:
   explicit DeviceMemory(int device) noexcept : device_(device) {}

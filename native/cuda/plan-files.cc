@@ -152,7 +152,12 @@ void PlanFiles::write(const std::string& graph, const std::string& plan) {
     fs::remove(temporary, error);
     return;
   }
-  makeRoom();
+  // Looking at all files costs more than writing one.
+  unaccounted_ += plan.size();
+  if (unaccounted_ >= mostBytes_ / 32) {
+    makeRoom();
+    unaccounted_ = 0;
+  }
 }
 
 void PlanFiles::makeRoom() {

@@ -76,7 +76,7 @@ bool PlanningEngine::plan(const GraphDescription& graph) {
 }
 
 void PlanningEngine::planConvolution(const ConvGraph& graph) {
-  if (!plan(graph)) {
+  if (!isExactFused(graph) || !plan(graph)) {
     plan(convolutionAlone(graph));
   }
 }

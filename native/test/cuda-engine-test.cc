@@ -182,6 +182,7 @@ std::vector<ConvCase> convCases() {
       {{1, 1, 5, 5}, {1, 1, 3, 3}, with({1, 1}, {1, 1}, {1, 1}, 1, none), false, false},
       {{1, 16, 7, 7}, {24, 16, 3, 3}, with({1, 1}, {1, 1}, {1, 1}, 1, Activation::Gelu), true, true},
       {{1, 16, 7, 7}, {24, 16, 3, 3}, with({1, 1}, {1, 1}, {1, 1}, 1, Activation::Swish), true, false},
+      {{1, 16, 7, 7}, {24, 16, 3, 3}, with({1, 1}, {1, 1}, {1, 1}, 1, Activation::Tanh), true, true},
       {{1, 16, 7, 7}, {24, 16, 3, 3}, with({1, 1}, {1, 1}, {1, 1}, 1, Activation::Relu6), true, false},
       {{1, 16, 7, 7}, {24, 16, 3, 3}, tuned(relu), true, false},
   };

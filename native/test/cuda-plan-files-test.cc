@@ -165,14 +165,13 @@ TEST_F(PlanFilesTest, LeavesGivenOnesAsTheyAre) {
 }
 
 TEST_F(PlanFilesTest, ClearsAwayWhatAProcessThatEndedHasLeft) {
-  auto cache = files();
-  cache.write("conv a", "plan");
+  files().write("conv a", "plan");
   const fs::path old = folder_ / "0123456789abcdef.plan.1-0.new";
   const fs::path current = folder_ / "0123456789abcdef.plan.2-0.new";
   std::ofstream(old) << "half a pl";
   std::ofstream(current) << "half a pl";
   fs::last_write_time(old, fs::file_time_type::clock::now() - std::chrono::hours(2));
-  cache.write("conv b", "plan");
+  files().write("conv b", "plan");
   EXPECT_FALSE(fs::exists(old));
   EXPECT_TRUE(fs::exists(current)) << "another process may be writing it";
 }

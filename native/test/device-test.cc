@@ -240,14 +240,16 @@ struct SlowReading {
   std::promise<Outcome> outcome;
   std::shared_ptr<int> held = std::make_shared<int>(0);  // by the arrival
 
-  void begin(Device& device, const TensorPtr& x, const std::function<void()>& arrive = [] {}) {
+  void begin(
+      Device& device, const TensorPtr& x, const std::function<void()>& arrive = [] {}) {
     const auto read = [this, arrive](Engine&) -> Arrival {
       return [this, arrive, held = held] {
         mayArrive.get_future().wait();
         arrive();
       };
     };
-    device.read(x, read, [this](Outcome error) { outcome.set_value(std::move(error)); }, 100);
+    device.read(
+        x, read, [this](Outcome error) { outcome.set_value(std::move(error)); }, 100);
   }
 };
 

@@ -66,6 +66,11 @@ pick() { # pick LIBRARY-PATTERN HEADER-FOLDER TARGET
   cp -r "$2" "$stage/$3/include/"
 }
 pick libdnnl.so /usr/include/oneapi onednn
+# And what Debian's is linked with that a bare machine may lack.
+if [[ -d $stage/onednn/lib ]]; then
+  ldd "$stage/onednn/lib/libdnnl.so" | awk '/lib(OpenCL|gomp|tbb)\.so/ && $3 ~ /^\// { print $3 }' |
+    xargs -I{} cp -L {} "$stage/onednn/lib/"
+fi
 pick libgtest.a /usr/include/gtest gtest
 pick libgtest_main.a /usr/include/gtest gtest
 

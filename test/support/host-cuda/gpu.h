@@ -9,8 +9,8 @@
 namespace host_cuda {
 
 struct Gpu {
-  size_t memory = SIZE_MAX;          // bytes that it has
-  cudaError_t answer = cudaSuccess;  // to every call
+  size_t memory = SIZE_MAX;           // bytes that it has
+  cudaError_t answer = cudaSuccess;   // to every call
   cudaError_t capture = cudaSuccess;  // to capturing
 
   size_t used = 0;  // bytes of its memory

@@ -1,5 +1,5 @@
-// That what is computed, uploaded and downloaded in streams of its own keeps its order: on the emulated GPU a missing event
-// gives wrong values.
+// That what is computed, uploaded and downloaded in streams of its own keeps its order: on the emulated GPU a
+// missing event gives wrong values.
 #include "streams.h"
 
 #include <gtest/gtest.h>

@@ -43,7 +43,8 @@ std::minstd_rand choice(7);
 bool stepAnywhere() {
   std::vector<cudaStream_t> ready;
   for (const cudaStream_t stream : streams) {
-    if (!stream->busy && !stream->steps.empty() && (!stream->steps.front().after || *stream->steps.front().after)) {
+    if (!stream->busy && !stream->steps.empty() &&
+        (!stream->steps.front().after || *stream->steps.front().after)) {
       ready.push_back(stream);
     }
   }

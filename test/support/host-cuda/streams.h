@@ -14,7 +14,8 @@ void enqueue(cudaStream_t stream, std::function<void()> work);
 // Runs all that is left.
 void synchronizeAll();
 
-// While it lives, the stream does nothing, as if its work took long: a host that waits for it ends the process.
+// While it lives, the stream does nothing, as if its work took long: a host that waits for it ends the
+// process.
 class Busy {
  public:
   explicit Busy(cudaStream_t stream);
