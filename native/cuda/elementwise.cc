@@ -1,7 +1,8 @@
-// Activations and the addition of two tensors: what works element by element, in any layout.
+// Activations, the addition of two tensors and the scaling of one: what works element by element.
 #include "kernels/elementwise.h"
 
 #include "cuda/engine.h"
+#include "kernels/scale-slices.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -26,6 +27,17 @@ void CudaEngine::add(Activation activation, Tensor& a, Tensor& b, Tensor& y) {
   const void* first = in(layout, a);
   const void* second = in(layout, b);
   kernels::elementwise({first, nullptr, nullptr, second, create(y, layout), a.size(), 1, activation}, a.dtype,
+                       stream());
+}
+
+void CudaEngine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y,
+                             ConvAlgorithm /*purpose*/) {
+  void* to = create(y, plain);
+  write(x, plain, to);
+  const auto count = static_cast<int64_t>(factors.size());
+  const Block onDevice = allocate(count, DType::Float64);
+  uploads_->upload(factors.data(), onDevice.get(), factors.size() * sizeof(double));
+  kernels::scaleSlices({to, static_cast<const double*>(onDevice.get()), count, x.size() / count}, x.dtype,
                        stream());
 }
 

@@ -386,6 +386,24 @@ TEST_P(CudaEngineTest, ActivatesAndAdds) {
   }
 }
 
+TEST_P(CudaEngineTest, ScalesSlicesInFloat64) {
+  const Shape shape{5, 3, 7, 1};
+  Tensor x(shape, GetParam());
+  Tensor y(shape, GetParam());
+  std::vector<std::byte> values(x.bytes());
+  convertElements(random(shape).data(), DType::Float64, values.data(), GetParam(), 105);
+  const std::vector<double> factors{0.1, 3, -7.7, 1e-3, 1e6 / 3};
+  engine_->upload(values.data(), x);
+  engine_->scaleSlices(factors, x, y, ConvAlgorithm::Direct);
+  for (size_t slice = 0; slice < 5; ++slice) {
+    std::byte* const first = values.data() + slice * values.size() / 5;
+    scaleElements(first, factors[slice], first, GetParam(), 21);
+  }
+  std::vector<std::byte> got(y.bytes());
+  engine_->download(y, got.data());
+  EXPECT_EQ(got, values);
+}
+
 TEST_P(CudaEngineTest, Pools) {
   struct Case {
     Shape x;
