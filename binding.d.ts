@@ -3,10 +3,9 @@
  * exactly these functions. Each checks its arguments at once, throws the class of errors given to {@link setup}, and
  * queues the work: a returned handle stands for a result that may not have been computed yet.
  */
-import type { DType, StoredDType } from './lib/dtype.js';
+import type { DType, HostDType } from './lib/dtype.js';
 
-/** Elements on the host, in C order; `float64` only here. */
-type HostDType = DType | Extract<StoredDType, 'float64'>;
+/** Elements on the host, in C order. */
 type HostData = { data: NodeJS.TypedArray; dataType: HostDType };
 type Extents = number | readonly number[];
 type Compute = {
@@ -110,8 +109,16 @@ export function record(options: {
 export function upload(options: Maker & HostData): NativeTensor;
 /** Replaces the values of `to`. */
 export function write(options: HostData & { to: NativeTensor }): void;
-/** As `write`, without a copy of the data, which must stay as it is until the promise settles. */
-export function fill(options: HostData & { to: NativeTensor }): Promise<void>;
+/**
+ * Replaces the values of `to` by what lies in a file from `position` on. It may be closed meanwhile; `path` is for messages.
+ */
+export function fill(options: {
+  to: NativeTensor;
+  path: string;
+  descriptor: number;
+  position: number;
+  dataType: HostDType;
+}): Promise<void>;
 export function zeros(options: Maker): NativeTensor;
 /** Normal with mean `a` and deviation `b`, or else uniform over [a, b). */
 export function random(

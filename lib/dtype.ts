@@ -13,6 +13,13 @@ export interface TypedArrayOf {
 /** Element types that a file of weights may hold beside those a device computes with. */
 export type StoredDType = DType | 'float64' | 'int32' | 'int16' | 'int8' | 'bool';
 
+/** Element types that a device takes from the host. */
+export type HostDType = DType | 'float64';
+
+export function isHostDType(dtype: StoredDType): dtype is HostDType {
+  return ['float64', 'float32', 'float16', 'bfloat16', 'int64', 'uint8'].includes(dtype);
+}
+
 /** One entry of a file of weights: elements in C order. `bool` and `int8` keep their bytes. */
 export interface WeightEntry {
   dtype: StoredDType;

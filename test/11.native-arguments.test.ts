@@ -1,3 +1,4 @@
+import { openSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { NativeDevice, NativeTensor } from '../binding.js';
@@ -7,6 +8,9 @@ import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
 
 const addon = native() as unknown as Record<string, (...args: unknown[]) => unknown>;
+
+/** Of a file that is longer than any tensor here. */
+const file = openSync(import.meta.filename, 'r');
 
 /** What a hostile getter throws: it must come out as it is. */
 class Sentinel extends Error {}
@@ -46,7 +50,7 @@ const calls: Record<string, (c: Case) => Record<string, unknown>> = {
     data: new Float32Array(c.buffer),
   }),
   write: (c) => ({ to: c.tensor([2, 2]), dataType: 'float32', data: new Float32Array(c.buffer) }),
-  fill: (c) => ({ to: c.tensor([2, 2]), dataType: 'float32', data: new Float32Array(c.buffer) }),
+  fill: (c) => ({ to: c.tensor([2, 2]), path: 'addon', descriptor: file, position: 0, dataType: 'float32' }),
   zeros: (c) => ({ device: c.device, shape: [2, 2], dtype: 'float32' }),
   random: (c) => ({
     device: c.device,

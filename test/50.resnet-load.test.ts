@@ -1,8 +1,9 @@
-import { writeFile } from 'node:fs/promises';
+import { truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import {
   device,
+  nn,
   ResNet18,
   ResNet34,
   readWeights,
@@ -10,7 +11,8 @@ import {
   Tensor,
   type WeightEntry,
 } from '../lib/index.js';
-import { temporaryFolder } from './40.weights-build.js';
+import { withStoredEntries } from '../lib/weights/read.js';
+import { checkpoint, pickle, temporaryFolder, tensorPickle } from './40.weights-build.js';
 import { expectRejects } from './support/errors.js';
 import { check, onEveryDevice } from './support/suite.js';
 
@@ -61,6 +63,37 @@ onEveryDevice('ResNet.load', (id) => {
     );
     using model = await ResNet18.load(index, { device: id });
     await expectHolds(model, entries);
+  });
+
+  check('from a PyTorch checkpoint, of tensors that share a storage as well', async () => {
+    const path = join(await temporaryFolder(), 'linear.pth');
+    const values = Float32Array.from({ length: 30 }, (_, i) => i);
+    const weight = { numel: 30, size: [4, 5], stride: [5, 1], offset: 10 };
+    const bias = { numel: 30, size: [4], stride: [2], offset: 1 };
+    const dict = pickle.dict(
+      pickle.text('weight'),
+      tensorPickle(weight),
+      pickle.text('bias'),
+      tensorPickle(bias),
+    );
+    await writeFile(path, checkpoint(pickle.program(dict), { '0': Buffer.from(values.buffer) }));
+    using linear = new nn.Linear(5, 4, { device: id });
+    await withStoredEntries(path, undefined, (entries) => linear.loadStoredEntries(path, entries, undefined));
+    expect(await linear.weight.data()).toEqual(values.slice(10));
+    expect(await linear.bias!.data()).toEqual(Float32Array.of(1, 3, 5, 7));
+  });
+
+  check('a file that is cut off meanwhile is ERR_WEIGHTS', async () => {
+    const { path } = await saved();
+    const name = 'layer4.1.conv2.weight';
+    using model = new ResNet18({ numClasses: 7, device: id });
+    await expectRejects(
+      'ERR_WEIGHTS',
+      withStoredEntries(path, undefined, async (entries) => {
+        await truncate(path, 100_000);
+        await entries.get(name)!.fill!(model.stateDict().get(name)!);
+      }),
+    );
   });
 
   check('converts what the file holds in another dtype', async () => {

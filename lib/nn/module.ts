@@ -5,9 +5,9 @@ import { checkOptions } from '../options.js';
 import { type Profile, type ProfileOptions, profile } from '../profile.js';
 import { registerOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
-import { memoryInTurns, newMemory, type StoredEntry } from '../weights/stored-entry.js';
+import type { StoredEntry } from '../weights/stored-entry.js';
 import { Parameter } from './parameter.js';
-import { fillFrom, type StateDictionary, stateDictPlan, writeEntry } from './state-dict.js';
+import { type StateDictionary, stateDictPlan, writeEntry } from './state-dict.js';
 
 /** Where a layer's parameters are made, of what type, and how it computes. */
 export interface LayerOptions extends ComputeOptions {
@@ -23,9 +23,6 @@ export const layerOptionNames = ['device', 'dtype', ...computeOptionNames] as co
 export function placement(options: LayerOptions): { device: Device; dtype: DType } {
   return { device: device(options.device), dtype: options.dtype ?? 'float32' };
 }
-
-/** Copying so few takes less time than waiting until a device has them. */
-const copiedElements = 1 << 14;
 
 /** What {@link Module.loadStateDict} found different, where it is not strict. */
 export interface LoadResult {
@@ -90,7 +87,7 @@ export abstract class Module {
   }
 
   /**
-   * @internal As {@link Module.loadStateDict}, from a file: an entry is read while the one before it goes to the device.
+   * @internal As {@link Module.loadStateDict}, from a file, which the device reads itself where it can.
    * Rejects where the device has no memory for them.
    */
   async loadStoredEntries(
@@ -101,21 +98,22 @@ export abstract class Module {
     const misfit = `'${path}' does not fit ${this.constructor.name}`;
     const state = this.stateDict();
     stateDictPlan(misfit, state, entries, true);
-    const memory = memoryInTurns(Math.max(0, ...[...entries.values()].map(({ bytes }) => bytes)));
     let filled = Promise.resolve();
     // in their order, which is about the file's
-    for (const [key, { dtype, shape, read }] of entries) {
+    for (const [key, { dtype, shape, read, fill }] of entries) {
       const tensor = state.get(key)!;
-      const small = tensor.size <= copiedElements;
-      const data = await read(small ? newMemory : memory);
-      await tensor.device.handle.ready();
-      signal?.throwIfAborted();
-      if (small) {
-        writeEntry(tensor, { dtype, shape, data });
-      } else {
-        await filled;
-        filled = fillFrom(tensor, { dtype, shape, data });
+      if (fill) {
+        await tensor.device.handle.ready();
+        signal?.throwIfAborted();
+        const before = filled;
+        filled = fill(tensor);
         filled.catch(() => undefined); // it rejects where it is awaited
+        await before; // the device has one more to go on with
+      } else {
+        const data = await read();
+        await tensor.device.synchronize(); // where nothing waits a copy is let in however large it is
+        signal?.throwIfAborted();
+        writeEntry(tensor, { dtype, shape, data });
       }
     }
     await filled;

@@ -1,4 +1,4 @@
-import type { DType, WeightEntry } from '../dtype.js';
+import { type DType, isHostDType, type WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { native } from '../native.js';
 import { type HostArray, hostData, Tensor } from '../tensor.js';
@@ -61,16 +61,10 @@ export function writeEntry(to: Tensor, entry: Tensor | WeightEntry): void {
   to.version++;
 }
 
-/** As {@link writeEntry}, without a copy: the elements must stay as they are until the promise resolves. */
-export async function fillFrom(to: Tensor, entry: WeightEntry): Promise<void> {
-  to.version++;
-  await native().fill({ to: to.handle, ...uploadable(entry) });
-}
-
 /** The entry's elements, widened where the device does not know their type. */
 function uploadable({ dtype, data }: WeightEntry): ReturnType<typeof hostData> {
-  const known = ['float64', 'float32', 'float16', 'bfloat16', 'int64', 'uint8'].includes(dtype);
-  return hostData((known ? data : Float64Array.from(data as Int32Array)) as HostArray, dtype as DType);
+  const elements = isHostDType(dtype) ? data : Float64Array.from(data as Int32Array);
+  return hostData(elements as HostArray, dtype as DType);
 }
 
 function listed(what: string, keys: string[]): string {

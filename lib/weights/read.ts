@@ -5,7 +5,7 @@ import { requireMemory } from './host-memory.js';
 import { Pacer } from './pacer.js';
 import { maxHeaderBytes, safetensorsEntries } from './safetensors.js';
 import { shardedEntries } from './sharded.js';
-import { newMemory, type StoredEntry } from './stored-entry.js';
+import type { StoredEntry } from './stored-entry.js';
 import { torchEntries } from './torch-checkpoint.js';
 import { WeightsFile } from './weights-file.js';
 
@@ -46,7 +46,7 @@ export async function readWeights(
     );
     const entries = new Map<string, WeightEntry>();
     for (const [name, { dtype, shape, read }] of stored) {
-      entries.set(name, { dtype, shape, data: await read(newMemory) });
+      entries.set(name, { dtype, shape, data: await read() });
     }
     return entries;
   });

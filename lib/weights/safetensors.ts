@@ -1,6 +1,8 @@
+import { isHostDType } from '../dtype.js';
+import type { Tensor } from '../tensor.js';
 import { type Fault, quote } from './fault.js';
 import { elementCount, maxTensors, type StoredType, storedTypes } from './stored-dtypes.js';
-import type { Memory, StoredEntry } from './stored-entry.js';
+import type { StoredEntry } from './stored-entry.js';
 import { type JsonObject, type JsonValue, parseJsonObject } from './strict-json.js';
 import type { WeightsFile } from './weights-file.js';
 
@@ -29,13 +31,14 @@ export async function safetensorsEntries(
   const { tensors, dataStart } = await readHeader(file);
   return new Map(
     tensors.map(({ name, type, shape, begin, end }) => {
+      const { dtype } = type;
+      const position = dataStart + begin;
       const bytes = end - begin;
-      const read = (memory: Memory) =>
-        use(async (opened) => {
-          const buffer = await opened.read(dataStart + begin, bytes, memory);
-          return new type.Array(buffer, 0, bytes / type.bytes);
-        });
-      return [name, { dtype: type.dtype, shape, bytes, read }];
+      const read = () => use(async (opened) => new type.Array(await opened.read(position, bytes)));
+      const fill = isHostDType(dtype)
+        ? (tensor: Tensor) => use((opened) => opened.fill(tensor, position, dtype))
+        : undefined;
+      return [name, { dtype, shape, bytes, read, fill }];
     }),
   );
 }

@@ -1,8 +1,10 @@
+import { isHostDType } from '../dtype.js';
+import type { Tensor } from '../tensor.js';
 import { type Fault, quote } from './fault.js';
 import { requireMemory } from './host-memory.js';
 import { interpretPickle, PickleCall, PickleGlobal, PickleReference, type PickleValue } from './pickle.js';
 import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
-import { type Memory, newMemory, type StoredEntry } from './stored-entry.js';
+import type { StoredEntry } from './stored-entry.js';
 import { gather, isContiguous, misfit, type StridedView } from './strided.js';
 import type { WeightsFile } from './weights-file.js';
 import { readZipEntries, type ZipEntry } from './zip-entries.js';
@@ -142,9 +144,12 @@ class Storages {
     if (count === 0) return { dtype, shape, bytes: 0, read: async () => new type.Array(new ArrayBuffer(0)) };
     this.users.set(storageKey, (this.users.get(storageKey) ?? 0) + 1);
     if (isContiguous(tensor)) {
-      const read = async (memory: Memory) =>
-        new type.Array(await this.storage(storageKey, stored, memory), tensor.offset * type.bytes, count);
-      return { dtype, shape, bytes: 0, read };
+      const begin = tensor.offset * type.bytes;
+      const read = async () => new type.Array(await this.storage(storageKey, stored), begin, count);
+      const fill = isHostDType(dtype)
+        ? (to: Tensor) => this.file.fill(to, stored.start + begin, dtype)
+        : undefined;
+      return { dtype, shape, bytes: 0, read, fill };
     }
     const bytes = count * type.bytes;
     this.copyBudget -= bytes;
@@ -152,7 +157,7 @@ class Storages {
       throw wrong(`of shape [${shape}] repeats elements far beyond the size of the file`);
     const read = async () => {
       requireMemory(this.file.path, bytes);
-      const buffer = await this.storage(storageKey, stored, newMemory);
+      const buffer = await this.storage(storageKey, stored);
       const data = new type.Array(new ArrayBuffer(bytes));
       await this.file.pacer.run(gather(new type.Array(buffer, 0, storageLength), tensor, data));
       return data;
@@ -166,8 +171,8 @@ class Storages {
   }
 
   /** Once all entries are known. */
-  private storage(key: string, { start, size }: ZipEntry, memory: Memory): Promise<ArrayBuffer> {
-    if (this.users.get(key) === 1) return this.file.read(start, size, memory);
+  private storage(key: string, { start, size }: ZipEntry): Promise<ArrayBuffer> {
+    if (this.users.get(key) === 1) return this.file.read(start, size);
     const buffer = this.shared.get(key) ?? this.file.read(start, size);
     this.shared.set(key, buffer);
     return buffer;

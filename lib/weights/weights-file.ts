@@ -1,9 +1,11 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
+import { bytesPerElement, type HostDType } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
+import { native } from '../native.js';
+import type { Tensor } from '../tensor.js';
 import { type Fault, faultOf, messageOf } from './fault.js';
 import { requireMemory } from './host-memory.js';
 import type { Pacer } from './pacer.js';
-import { type Memory, newMemory } from './stored-entry.js';
 
 /** Bytes asked for at a time: between two reads an abort is noticed. */
 const readSize = 16 * 1024 * 1024;
@@ -55,10 +57,10 @@ export class WeightsFile {
     }
   }
 
-  /** The bytes `[position, position + length)`, at the beginning of a buffer of `memory`. */
-  async read(position: number, length: number, memory = newMemory): Promise<ArrayBuffer> {
+  /** The bytes `[position, position + length)`. */
+  async read(position: number, length: number): Promise<ArrayBuffer> {
     requireMemory(this.path, length);
-    const bytes = this.allocate(length, memory);
+    const bytes = this.allocate(length);
     await this.pacer.breathe();
     const got = await (length <= smallRead ? this.copy(position, bytes) : this.readInto(bytes, position));
     if (got < length) {
@@ -67,6 +69,19 @@ export class WeightsFile {
       );
     }
     return bytes.buffer;
+  }
+
+  /** Gives a tensor the elements from `position` on. Its device reads them, even when the file is closed meanwhile. */
+  async fill(tensor: Tensor, position: number, dtype: HostDType): Promise<void> {
+    requireMemory(this.path, tensor.size * bytesPerElement[dtype]);
+    tensor.version++;
+    await native().fill({
+      to: tensor.handle,
+      path: this.path,
+      descriptor: this.handle.fd,
+      position,
+      dataType: dtype,
+    });
   }
 
   /** `read`, but fewer bytes where the file ends before. */
@@ -97,9 +112,9 @@ export class WeightsFile {
     return done;
   }
 
-  private allocate(length: number, memory: Memory): Uint8Array<ArrayBuffer> {
+  private allocate(length: number): Uint8Array<ArrayBuffer> {
     try {
-      return new Uint8Array(memory(length), 0, length);
+      return new Uint8Array(length);
     } catch (error) {
       throw new CudnnResnetError('ERR_OUT_OF_MEMORY', `${this.path}: no memory for ${length} bytes of it`, {
         cause: error,

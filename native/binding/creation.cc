@@ -1,5 +1,7 @@
 #include "binding/creation.h"
 
+#include <algorithm>
+#include <climits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "binding/environment.h"
 #include "binding/operation-call.h"
 #include "binding/tensor-handle.h"
+#include "core/file-range.h"
 #include "core/random.h"
 #include "core/shape-inference.h"
 #include "core/transfer.h"
@@ -50,6 +53,19 @@ void uploadConverted(Engine& engine, const void* data, DType type, Tensor& y) {
   engine.upload(converted.data(), y);
 }
 
+// As uploadConverted, of elements in a file.
+void uploadFile(Engine& engine, FileRange& file, DType type, Tensor& y) {
+  if (type == y.dtype) {
+    engine.uploadFrom([&](void* to, size_t offset, size_t bytes) { file.read(to, offset, bytes); }, y);
+    file.check();
+    return;
+  }
+  std::vector<std::byte> elements(static_cast<size_t>(y.size()) * bytesPerElement(type));
+  file.read(elements.data(), 0, elements.size());
+  file.check();
+  uploadConverted(engine, elements.data(), type, y);
+}
+
 // Elements that JavaScript gave, copied: it may write to its array as soon as the call returns.
 struct HostData {
   std::shared_ptr<std::vector<std::byte>> bytes;
@@ -60,16 +76,8 @@ struct HostData {
   }
 };
 
-// Elements where JavaScript has them.
-struct HostView {
-  const std::byte* data;
-  size_t bytes;
-  DType dtype;
-  Napi::TypedArray array;
-};
-
 // The options `data` and `dataType`: as many elements as y has.
-HostView viewOf(const Options& options, const Tensor& y) {
+HostData copyOf(const Options& options, const Tensor& y) {
   const DType type = dtype(options.get("dataType"), options.what("dataType"));
   const Napi::Value value = options.get("data");
   if (!value.IsTypedArray()) {
@@ -88,12 +96,8 @@ HostView viewOf(const Options& options, const Tensor& y) {
                                       std::to_string(y.size()) + " elements, the data has " +
                                       std::to_string(count));
   }
-  return {static_cast<const std::byte*>(elements), bytes, type, value.As<Napi::TypedArray>()};
-}
-
-HostData copyOf(const Options& options, const Tensor& y) {
-  const HostView view = viewOf(options, y);
-  return {std::make_shared<std::vector<std::byte>>(view.data, view.data + view.bytes), view.dtype};
+  const auto* first = static_cast<const std::byte*>(elements);
+  return {std::make_shared<std::vector<std::byte>>(first, first + bytes), type};
 }
 
 }  // namespace
@@ -119,28 +123,28 @@ Napi::Value fill(const Napi::CallbackInfo& info) {
   const Options options(info[0], "fill");
   const TensorHandle& to = TensorHandle::from(options.get("to"), options.what("to"));
   const Target target{to.device(), to.tensor()};  // reading the other options may dispose of it
-  const HostView view = viewOf(options, *target.tensor);
+  const DType type = dtype(options.get("dataType"), options.what("dataType"));
+  const int64_t descriptor = integer(options.get("descriptor"), options.what("descriptor"), 0);
+  const auto file =
+      std::make_shared<FileRange>(string(options.get("path"), options.what("path")),
+                                  static_cast<int>(std::min<int64_t>(descriptor, INT_MAX)),
+                                  integer(options.get("position"), options.what("position"), 0));
   target.device->backlog().requireRoom(0);
-  return Environment::of(info.Env())
-      .promise(
-          [&](const std::function<void(Environment::Finish)>& settle) {
-            target.device->submit({{},
-                                   {target.tensor},
-                                   [data = view.data, type = view.dtype, y = target.tensor](Engine& engine) {
-                                     uploadConverted(engine, data, type, *y);
-                                   }});
-            target.device->read(
-                target.tensor, [](Engine&) { return Arrival(); },
-                [settle](const std::shared_ptr<const Error>& error) {
-                  settle([error](Napi::Env env, Environment::Promised&) {
-                    if (error) {
-                      throw Environment::of(env).toJavaScript(*error);
-                    }
-                    return env.Undefined();
-                  });
-                });
-          },
-          view.array.ArrayBuffer());
+  return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+    target.device->submit({{}, {target.tensor}, [file, type, y = target.tensor](Engine& engine) {
+                             uploadFile(engine, *file, type, *y);
+                           }});
+    target.device->read(
+        target.tensor, [](Engine&) { return Arrival(); },
+        [settle](const std::shared_ptr<const Error>& error) {
+          settle([error](Napi::Env env, Environment::Promised&) {
+            if (error) {
+              throw Environment::of(env).toJavaScript(*error);
+            }
+            return env.Undefined();
+          });
+        });
+  });
 }
 
 Napi::Value zeros(const Napi::CallbackInfo& info) {

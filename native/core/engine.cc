@@ -1,6 +1,15 @@
 #include "core/engine.h"
 
+#include <cstddef>
+#include <cstring>
+
 namespace cudnn_resnet {
+
+void Engine::upload(const void* data, Tensor& y) {
+  uploadFrom([data](void* to, size_t offset,
+                    size_t bytes) { std::memcpy(to, static_cast<const std::byte*>(data) + offset, bytes); },
+             y);
+}
 
 void Engine::download(Tensor& x, void* data) {
   if (const Arrival arrival = fetch(x, data)) {

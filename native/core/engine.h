@@ -56,7 +56,10 @@ class Engine {
   virtual ~Engine() = default;
 
   // Data. `data` holds the tensor's elements in C order and in the tensor's dtype.
-  virtual void upload(const void* data, Tensor& y) = 0;
+  void upload(const void* data, Tensor& y);
+  // As upload, of what `read(to, offset, bytes)` writes: part by part, on any threads.
+  using Reader = std::function<void(void* to, size_t offset, size_t bytes)>;
+  virtual void uploadFrom(const Reader& read, Tensor& y) = 0;
   // On arrival `data` has the values that x has now, whatever is asked for meanwhile.
   [[nodiscard]] virtual Arrival fetch(Tensor& x, void* data) = 0;
   void download(Tensor& x, void* data);  // waits

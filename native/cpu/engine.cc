@@ -313,9 +313,11 @@ void CpuEngine::store(Buffer result, Tensor& y) {
   y.storage = plainStorage(std::move(rounded), y);
 }
 
-void CpuEngine::upload(const void* data, Tensor& y) {
+void CpuEngine::uploadFrom(const Reader& read, Tensor& y) {
   Block block = allocator_->allocate(y.bytes());
-  copyInParallel(data, block.get(), y.bytes());
+  parallel(y.bytes(), [&](size_t begin, size_t length) {
+    read(static_cast<std::byte*>(block.get()) + begin, begin, length);
+  });
   y.storage = plainStorage(std::move(block), y);
 }
 

@@ -31,7 +31,7 @@ class CpuEngine : public Engine {
  public:
   explicit CpuEngine(EngineMemory& memory);
 
-  void upload(const void* data, Tensor& y) override;
+  void uploadFrom(const Reader& read, Tensor& y) override;
   [[nodiscard]] Arrival fetch(Tensor& x, void* data) override;
   void zeros(Tensor& y) override;
   void cast(Tensor& x, Tensor& y) override;

@@ -35,10 +35,10 @@ void CudaEngine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tens
   void* to = create(y, plain);
   write(x, plain, to);
   const auto count = static_cast<int64_t>(factors.size());
-  const Block onDevice = allocate(count, DType::Float64);
-  uploads_->upload(factors.data(), onDevice.get(), factors.size() * sizeof(double));
-  kernels::scaleSlices({to, static_cast<const double*>(onDevice.get()), count, x.size() / count}, x.dtype,
-                       stream());
+  Tensor onDevice({count}, DType::Float64);
+  upload(factors.data(), onDevice);
+  kernels::scaleSlices({to, static_cast<const double*>(storageOf(onDevice).data()), count, x.size() / count},
+                       x.dtype, stream());
 }
 
 }  // namespace cudnn_resnet::cuda

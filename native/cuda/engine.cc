@@ -160,7 +160,9 @@ std::optional<float> CudaEngine::time(const Plan& plan, std::span<const Binding>
 
 void CudaEngine::usePlans(const std::string& folder) { plans_->alsoRead(folder); }
 
-void CudaEngine::upload(const void* data, Tensor& y) { uploads_->upload(data, create(y, plain), y.bytes()); }
+void CudaEngine::uploadFrom(const Reader& read, Tensor& y) {
+  uploads_->upload(read, create(y, plain), y.bytes());
+}
 
 Arrival CudaEngine::arrival(std::function<void(Staging&)> finish) {
   const auto computed = std::make_shared<Event>();

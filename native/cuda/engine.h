@@ -33,7 +33,7 @@ class CudaEngine : public Engine {
   CudaEngine(int device, const std::string& planIdentity, EngineOptions options, EngineMemory& memory);
   ~CudaEngine() override;
 
-  void upload(const void* data, Tensor& y) override;
+  void uploadFrom(const Reader& read, Tensor& y) override;
   [[nodiscard]] Arrival fetch(Tensor& x, void* data) override;
   void zeros(Tensor& y) override;
   void cast(Tensor& x, Tensor& y) override;

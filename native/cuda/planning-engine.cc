@@ -111,7 +111,7 @@ void PlanningEngine::pool2d(const Pool2dAttributes& attributes, Tensor& x, Tenso
 }
 
 // What is computed without cuDNN.
-void PlanningEngine::upload(const void* /*data*/, Tensor& y) { keepNothing(y); }
+void PlanningEngine::uploadFrom(const Reader& /*read*/, Tensor& y) { keepNothing(y); }
 Arrival PlanningEngine::fetch(Tensor& x, void* data) {
   std::memset(data, 0, x.bytes());
   return {};

@@ -17,7 +17,7 @@ class PlanningEngine : public Engine {
  public:
   explicit PlanningEngine(const PlanningOptions& options);
 
-  void upload(const void* data, Tensor& y) override;
+  void uploadFrom(const Reader& read, Tensor& y) override;
   [[nodiscard]] Arrival fetch(Tensor& x, void* data) override;
   void zeros(Tensor& y) override;
   void cast(Tensor& x, Tensor& y) override;

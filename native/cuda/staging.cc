@@ -27,11 +27,11 @@ Staging::Buffer& Staging::next() {
   return buffer;
 }
 
-void Staging::upload(const void* from, void* to, size_t bytes) {
+void Staging::upload(const Engine::Reader& read, void* to, size_t bytes) {
   for (size_t offset = 0; offset < bytes; offset += bufferBytes) {
     const size_t length = std::min(bufferBytes, bytes - offset);
     Buffer& buffer = next();
-    std::memcpy(buffer.memory, static_cast<const std::byte*>(from) + offset, length);
+    read(buffer.memory, offset, length);
     check(cudaMemcpyAsync(static_cast<std::byte*>(to) + offset, buffer.memory, length, cudaMemcpyHostToDevice,
                           stream_.get()),
           "copying to the GPU");

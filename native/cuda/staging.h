@@ -4,6 +4,7 @@
 #include <array>
 #include <cstddef>
 
+#include "core/engine.h"
 #include "cuda/stream.h"
 
 namespace cudnn_resnet::cuda {
@@ -19,8 +20,8 @@ class Staging {
 
   [[nodiscard]] const Stream& stream() const noexcept { return stream_; }
 
-  // `from` has been read when this returns; `to` is written in the order of the stream.
-  void upload(const void* from, void* to, size_t bytes);
+  // All has been read when this returns; `to` is written in the order of the stream.
+  void upload(const Engine::Reader& read, void* to, size_t bytes);
   // `from` is read in the order of the stream; `to` has been written when this returns.
   void download(const void* from, void* to, size_t bytes);
 

@@ -32,9 +32,9 @@ Uploads::Landing* Uploads::next(size_t bytes) {
   return &landing;
 }
 
-void Uploads::upload(const void* from, void* to, size_t bytes) {
+void Uploads::upload(const Engine::Reader& read, void* to, size_t bytes) {
   for (size_t offset = 0; offset < bytes; offset += mostBytes) {
-    const auto* source = static_cast<const std::byte*>(from) + offset;
+    const auto source = [&](void* part, size_t begin, size_t size) { read(part, offset + begin, size); };
     auto* target = static_cast<std::byte*>(to) + offset;
     const size_t length = std::min(mostBytes, bytes - offset);
     Landing* landing = next(length);

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "core/caching-allocator.h"
+#include "core/engine.h"
 #include "cuda/staging.h"
 
 namespace cudnn_resnet::cuda {
@@ -18,8 +19,8 @@ class Uploads {
   Uploads(const Stream& computing, std::shared_ptr<CachingAllocator> allocator)
       : computing_(computing), allocator_(std::move(allocator)) {}
 
-  // `from` has been read when this returns; `to` is written in the order of the computing stream.
-  void upload(const void* from, void* to, size_t bytes);
+  // All has been read when this returns; `to` is written in the order of the computing stream.
+  void upload(const Engine::Reader& read, void* to, size_t bytes);
 
   // Gives the memory for landing back.
   void trim() noexcept;

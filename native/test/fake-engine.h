@@ -20,9 +20,9 @@ struct FakeStorage : Storage {
 
 class FakeEngine : public Engine {
  public:
-  void upload(const void* data, Tensor& y) override {
+  void uploadFrom(const Reader& read, Tensor& y) override {
     auto storage = std::make_unique<FakeStorage>(y.bytes());
-    std::memcpy(storage->bytes.data(), data, y.bytes());
+    read(storage->bytes.data(), 0, y.bytes());
     y.storage = std::move(storage);
   }
   Arrival fetch(Tensor& x, void* data) override {
