@@ -46,7 +46,7 @@ function withShortSpins<T>(load: () => T): T {
   if (env.GOMP_SPINCOUNT !== undefined || env.OMP_WAIT_POLICY !== undefined) {
     return load();
   }
-  env.GOMP_SPINCOUNT = '10000';
+  env.GOMP_SPINCOUNT = '2000';
   try {
     return load();
   } finally {
