@@ -79,6 +79,8 @@ export function setup(errorClass: new (code: never, message: string) => Error): 
 
 /** Waits for the operations under way, and has no other begin but for `dataSync()`; or has all go on. */
 export function holdQueues(options: { held: boolean }): void;
+/** Looks for devices on another thread: starting a GPU's driver takes a while, which the first `devices()` would wait for. */
+export function findDevices(): Promise<void>;
 export function devices(): { id: string; name: string; engine: string; memory: number }[];
 export function diagnose(): string;
 /** Of a GPU that is there, as JSON. */

@@ -24,6 +24,7 @@ struct Export {
 constexpr auto table = std::to_array<Export>({
     {"setup", guardedFunction<setup>},
     {"holdQueues", guardedFunction<holdQueues>},
+    {"findDevices", guardedFunction<findDevices>},
     {"devices", guardedFunction<listDevices>},
     {"diagnose", guardedFunction<diagnose>},
     {"deviceProperties", guardedFunction<deviceProperties>},

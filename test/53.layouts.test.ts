@@ -34,6 +34,7 @@ describe.runIf(deviceIds.includes('cpu'))('between the layers of a network nothi
     ['ResNet50', 1, 'float32', true, {}, 54], // the linear layer as well
     ['ResNet18', 2, 'float32', false, {}, 20],
     ['ResNet50', 1, 'bfloat16', false, {}, 53],
+    ['ResNet50', 1, 'bfloat16', false, withoutTiles, 53],
   ])('%s, batch %d, %s, deterministic: %s, %o', async (name, batch, dtype, deterministic, env, layers) => {
     const { shapes, images } = await reorders([name, `${batch}`, dtype, `${deterministic}`], env);
     // one convolution a layer, or three products of halves

@@ -59,18 +59,25 @@ function driver(version: number): string {
 /** diagnose(), the devices, and what asking for a GPU and for any device gives, in a process with this environment. */
 function report(env: Record<string, string>) {
   const program = `
+    import { readFileSync } from 'node:fs';
     const { device, devices, diagnose } = await import('cudnn-resnet');
     const attempt = (id) => { try { return device(id).id; } catch ({ code, message }) { return { code, message }; } };
-    console.log(JSON.stringify({
-      text: diagnose(), devices: devices().map(({ id }) => id), auto: attempt('auto'), cuda: attempt('cuda'),
-    }));`;
+    const found = { devices: devices().map(({ id }) => id), auto: attempt('auto'), cuda: attempt('cuda') };
+    const opened = /lib(cudnn|nvrtc|cublas)[^/]*$/m.exec(readFileSync('/proc/self/maps', 'utf8'))?.[0];
+    console.log(JSON.stringify({ ...found, opened, text: diagnose() }));`;
   const { status, stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
     cwd: root,
     env: { ...process.env, ...env },
     encoding: 'utf8',
   });
   expect([status, stderr]).toEqual([0, '']);
-  return JSON.parse(stdout) as { text: string; devices: string[]; auto: unknown; cuda: unknown };
+  return JSON.parse(stdout) as {
+    text: string;
+    devices: string[];
+    auto: unknown;
+    cuda: unknown;
+    opened?: string;
+  };
 }
 
 function expectNoGpu(found: ReturnType<typeof report>) {
@@ -124,5 +131,7 @@ describe.runIf(cuda)('without a GPU that can be used, diagnose() says why and wh
     });
     expect(found.text).toMatch(message);
     expectNoGpu(found);
+    // which takes tenths of a second, and hundreds of MB
+    expect(found.opened, 'cuDNN was opened for no GPU').toBeUndefined();
   });
 });

@@ -5,6 +5,7 @@ import type { DType } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { labelOf } from '../image/labels.js';
 import { preprocess } from '../image/preprocess.js';
+import { native } from '../native.js';
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
@@ -266,8 +267,10 @@ export class ResNet extends Module {
   ): Promise<M> {
     checkOptions('load', options, ['plans', ...layerOptionNames, ...abortOptionNames]);
     const { signal: given, deadline, ...modelOptions } = options;
+    const found = native().findDevices();
     return abortable('load', { signal: given, deadline }, (signal) =>
       withStoredEntries(path, signal, async (entries) => {
+        await found;
         const numClasses = entries.get('fc.weight')?.shape[0];
         const model = withoutValues(() => new this({ ...modelOptions, numClasses }));
         try {

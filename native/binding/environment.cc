@@ -30,7 +30,7 @@ void Environment::holdQueues(bool held) {
     for (const auto& [id, device] : devices_) {
       work(*device);
     }
-    work(pictures_);
+    work(background_);
   };
   each([held](auto& queue) { held ? queue.hold() : queue.resume(); });
   if (held) {
@@ -42,7 +42,7 @@ void Environment::close() {
   for (const auto& [id, device] : devices_) {
     device->close();
   }
-  pictures_.stop({});
+  background_.stop({});
   promised_.clear();
   for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &programClass, &errorClass,
                                              &arrayBufferClass_, &promiseClass_, &takeSettlers_}) {

@@ -77,8 +77,8 @@ class Environment {
   // One that is no other's.
   std::shared_ptr<Device> open(const DeviceDescription& description);
 
-  // For work on pictures.
-  [[nodiscard]] Queue& pictures() noexcept { return pictures_; }
+  // For work that no device does.
+  [[nodiscard]] Queue& background() noexcept { return background_; }
 
   [[nodiscard]] Napi::Error toJavaScript(const Error& error) const;
 
@@ -125,7 +125,7 @@ class Environment {
   std::unordered_map<std::string, std::shared_ptr<Device>> devices_;
   std::list<Promised> promised_;
   Completions completions_;
-  Queue pictures_;
+  Queue background_;
 };
 
 }  // namespace cudnn_resnet

@@ -84,8 +84,8 @@ Napi::Value resample(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::of(info.Env());
   return environment.promise(
       [&](const std::function<void(Environment::Finish)>& settle) {
-        environment.pictures().post([pixels = data.Data(), width, height, columns = std::move(columns),
-                                     rows = std::move(rows), settle] {
+        environment.background().post([pixels = data.Data(), width, height, columns = std::move(columns),
+                                       rows = std::move(rows), settle] {
           try {
             const auto output = std::make_shared<std::vector<uint8_t>>(
                 cudnn_resnet::resample(pixels, width, height, columns, rows));

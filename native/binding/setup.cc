@@ -19,6 +19,16 @@ Napi::Value holdQueues(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value findDevices(const Napi::CallbackInfo& info) {
+  Environment& environment = Environment::of(info.Env());
+  return environment.promise([&](const std::function<void(Environment::Finish)>& settle) {
+    environment.background().post([settle] {
+      (void)backends();
+      settle([](Napi::Env env, Environment::Promised&) { return env.Undefined(); });
+    });
+  });
+}
+
 Napi::Value listDevices(const Napi::CallbackInfo& info) {
   Napi::Array list = Napi::Array::New(info.Env());
   for (const Backend& backend : backends()) {
@@ -37,7 +47,7 @@ Napi::Value listDevices(const Napi::CallbackInfo& info) {
 Napi::Value diagnose(const Napi::CallbackInfo& info) {
   std::string report;
   for (const Backend& backend : backends()) {
-    report += backend.report;
+    report += backend.report();
   }
   return Napi::String::New(info.Env(), report);
 }

@@ -8,6 +8,7 @@ namespace cudnn_resnet {
 
 Napi::Value setup(const Napi::CallbackInfo& info);
 Napi::Value holdQueues(const Napi::CallbackInfo& info);
+Napi::Value findDevices(const Napi::CallbackInfo& info);
 Napi::Value listDevices(const Napi::CallbackInfo& info);
 Napi::Value diagnose(const Napi::CallbackInfo& info);
 Napi::Value deviceProperties(const Napi::CallbackInfo& info);

@@ -48,7 +48,8 @@ struct PlanningOptions {
 
 struct Backend {
   std::vector<DeviceDescription> devices;
-  std::string report;  // what was built and found, and what to do about what is missing; for diagnose()
+  // What was built and found, and what to do about what is missing, for diagnose(); may look for more.
+  std::function<std::string()> report;
 
   // A device that computes nothing and compiles what a real one would need; none where nothing is compiled
   // ahead of time.

@@ -54,7 +54,7 @@ Backend backend() {
   Backend backend;
   backend.devices.push_back({"cpu", processorName(), version(), usableMemory(),
                              [](EngineMemory& memory) { return std::make_unique<CpuEngine>(memory); }});
-  backend.report = "CPU engine: " + version() + ", instructions: " + instructionSet() + "\n";
+  backend.report = [] { return "CPU engine: " + version() + ", instructions: " + instructionSet() + "\n"; };
   return backend;
 }
 

@@ -83,9 +83,9 @@ dnnl::convolution_forward::primitive_desc CpuEngine::chooseConv2d(const Conv2dAt
                                                                   const Tensor& weight, const Tensor* bias,
                                                                   bool add, const Tensor& y) const {
   const DType type = computeType(x.dtype);
-  // Winograd works in blocks of 16 channels. All of a network is kept so, in direct convolutions too, for a
-  // reorder costs more than is won.
-  const bool inBlocks = hasAvx512_ && type == DType::Float32 && a.groups == 1;
+  // Winograd works in blocks of 16 channels, and so do the implementations that are left for bfloat16 where
+  // there are no tiles. All of a network is kept so, for a reorder costs more than is won.
+  const bool inBlocks = hasAvx512_ && (type == DType::Float32 || !multipliesInTiles_) && a.groups == 1;
   const auto layout = [&](const Shape& shape) {
     const bool image = shape[1] <= 3;
     const auto tag = inBlocks && shape[1] % 16 == 0 ? format_tag::nChw16c
@@ -105,7 +105,8 @@ dnnl::convolution_forward::primitive_desc CpuEngine::chooseConv2d(const Conv2dAt
         Layout(weightShape, onednnType(type), format_tag::any), biasLayout, layout(y.shape), dims(a.stride),
         dilates(a.dilation), dims(a.padding), paddingAfter(a, x, weight, y));
   };
-  if (inBlocks && hasWinograd_ && a.algorithm == ConvAlgorithm::Fast && winsWithWinograd(a, x, weight, y)) {
+  if (inBlocks && type == DType::Float32 && hasWinograd_ && a.algorithm == ConvAlgorithm::Fast &&
+      winsWithWinograd(a, x, weight, y)) {
     try {
       return describeAs(algorithm::convolution_winograd);
     } catch (const dnnl::error& error) {

@@ -37,23 +37,25 @@ std::string driverProblem(int driver, int runtime) {
   return {};
 }
 
-void addDevice(Backend& backend, int index, const CudnnSearch& search) {
+// Adds what there is to say of a GPU to `notes`, and the GPU where it can be used.
+void addDevice(Backend& backend, std::string& notes, int index) {
   cudaDeviceProp properties{};
   if (const cudaError_t status = cudaGetDeviceProperties(&properties, index); status != cudaSuccess) {
     cudaGetLastError();
-    backend.report += "  cuda:" + std::to_string(index) + ": " + cudaGetErrorString(status) + "\n";
+    notes += "  cuda:" + std::to_string(index) + ": " + cudaGetErrorString(status) + "\n";
     return;
   }
   const std::string id = "cuda:" + std::to_string(index);
-  backend.report += "  " + id + ": " + properties.name + ", compute capability " +
-                    std::to_string(properties.major) + "." + std::to_string(properties.minor) + ", " +
-                    std::to_string(properties.totalGlobalMem >> 20U) + " MiB\n";
+  notes += "  " + id + ": " + properties.name + ", compute capability " + std::to_string(properties.major) +
+           "." + std::to_string(properties.minor) + ", " + std::to_string(properties.totalGlobalMem >> 20U) +
+           " MiB\n";
   const int capability = properties.major * 10 + properties.minor;
   if (capability < 75) {
-    backend.report +=
+    notes +=
         "    not used: its compute capability is below 7.5 (Turing), the oldest that cuDNN 9 plans for\n";
     return;
   }
+  const CudnnSearch& search = cudnn();
   if (search.library == nullptr) {
     return;
   }
@@ -68,40 +70,38 @@ void addDevice(Backend& backend, int index, const CudnnSearch& search) {
                              [index] { return describeDevice(index); }});
 }
 
-void look(Backend& backend) {
+// Adds the GPUs, and gives what there is to say of them and of the driver.
+std::string addDevices(Backend& backend) {
   int runtime = 0;
   int driver = 0;
   cudaRuntimeGetVersion(&runtime);
   cudaDriverGetVersion(&driver);
-  backend.report = "CUDA engine: built with CUDA " + cudaVersionText(CUDART_VERSION) +
-                   " for " CUDNN_RESNET_CUDA_ARCHITECTURES ", cuDNN " + std::to_string(CUDNN_MAJOR) + "." +
-                   std::to_string(CUDNN_MINOR) + "." + std::to_string(CUDNN_PATCHLEVEL) + "'s headers\n";
-
-  const CudnnSearch& search = cudnn();
-  if (search.library != nullptr) {
-    backend.report += "cuDNN " + search.library->versionText + ": " + search.library->path + "\n";
-  } else {
-    backend.report += search.problem + "\n";
-  }
-  backend.report += "libraries that cuDNN compiles and multiplies with:\n" + search.notes;
-
   if (const std::string problem = driverProblem(driver, runtime); !problem.empty()) {
-    backend.report += problem + "\n";
-    return;
+    return problem + "\n";
   }
-  backend.report += "driver: knows CUDA " + cudaVersionText(driver) + "\n";
+  std::string notes = "driver: knows CUDA " + cudaVersionText(driver) + "\n";
   int count = 0;
   const cudaError_t status = cudaGetDeviceCount(&count);
   cudaGetLastError();
   if (status != cudaSuccess || count == 0) {
-    backend.report += std::string("no GPU: ") +
-                      cudaGetErrorString(status != cudaSuccess ? status : cudaErrorNoDevice) +
-                      "; nvidia-smi lists what the driver sees, CUDA_VISIBLE_DEVICES what it may show\n";
-    return;
+    return notes + "no GPU: " + cudaGetErrorString(status != cudaSuccess ? status : cudaErrorNoDevice) +
+           "; nvidia-smi lists what the driver sees, CUDA_VISIBLE_DEVICES what it may show\n";
   }
   for (int index = 0; index < count; ++index) {
-    addDevice(backend, index, search);
+    addDevice(backend, notes, index);
   }
+  return notes;
+}
+
+std::string describeLibraries() {
+  const CudnnSearch& search = cudnn();
+  return "CUDA engine: built with CUDA " + cudaVersionText(CUDART_VERSION) +
+         " for " CUDNN_RESNET_CUDA_ARCHITECTURES ", cuDNN " + std::to_string(CUDNN_MAJOR) + "." +
+         std::to_string(CUDNN_MINOR) + "." + std::to_string(CUDNN_PATCHLEVEL) + "'s headers\n" +
+         (search.library != nullptr
+              ? "cuDNN " + search.library->versionText + ": " + search.library->path + "\n"
+              : search.problem + "\n") +
+         "libraries that cuDNN compiles and multiplies with:\n" + search.notes;
 }
 
 }  // namespace
@@ -116,12 +116,15 @@ Backend backend() noexcept {
                              [options](EngineMemory&) { return std::make_unique<PlanningEngine>(options); },
                              {}};
   };
+  std::string notes;
   try {
-    look(backend);
+    notes = addDevices(backend);
   } catch (const std::exception& error) {
     backend.devices.clear();
-    backend.report += std::string("CUDA engine: ") + error.what() + "\n";
+    notes = std::string("CUDA engine: ") + error.what() + "\n";
   }
+  // Opening cuDNN takes tenths of a second, which nobody who has no GPU is to wait for.
+  backend.report = [notes] { return describeLibraries() + notes; };
   return backend;
 }
 

@@ -4,19 +4,22 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace cudnn_resnet::cuda {
 namespace {
 
 TEST(CudaBackend, ReportsWhatItWasBuiltWithAndWhatItFound) {
   const Backend found = backend();
-  EXPECT_NE(found.report.find("built with CUDA"), std::string::npos) << found.report;
-  EXPECT_NE(found.report.find("cuDNN"), std::string::npos) << found.report;
+  const std::string report = found.report();
+  EXPECT_NE(report.find("built with CUDA"), std::string::npos) << report;
+  EXPECT_NE(report.find("cuDNN"), std::string::npos) << report;
   if (found.devices.empty()) {
     // Whatever is missing, the report says what to do about it.
-    const bool advice = found.report.find("install") != std::string::npos ||
-                        found.report.find("nvidia-smi") != std::string::npos ||
-                        found.report.find("not used") != std::string::npos;
-    EXPECT_TRUE(advice) << found.report;
+    const bool advice = report.find("install") != std::string::npos ||
+                        report.find("nvidia-smi") != std::string::npos ||
+                        report.find("not used") != std::string::npos;
+    EXPECT_TRUE(advice) << report;
   }
   for (const DeviceDescription& device : found.devices) {
     EXPECT_TRUE(device.id.starts_with("cuda:")) << device.id;

@@ -25,7 +25,7 @@ class CudaEngineTest : public testing::TestWithParam<DType> {
   void SetUp() override {
     const Backend found = backend();
     if (found.devices.empty()) {
-      GTEST_SKIP() << found.report;
+      GTEST_SKIP() << found.report();
     }
     memory_.use = std::make_shared<MemoryUse>();
     memory_.use->limit = found.devices[0].memory;

@@ -285,7 +285,7 @@ Backend backend() noexcept {
     return std::make_unique<CudaEngine>(0, "emulated", options, memory);
   };
   found.devices.push_back({"cuda:0", "the host", "cuDNN 9.0.0", uint64_t{1} << 30U, open});
-  found.report = "built with CUDA, emulated on the host; not used: cuDNN";
+  found.report = [] { return "built with CUDA, emulated on the host; not used: cuDNN"; };
   return found;
 }
 
