@@ -9,6 +9,8 @@ export interface GpuInference {
   resident: Spread;
   /** From an array on the host to one on the host. */
   hostIncluded: Spread;
+  /** The same of ours with three under way, so that copies and computing overlap. */
+  overlapped?: Spread;
   imagesPerSecond: number;
   /** How many times as long as ours this contender takes, resident. */
   ratio: Spread;
@@ -82,15 +84,25 @@ async function timeBatch(
   const hostIncluded = await interleaved(contenders, rounds, async (contender) =>
     median((await contender.ask<Timed>('run', 10)).times),
   );
+  const overlapped = await interleaved(
+    contenders.filter(({ name }) => name === us),
+    rounds,
+    async (contender) => {
+      const { milliseconds } = await contender.ask<{ milliseconds: number }>('overlapped', 30);
+      return milliseconds;
+    },
+  );
   const ours = resident.get(us)!;
   return Object.fromEntries(
     contenders.map(({ name }) => {
       const milliseconds = resident.get(name)!;
+      const inTurns = overlapped.get(name);
       return [
         name,
         {
           resident: spread(milliseconds),
           hostIncluded: spread(hostIncluded.get(name)!),
+          ...(inTurns && { overlapped: spread(inTurns) }),
           imagesPerSecond: (1000 * batch) / median(milliseconds),
           ratio: ratios(milliseconds, ours),
           ofRoofline: least / median(milliseconds),
