@@ -64,8 +64,9 @@ class Engine {
   [[nodiscard]] virtual Arrival fetch(Tensor& x, void* data) = 0;
   void download(Tensor& x, void* data);  // waits
   virtual void zeros(Tensor& y) = 0;
-  virtual void cast(Tensor& x, Tensor& y) = 0;     // y has x's shape and another dtype
-  virtual void reshape(Tensor& x, Tensor& y) = 0;  // y has x's dtype and another shape, or the same: a copy
+  virtual void cast(Tensor& x, Tensor& y) = 0;  // y has x's shape and another dtype
+  // y has x's dtype and another shape, or the same: a copy. It may be x itself.
+  virtual void reshape(Tensor& x, Tensor& y) = 0;
   // y, of x's shape and dtype, is given x's values: in its own storage and layout where it has one, else in a
   // new storage with x's layout.
   virtual void copy(Tensor& x, Tensor& y) = 0;

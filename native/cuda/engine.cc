@@ -200,7 +200,12 @@ void CudaEngine::cast(Tensor& x, Tensor& y) {
                 stream());
 }
 
-void CudaEngine::reshape(Tensor& x, Tensor& y) { write(x, plain, create(y, plain)); }
+// y may be x.
+void CudaEngine::reshape(Tensor& x, Tensor& y) {
+  Block block = allocate(y.size(), y.dtype);
+  write(x, plain, block.get());
+  y.storage = std::make_unique<CudaStorage>(std::move(block), plain);
+}
 
 void CudaEngine::copy(Tensor& x, Tensor& y) {
   if (!y.storage) {

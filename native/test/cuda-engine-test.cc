@@ -386,6 +386,14 @@ TEST_P(CudaEngineTest, ActivatesAndAdds) {
   }
 }
 
+TEST_P(CudaEngineTest, ATensorIsGivenItsOwnValues) {
+  const Shape shape{2, 3, 4, 5};
+  const Values values = random(shape);
+  const auto x = tensor(shape, values);
+  engine_->reshape(*x, *x);
+  EXPECT_EQ(read(*x), values);
+}
+
 TEST_P(CudaEngineTest, ScalesSlicesInFloat64) {
   const Shape shape{5, 3, 7, 1};
   Tensor x(shape, GetParam());
