@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 # Shows what a command printed where it failed.
 quietly() {
-  "$@" >build-bench.log 2>&1 || { cat build-bench.log && exit 1; }
+  "$@" >build-bench.log 2>&1 || { cat build-bench.log; exit 1; }
   rm build-bench.log
 }
 quietly cmake -S . -B build-bench -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_NATIVE_BENCH=ON

@@ -15,15 +15,14 @@ done
   exit 1
 }
 
-mapfile -t sources < <(git ls-files 'native/*.cc' 'native/*.h' 'native/*.cu' 'native/*.cuh')
-clang-format --dry-run -Werror "${sources[@]}"
-
+git ls-files 'native/*.cc' 'native/*.h' 'native/*.cu' 'native/*.cuh' | xargs clang-format --dry-run -Werror
 git ls-files 'scripts/*.sh' 'bench/*.sh' '.ci/run' | xargs shellcheck
 
 # Only what this build compiles has the flags that clang-tidy needs.
-mapfile -t compiled < <(node -p '
+files=$(node -p '
   JSON.parse(require("fs").readFileSync("build/compile_commands.json")).map((c) => c.file)
     .filter((f) => f.includes("/native/") && f.endsWith(".cc") && !f.includes("/native/test/")).join("\n")')
+mapfile -t compiled <<<"$files"
 if (($# > 0)); then
   compiled=("$@")
 fi

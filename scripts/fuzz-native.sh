@@ -16,14 +16,14 @@ seconds=${1:-15}
 shift || true
 
 command -v clang++ >/dev/null || {
-  printf 'fuzz-native: clang++ is missing: apt-get install clang libclang-rt-14-dev\n' >&2
+  printf 'fuzz-native: clang++ is missing: apt-get install clang, and the libclang-rt-N-dev of its version\n' >&2
   exit 1
 }
 build="build-fuzz"
 mkdir -p "$build"
 cmake -S . -B "$build" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCUDNN_RESNET_STRICT=ON \
   -DCUDNN_RESNET_FUZZERS=ON -DCUDNN_RESNET_SANITIZE=address,undefined,fuzzer-no-link >"$build/configure.log" ||
-  { cat "$build/configure.log" && exit 1; }
+  { cat "$build/configure.log"; exit 1; }
 cmake --build "$build" --parallel "$(nproc)"
 
 names=("$@")

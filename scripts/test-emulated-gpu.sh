@@ -6,19 +6,15 @@
 #   scripts/test-emulated-gpu.sh [TEST...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
-checkout=$PWD
 tests=("$@")
 ((${#tests[@]} > 0)) ||
   tests=(test/11 test/12 test/2 test/3 test/42 test/48 test/51 test/52 test/55 test/57 test/62 test/63 test/65 test/70 test/71)
 
-mkdir -p build-emulated
-git ls-files -z --cached --others --exclude-standard |
-  xargs -0 cp --parents --update --preserve=timestamps --no-dereference --target-directory=build-emulated
-ln -sfn "$checkout/node_modules" build-emulated/node_modules
-[ ! -d .cuda ] || ln -sfn "$checkout/.cuda" build-emulated/.cuda
+bash scripts/copy-checkout.sh build-emulated
+[ ! -d .cuda ] || ln -sfn "$PWD/.cuda" build-emulated/.cuda
 
 cd build-emulated
-npx cmake-js configure --CDCUDNN_RESNET_CUDA_ON_HOST=ON >configure.log 2>&1 || { cat configure.log && exit 1; }
-npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log && exit 1; }
+npx cmake-js configure --CDCUDNN_RESNET_CUDA_ON_HOST=ON >configure.log 2>&1 || { cat configure.log; exit 1; }
+npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log; exit 1; }
 bash scripts/build-lib.sh
 TEST_DEVICES=cuda:0 npx vitest run --testTimeout=300000 --testNamePattern '^(?!.*network.* give, at every run)' "${tests[@]}"

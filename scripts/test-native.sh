@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake -S . -B build-native -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_NATIVE_TESTS=ON "$@" >build-native.log ||
-  { cat build-native.log && exit 1; }
+  { cat build-native.log; exit 1; }
 rm build-native.log
 cmake --build build-native --parallel "$(nproc)"
 ctest --test-dir build-native --output-on-failure

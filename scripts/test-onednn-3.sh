@@ -3,7 +3,6 @@
 # and the networks with it: Debian 12 has 2.6, newer systems have 3.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-checkout=$PWD
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 
@@ -24,9 +23,8 @@ for wheel in glob.glob(sys.argv[1] + "/*.whl"):
 EOF
 export ONEDNN_PATH=$folder/onednn LD_LIBRARY_PATH=$folder/onednn/lib
 
-git clone --quiet "$checkout" "$folder/copy"
+bash scripts/copy-checkout.sh "$folder/copy"
 cd "$folder/copy"
-ln -s "$checkout/node_modules" node_modules
-npx cmake-js compile --CDCUDNN_RESNET_CUDA=OFF >build.log 2>&1 || { cat build.log && exit 1; }
+npx cmake-js compile --CDCUDNN_RESNET_CUDA=OFF >build.log 2>&1 || { cat build.log; exit 1; }
 # without the activations: gelu(Infinity) of oneDNN 3.2 is NaN, of 2.6 Infinity
 npx vitest run test/20 test/3 test/48 test/49 test/50 --exclude 'test/32*'

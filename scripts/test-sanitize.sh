@@ -6,7 +6,6 @@
 #   scripts/test-sanitize.sh [native|addon|threads]...
 set -euo pipefail
 cd "$(dirname "$0")/.."
-checkout=$PWD
 parts=("$@")
 ((${#parts[@]} > 0)) || parts=(native threads addon)
 
@@ -14,16 +13,8 @@ parts=("$@")
 export UBSAN_OPTIONS=print_stacktrace=1
 cpu_only=(-DCUDNN_RESNET_CUDA=OFF)
 
-# The working tree, with the times of its files, so that only what changed is built again.
-copy() {
-  mkdir -p "build-sanitize/$1"
-  git ls-files -z --cached --others --exclude-standard |
-    xargs -0 cp --parents --update --preserve=timestamps --no-dereference --target-directory="build-sanitize/$1"
-  ln -sfn "$checkout/node_modules" "build-sanitize/$1/node_modules"
-}
-
 native() {
-  copy native
+  bash scripts/copy-checkout.sh build-sanitize/native
   (
     cd build-sanitize/native
     ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1 \
@@ -32,11 +23,11 @@ native() {
 }
 
 threads() {
-  copy threads
+  bash scripts/copy-checkout.sh build-sanitize/threads
   (
     cd build-sanitize/threads
     cmake -S . -B build-native "${cpu_only[@]}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCUDNN_RESNET_STRICT=ON \
-      -DCUDNN_RESNET_NATIVE_TESTS=ON -DCUDNN_RESNET_SANITIZE=thread >configure.log || { cat configure.log && exit 1; }
+      -DCUDNN_RESNET_NATIVE_TESTS=ON -DCUDNN_RESNET_SANITIZE=thread >configure.log || { cat configure.log; exit 1; }
     cmake --build build-native --parallel "$(nproc)"
     # Without the randomness of addresses that newer kernels have more of than this sanitizer bears.
     TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch "$(uname -m)" -R \
@@ -45,11 +36,11 @@ threads() {
 }
 
 addon() {
-  copy addon
+  bash scripts/copy-checkout.sh build-sanitize/addon
   cd build-sanitize/addon
   npx cmake-js configure --CDCUDNN_RESNET_CUDA=OFF --CDCUDNN_RESNET_SANITIZE=address,undefined >configure.log 2>&1 ||
-    { cat configure.log && exit 1; }
-  npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log && exit 1; }
+    { cat configure.log; exit 1; }
+  npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log; exit 1; }
   bash scripts/build-lib.sh
   rm -rf reports && mkdir reports
 
