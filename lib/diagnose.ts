@@ -1,11 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { devices } from './device.js';
 import { native } from './native.js';
-
-/** The version of this package. */
-export const version: string = JSON.parse(
-  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-).version;
+import { version } from './version.js';
 
 /**
  * What was built, what was found on this machine, and what is missing and how to get it, as text to read or to put

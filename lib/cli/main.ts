@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs';
 import { suggestion } from '../options.js';
+import { version } from '../version.js';
 import { bench } from './bench.js';
 import { classify } from './classify.js';
 import { convert } from './convert.js';
@@ -24,19 +24,13 @@ function help(): string {
   );
 }
 
-function version(): string {
-  // two folders up from lib/cli as from dist/cli
-  const manifest = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
-}
-
 async function run([name, ...args]: string[]): Promise<number> {
   if (name === '--help' || name === '-h') {
     await print(help());
     return done;
   }
   if (name === '--version') {
-    await print(`${version()}\n`);
+    await print(`${version}\n`);
     return done;
   }
   if (name === undefined) {
