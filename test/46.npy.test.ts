@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { elementBytes, npyHeader } from '../lib/npy.js';
+import { elementBytes, npyHeader } from '../lib/cli/npy.js';
 
 /** Reads the parts of a header as the format's description lays them out. */
 function parse(header: Uint8Array) {
@@ -15,7 +15,7 @@ function parse(header: Uint8Array) {
 
 describe('npyHeader', () => {
   it('follows format 1.0', () => {
-    const header = npyHeader([3, 2048]);
+    const header = npyHeader(3, 2048);
     const { magic, version, end, text } = parse(header);
     expect(magic).toBe('\x93NUMPY');
     expect(version).toEqual([1, 0]);
@@ -24,20 +24,10 @@ describe('npyHeader', () => {
     expect(text.endsWith('\n')).toBe(true);
   });
 
-  it.each([
-    { shape: [], tuple: '()' },
-    { shape: [5], tuple: '(5,)' },
-    { shape: [0, 512], tuple: '(0, 512)' },
-    { shape: [1, 2, 3, 4], tuple: '(1, 2, 3, 4)' },
-  ])("writes the shape $shape as Python's $tuple", ({ shape, tuple }) => {
-    expect(parse(npyHeader(shape)).text).toContain(`'shape': ${tuple}, }`);
-  });
-
-  it('is as long for one row as for a billion, in multiples of 64', () => {
+  it('is as long for no row as for a billion, a multiple of 64', () => {
     for (const rows of [0, 1, 10, 12345, 1_000_000_000]) {
-      expect(npyHeader([rows, 2048]).length).toBe(128);
+      expect(npyHeader(rows, 2048).length).toBe(128);
     }
-    expect(npyHeader(Array(40).fill(1000)).length % 64).toBe(0);
   });
 });
 

@@ -1,9 +1,9 @@
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
-import { CudnnResnetError } from '../errors.js';
 import type { Tensor } from '../index.js';
-import { elementBytes, npyHeader } from '../npy.js';
+import { notWritten } from '../not-written.js';
 import { expandInputs } from './inputs.js';
 import { modelChoice, modelOptions, openModel, type ReadyModel } from './model.js';
+import { elementBytes, npyHeader } from './npy.js';
 import { note } from './output.js';
 import { runImages } from './run-images.js';
 import { type Command, textOf, UsageError } from './usage.js';
@@ -85,11 +85,10 @@ class NpyFile {
   static async create(path: string): Promise<NpyFile> {
     try {
       const file = await open(`${path}.partial`, 'w');
-      await file.writeFile(npyHeader([0, 0]));
+      await file.writeFile(npyHeader(0, 0));
       return new NpyFile(path, file);
     } catch (error) {
-      const message = `'${path}' cannot be written: ${(error as Error).message}`;
-      throw new CudnnResnetError('ERR_ARGUMENT', message, { cause: error });
+      throw notWritten(path, error);
     }
   }
 
@@ -104,7 +103,7 @@ class NpyFile {
 
   /** Fills in the number of rows and gives the file its name. */
   async finish(): Promise<void> {
-    const header = npyHeader([this.#rows, this.#width]);
+    const header = npyHeader(this.#rows, this.#width);
     await this.#file.write(header, 0, header.length, 0);
     await rename(`${this.#path}.partial`, this.#path);
   }

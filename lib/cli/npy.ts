@@ -2,14 +2,13 @@
 const magic = Buffer.from('\x93NUMPY\x01\x00', 'latin1');
 
 /**
- * The header of a NumPy file (format 1.0) of little-endian float32 elements in C order; the elements follow it.
+ * The header of a NumPy file (format 1.0) of rows of little-endian float32 numbers; these follow it.
  *
  * Its length is a multiple of 128 bytes, twice the alignment that the format wants, so that it stays the same for
  * every count of rows, which can then be filled in after the rows are written.
  */
-export function npyHeader(shape: readonly number[]): Uint8Array {
-  const axes = shape.length === 1 ? `${shape[0]},` : shape.join(', ');
-  const description = `{'descr': '<f4', 'fortran_order': False, 'shape': (${axes}), }`;
+export function npyHeader(rows: number, width: number): Uint8Array {
+  const description = `{'descr': '<f4', 'fortran_order': False, 'shape': (${rows}, ${width}), }`;
   const before = magic.length + 2;
   const length = Math.ceil((before + description.length + 1) / 128) * 128;
   const header = Buffer.alloc(length, ' ');
