@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { CudnnResnetError } from './errors.js';
+import { kindOf } from './kind-of.js';
 
 /** Two ways to give up waiting. */
 export interface AbortOptions {
@@ -15,6 +16,16 @@ export const abortOptionNames = ['signal', 'deadline'] as const;
 /** The longest that a timer of Node's waits, in milliseconds. */
 const longestTimer = 2 ** 31 - 1;
 
+/** Throws `ERR_ARGUMENT` where `signal` is something else. */
+export function checkSignal(where: string, signal: AbortSignal | undefined): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `${where}: signal must be an AbortSignal, got ${kindOf(signal)}`,
+    );
+  }
+}
+
 /**
  * Runs `work` with one signal for both options. `work` has to heed it: it stops where it can and frees what it made.
  *
@@ -25,12 +36,7 @@ export async function abortable<T>(
   { signal, deadline }: AbortOptions,
   work: (signal: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new CudnnResnetError(
-      'ERR_ARGUMENT',
-      `${where}: signal must be an AbortSignal, got ${typeof signal}`,
-    );
-  }
+  checkSignal(where, signal);
   if (deadline !== undefined && !(typeof deadline === 'number' && deadline > 0 && deadline <= longestTimer)) {
     throw new CudnnResnetError(
       'ERR_ARGUMENT',

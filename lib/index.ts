@@ -15,9 +15,9 @@ export { imagenetLabels } from './image/labels.js';
 export { type PreprocessOptions, preprocess } from './image/preprocess.js';
 export { BasicBlock, type BasicBlockOptions } from './models/basic-block.js';
 export { Bottleneck, type BottleneckOptions } from './models/bottleneck.js';
+export type { Classification } from './models/classification.js';
 export { type ImageInput, imagenetNormalization } from './models/input.js';
 export {
-  type Classification,
   type ClassifyOptions,
   type EmbedOptions,
   type EncodedImage,

@@ -2,6 +2,7 @@ import type { NativeTensor } from '../binding.js';
 import { type ComputeOptions, computeOptionNames, computeOptions } from './compute-options.js';
 import type { DType } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
+import { kindOf } from './kind-of.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
 import { Tensor } from './tensor.js';
@@ -267,10 +268,7 @@ function checkKernelSize(where: string, options: Pool2dOptions): void {
 
 function handle(x: Tensor, what: string): NativeTensor {
   if (!(x instanceof Tensor)) {
-    throw new CudnnResnetError(
-      'ERR_ARGUMENT',
-      `${what} must be a Tensor, got ${x === null ? 'null' : typeof x}`,
-    );
+    throw new CudnnResnetError('ERR_ARGUMENT', `${what} must be a Tensor, got ${kindOf(x)}`);
   }
   return x.handle;
 }

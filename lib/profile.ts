@@ -1,8 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import type { NativeTiming } from '../binding.js';
 import { type Device, device } from './device.js';
-import { checkExtent } from './nn/extent.js';
+import { checkInteger } from './integer.js';
 import type { Module } from './nn/module.js';
+import { notWritten } from './not-written.js';
 import { checkOptions } from './options.js';
 import { runStepwise } from './program.js';
 import { scope } from './scope.js';
@@ -71,7 +72,10 @@ export class Profile {
     ]);
   }
 
-  /** Writes the last run in Chrome's trace format, which chrome://tracing and ui.perfetto.dev show on a time line. */
+  /**
+   * Writes the last run in Chrome's trace format, which chrome://tracing and ui.perfetto.dev show on a time line. Rejects
+   * with `ERR_ARGUMENT` where the file cannot be written.
+   */
   async writeTrace(path: string): Promise<void> {
     const traceEvents = this.#timings.map(({ layer, operation, begin, end, inputs, outputs }) => ({
       name: layer === '' ? operation : `${layer} ${operation}`,
@@ -83,7 +87,9 @@ export class Profile {
       tid: 0,
       args: { inputs, outputs },
     }));
-    await writeFile(path, JSON.stringify({ displayTimeUnit: 'ms', traceEvents }));
+    await writeFile(path, JSON.stringify({ displayTimeUnit: 'ms', traceEvents })).catch((error) => {
+      throw notWritten(path, error);
+    });
   }
 }
 
@@ -94,7 +100,7 @@ export async function profile<X>(
   options: ProfileOptions = {},
 ): Promise<Profile> {
   checkOptions('profile', options, ['runs']);
-  const count = checkExtent('profile: runs', options.runs ?? 10);
+  const count = checkInteger('profile: runs', options.runs ?? 10);
   const on = [...model.stateDict().values()][0]?.device ?? (x instanceof Tensor ? x.device : device());
   await forwardAndRead(model, x); // plans, packed and folded weights
   const runs: NativeTiming[][] = [];

@@ -2,6 +2,7 @@ import type { NativeProgram, NativeTensor } from '../binding.js';
 import type { Device } from './device.js';
 import type { DType } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
+import { kindOf } from './kind-of.js';
 import { native } from './native.js';
 import { scope } from './scope.js';
 import { Tensor } from './tensor.js';
@@ -47,6 +48,7 @@ export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Te
   /** @internal */
   constructor(on: Device, inputs: readonly TensorSpec[], fn: (...inputs: Tensor[]) => R) {
     this.device = on;
+    checkRecording(inputs, fn);
     const specs = inputs.map(({ shape, dtype = 'float32' }) => ({ shape, dtype }));
     let results: readonly Tensor[] = [];
     let single = false;
@@ -76,7 +78,7 @@ export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Te
   run(...inputs: Tensor[]): R {
     const handles = inputs.map((input, i) => {
       if (!(input instanceof Tensor)) {
-        throw new CudnnResnetError('ERR_ARGUMENT', `run: input ${i} must be a Tensor, got ${typeof input}`);
+        throw new CudnnResnetError('ERR_ARGUMENT', `run: input ${i} must be a Tensor, got ${kindOf(input)}`);
       }
       return input.handle;
     });
@@ -94,4 +96,20 @@ export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Te
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+function checkRecording(inputs: readonly TensorSpec[], fn: unknown): void {
+  const wrong = (what: string, value: unknown) =>
+    new CudnnResnetError('ERR_ARGUMENT', `record: ${what}, got ${kindOf(value)}`);
+  if (typeof fn !== 'function') {
+    throw wrong('expected a function of tensors', fn);
+  }
+  if (!Array.isArray(inputs)) {
+    throw wrong('the inputs must be an array of tensors or of { shape, dtype }', inputs);
+  }
+  inputs.forEach((input, i) => {
+    if (typeof input !== 'object' || input === null) {
+      throw wrong(`input ${i} must be a tensor or { shape, dtype }`, input);
+    }
+  });
 }

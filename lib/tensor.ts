@@ -172,9 +172,9 @@ export class Tensor<D extends DType = DType> {
 
   /**
    * The `k` largest values of each row of a tensor [N, C], largest first, with their columns; of equal values the one
-   * with the lower column comes first. Throws `ERR_SHAPE` where a row has fewer than `k`. Aborts as {@link Tensor.data}.
+   * with the lower column comes first. Rejects with `ERR_SHAPE` where a row has fewer than `k`. Aborts as {@link Tensor.data}.
    */
-  topK(k: number, options: AbortOptions = {}): Promise<{ indices: number[]; values: number[] }[]> {
+  async topK(k: number, options: AbortOptions = {}): Promise<{ indices: number[]; values: number[] }[]> {
     return this.read('Tensor.topK', options, () => this.handle.topK(k));
   }
 

@@ -1,16 +1,10 @@
-import { labelOf } from '../image/labels.js';
-import type { Tensor } from '../index.js';
+import type { Classification, Tensor } from '../index.js';
+import { classesOf } from '../models/classification.js';
 import { expandInputs } from './inputs.js';
 import { describeModel, modelChoice, modelOptions, openModel, type ReadyModel } from './model.js';
 import { note, print } from './output.js';
 import { runImages } from './run-images.js';
 import { type Command, countOf, UsageError } from './usage.js';
-
-interface Prediction {
-  label: string;
-  index: number;
-  score: number;
-}
 
 export const classify: Command = {
   summary: 'Names what images show: the best classes of each, with their scores',
@@ -58,24 +52,16 @@ export const classify: Command = {
   },
 };
 
-async function predict({ model }: ReadyModel, input: Tensor, top: number): Promise<Prediction[][]> {
+async function predict({ model }: ReadyModel, input: Tensor, top: number): Promise<Classification[][]> {
   using scores = model.predict(input);
-  const classes = scores.shape[1]!;
-  const best = await scores.topK(Math.min(top, classes));
-  return best.map(({ indices, values }) =>
-    indices.map((index, rank) => ({
-      label: labelOf(index, classes),
-      index,
-      score: values[rank]!,
-    })),
-  );
+  return await classesOf(scores, Math.min(top, model.fc.outFeatures));
 }
 
-function jsonLine(image: string, predictions: Prediction[]): string {
+function jsonLine(image: string, predictions: Classification[]): string {
   return `${JSON.stringify({ image, predictions })}\n`;
 }
 
-function paragraph(image: string, predictions: Prediction[]): string {
+function paragraph(image: string, predictions: Classification[]): string {
   const lines = predictions.map(({ label, score }) => `  ${score.toFixed(4)}  ${label}\n`);
   return `${image}\n${lines.join('')}\n`;
 }

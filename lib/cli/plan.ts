@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import type { PlannedGraph } from '../../binding.js';
 import type { Device } from '../device.js';
 import type { DType } from '../dtype.js';
+import { notWritten } from '../not-written.js';
 import { type Gpu, gpu, gpuNames } from './gpus.js';
 import { type Layer, outputOf, readLayers } from './layers.js';
 import { modelClass, models } from './model.js';
@@ -43,7 +44,9 @@ export const plan: Command = {
     }
     const work = await workFrom(given);
     if (work.folder !== '') {
-      await mkdir(work.folder, { recursive: true });
+      await mkdir(work.folder, { recursive: true }).catch((error) => {
+        throw notWritten(work.folder, error);
+      });
     }
     const bar = new ProgressBar('plans', undefined);
     const findings = await Promise.all(work.gpus.map((one) => planFor(one, work, bar)));

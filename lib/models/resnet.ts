@@ -3,13 +3,13 @@ import { computeOptions } from '../compute-options.js';
 import type { Device } from '../device.js';
 import type { DType } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
-import { labelOf } from '../image/labels.js';
 import { preprocess } from '../image/preprocess.js';
+import { checkInteger } from '../integer.js';
+import { kindOf } from '../kind-of.js';
 import { native } from '../native.js';
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
-import { checkExtent } from '../nn/extent.js';
 import { Linear } from '../nn/linear.js';
 import { type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.js';
@@ -22,6 +22,7 @@ import { startResidualInitialization, withoutValues } from '../weights/initializ
 import { withStoredEntries } from '../weights/read.js';
 import { BasicBlock } from './basic-block.js';
 import { Bottleneck } from './bottleneck.js';
+import { type Classification, classesOf } from './classification.js';
 import { type ImageInput, imageTensor, normalizedImages } from './input.js';
 import { Programs } from './programs.js';
 
@@ -59,7 +60,7 @@ export type EncodedImage = string | Uint8Array;
 export interface EmbedOptions extends AbortOptions {
   /** How many images are computed at once; default 8. */
   batch?: number | undefined;
-  /** What an image's shorter side is scaled to before the centre is cut out; default 256, 232 for V2 weights. */
+  /** What an image's shorter side is scaled to before the centre is cut out; default 256; pass 232 with V2 weights. */
   resize?: number | undefined;
 }
 
@@ -69,14 +70,6 @@ export interface ClassifyOptions extends EmbedOptions {
 }
 
 export interface LoadOptions extends Omit<ResNetOptions, 'numClasses' | 'seed'>, AbortOptions {}
-
-export interface Classification {
-  /** ImageNet's name of the class; `class 17` where the model does not have ImageNet's 1000. */
-  label: string;
-  index: number;
-  /** The probability, from 0 to 1. */
-  score: number;
-}
 
 /**
  * A residual network. The variant is torchvision's ("v1.5"), and so are the names of its layers and the keys of its
@@ -99,19 +92,20 @@ export class ResNet extends Module {
     super();
     checkOptions('ResNet', options, ['block', 'layers', 'numClasses', 'seed', 'plans', ...layerOptionNames]);
     const { block, layers, numClasses = 1000, seed = 0 } = options;
-    checkExtent('ResNet: numClasses', numClasses);
-    checkExtent('ResNet: seed', seed, 0);
+    checkStructure(block, layers);
+    checkInteger('ResNet: numClasses', numClasses);
+    checkInteger('ResNet: seed', seed, 0);
     const { device, dtype } = placement(options);
     const place = { device, dtype, ...computeOptions(options) };
     if (options.plans !== undefined) {
       device.usePlans(options.plans);
     }
-    const expansion = block === Bottleneck ? 4 : 1;
+    const expansion = isKindOf(block, Bottleneck) ? 4 : 1;
 
     let channels = 64;
     const group = (width: number, blocks: number, stride: number): Sequential => {
       const out = width * expansion;
-      const modules = Array.from({ length: checkExtent('ResNet: layers', blocks) }, (_, i) => {
+      const modules = Array.from({ length: checkInteger('ResNet: layers', blocks) }, (_, i) => {
         const first = i === 0;
         return new block(first ? channels : out, out, { stride: first ? stride : 1, ...place });
       });
@@ -192,7 +186,7 @@ export class ResNet extends Module {
     checkOptions('classify', options, ['top', 'batch', 'resize', ...abortOptionNames]);
     const { top = 5 } = options;
     const classes = this.fc.outFeatures;
-    if (checkExtent('classify: top', top) > classes) {
+    if (checkInteger('classify: top', top) > classes) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
         `classify: top is ${top}, but the model has ${classes} classes`,
@@ -200,9 +194,7 @@ export class ResNet extends Module {
     }
     return this.inBatches('classify', images, options, async (pixels, signal) => {
       using scores = this.predict(pixels);
-      return (await scores.topK(top, { signal })).map(({ indices, values }) =>
-        indices.map((index, rank) => ({ label: labelOf(index, classes), index, score: values[rank]! })),
-      );
+      return await classesOf(scores, top, { signal });
     });
   }
 
@@ -226,8 +218,14 @@ export class ResNet extends Module {
     { batch = 8, resize, signal: given, deadline }: EmbedOptions,
     work: (pixels: Uint8Array, signal: AbortSignal | undefined) => Promise<T[]>,
   ): Promise<T[]> {
-    checkExtent(`${where}: batch`, batch);
+    checkInteger(`${where}: batch`, batch);
     const list = typeof images === 'string' || images instanceof Uint8Array ? [images] : images;
+    if (!Array.isArray(list)) {
+      throw new CudnnResnetError(
+        'ERR_ARGUMENT',
+        `${where}: expected an image's path, its encoded bytes, or an array of these, got ${kindOf(images)}`,
+      );
+    }
     return abortable(where, { signal: given, deadline }, async (signal) => {
       const results: T[] = [];
       let next = decode(list.slice(0, batch), resize);
@@ -322,6 +320,26 @@ export class ResNet152 extends ResNet {
   constructor(options: ResNetOptions = {}) {
     super({ ...options, ...family.ResNet152 });
   }
+}
+
+function checkStructure(block: unknown, layers: unknown): void {
+  if (!isKindOf(block, BasicBlock) && !isKindOf(block, Bottleneck)) {
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `ResNet: block must be BasicBlock or Bottleneck, got ${kindOf(block)}`,
+    );
+  }
+  if (!Array.isArray(layers) || layers.length !== 4) {
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `ResNet: layers must be four numbers of blocks, such as [2, 2, 2, 2], got ${String(layers)}`,
+    );
+  }
+}
+
+/** Whether `block` is a class or one derived from it. */
+function isKindOf(block: unknown, of: typeof BasicBlock | typeof Bottleneck): boolean {
+  return typeof block === 'function' && (block === of || block.prototype instanceof of);
 }
 
 /** The pixels of images, one after the other. */

@@ -1,11 +1,11 @@
 import type { Device, DeviceId } from '../device.js';
 import type { DType } from '../dtype.js';
+import { checkExtent } from '../integer.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import { unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import { initialTensor } from '../weights/initialize.js';
-import { checkExtent } from './extent.js';
 import { type LayerOptions, Module, placement } from './module.js';
 import { Parameter } from './parameter.js';
 import { pythonBool, pythonFloat } from './python.js';

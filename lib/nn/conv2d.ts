@@ -1,5 +1,6 @@
 import { type ComputeOptions, computeOptions } from '../compute-options.js';
 import { CudnnResnetError } from '../errors.js';
+import { checkExtent, checkInteger } from '../integer.js';
 import { native } from '../native.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
@@ -7,8 +8,8 @@ import { unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import { convolutionInitializer, initialTensor, uniformFanIn } from '../weights/initialize.js';
 import type { BatchNorm2d } from './batch-norm2d.js';
-import { checkExtent } from './extent.js';
 import { type LayerOptions, layerOptionNames, Module, placement } from './module.js';
+import { pair } from './pair.js';
 import { Parameter } from './parameter.js';
 import { pythonTuple } from './python.js';
 
@@ -53,11 +54,11 @@ export class Conv2d extends Module {
     checkOptions('Conv2d', options, ['stride', 'padding', 'dilation', 'groups', 'bias', ...layerOptionNames]);
     this.inChannels = checkExtent('Conv2d: inChannels', inChannels);
     this.outChannels = checkExtent('Conv2d: outChannels', outChannels);
-    this.kernelSize = pair('Conv2d: kernelSize', kernelSize);
+    this.kernelSize = pair('Conv2d: kernelSize', kernelSize, 1, 'ERR_SHAPE'); // the weight has these extents
     this.stride = pair('Conv2d: stride', options.stride ?? 1);
     this.padding = pair('Conv2d: padding', options.padding ?? 0, 0);
     this.dilation = pair('Conv2d: dilation', options.dilation ?? 1);
-    this.groups = checkExtent('Conv2d: groups', options.groups ?? 1);
+    this.groups = checkInteger('Conv2d: groups', options.groups ?? 1);
     if (inChannels % this.groups !== 0 || outChannels % this.groups !== 0) {
       throw new CudnnResnetError(
         'ERR_SHAPE',
@@ -148,9 +149,4 @@ export class Conv2d extends Module {
     if (this.bias === null) parts.push('bias=False');
     return parts.join(', ');
   }
-}
-
-function pair(what: string, value: ops.Pair, least = 1): readonly [number, number] {
-  const [height, width] = Array.isArray(value) ? value : [value, value];
-  return [checkExtent(what, height, least), checkExtent(what, width, least)];
 }

@@ -1,10 +1,10 @@
 import { type ComputeOptions, computeOptions } from '../compute-options.js';
+import { checkExtent } from '../integer.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { initialTensor, uniformFanIn } from '../weights/initialize.js';
-import { checkExtent } from './extent.js';
 import { type LayerOptions, layerOptionNames, Module, placement } from './module.js';
 import { Parameter } from './parameter.js';
 import { pythonBool } from './python.js';

@@ -7,7 +7,7 @@ import { registerOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import type { StoredEntry } from '../weights/stored-entry.js';
 import { Parameter } from './parameter.js';
-import { type StateDictionary, stateDictPlan, writeEntry } from './state-dict.js';
+import { type StateDictionary, stateDictPlan, stateEntries, writeEntry } from './state-dict.js';
 
 /** Where a layer's parameters are made, of what type, and how it computes. */
 export interface LayerOptions extends ComputeOptions {
@@ -77,7 +77,7 @@ export abstract class Module {
    */
   loadStateDict(dict: StateDictionary, options: { strict?: boolean | undefined } = {}): LoadResult {
     checkOptions('loadStateDict', options, ['strict']);
-    const given = dict instanceof Map ? dict : new Map(Object.entries(dict));
+    const given = stateEntries('loadStateDict', dict);
     const misfit = 'the state dict does not fit the module';
     const plan = stateDictPlan(misfit, this.stateDict(), given, options.strict ?? true);
     for (const [tensor, entry] of plan.writes) {

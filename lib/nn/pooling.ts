@@ -3,6 +3,7 @@ import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { Module } from './module.js';
+import { pair } from './pair.js';
 import { pythonTuple } from './python.js';
 
 /** The largest value in each window; see `ops.maxPool2d`. */
@@ -20,6 +21,9 @@ export class MaxPool2d extends Module {
     this.kernelSize = kernelSize;
     this.stride = options.stride ?? kernelSize;
     this.padding = options.padding ?? 0;
+    pair('MaxPool2d: kernelSize', this.kernelSize);
+    pair('MaxPool2d: stride', this.stride);
+    pair('MaxPool2d: padding', this.padding, 0);
   }
 
   override forward(x: Tensor): Tensor {
@@ -39,13 +43,13 @@ export class AdaptiveAvgPool2d extends Module {
 
   constructor(outputSize: ops.Pair) {
     super();
+    pair('AdaptiveAvgPool2d: outputSize', outputSize);
     this.outputSize = outputSize;
   }
 
   /** Throws `ERR_SHAPE` where the input does not divide into windows of one size. */
   override forward(x: Tensor): Tensor {
-    const [height, width] =
-      typeof this.outputSize === 'number' ? [this.outputSize, this.outputSize] : this.outputSize;
+    const [height, width] = pair('AdaptiveAvgPool2d: outputSize', this.outputSize);
     const [, , h = 0, w = 0] = x.shape;
     if (h % height !== 0 || w % width !== 0) {
       throw new CudnnResnetError(

@@ -1,5 +1,6 @@
-import { type DType, isHostDType, type WeightEntry } from '../dtype.js';
+import { bytesPerElement, type DType, isHostDType, typedArrayName, type WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
+import { kindOf } from '../kind-of.js';
 import { native } from '../native.js';
 import { type HostArray, hostData, Tensor } from '../tensor.js';
 
@@ -7,6 +8,36 @@ import { type HostArray, hostData, Tensor } from '../tensor.js';
 export type StateDictionary =
   | ReadonlyMap<string, Tensor | WeightEntry>
   | Readonly<Record<string, Tensor | WeightEntry>>;
+
+/** The values of a state dict by key. Throws `ERR_ARGUMENT` where it, or one of them, is something else. */
+export function stateEntries(
+  where: string,
+  dict: StateDictionary,
+): ReadonlyMap<string, Tensor | WeightEntry> {
+  if (typeof dict !== 'object' || dict === null) {
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `${where}: expected a Map or an object of tensors, as stateDict() and readWeights() give it, got ${kindOf(dict)}`,
+    );
+  }
+  const entries = dict instanceof Map ? dict : new Map(Object.entries(dict));
+  for (const [key, value] of entries) {
+    if (!(value instanceof Tensor) && !isWeightEntry(value)) {
+      throw new CudnnResnetError(
+        'ERR_ARGUMENT',
+        `${where}: ${JSON.stringify(key)} must be a Tensor or { dtype, shape, data }, got ${kindOf(value)}`,
+      );
+    }
+  }
+  return entries;
+}
+
+function isWeightEntry(value: unknown): boolean {
+  const { dtype, shape, data } = Object(value) as Partial<WeightEntry>;
+  return (
+    Object.hasOwn(bytesPerElement, dtype ?? '') && Array.isArray(shape) && typedArrayName(data) !== undefined
+  );
+}
 
 interface Plan<Entry> {
   writes: [Tensor, Entry][];
@@ -63,7 +94,7 @@ export function writeEntry(to: Tensor, entry: Tensor | WeightEntry): void {
 
 /** The entry's elements, widened where the device does not know their type. */
 function uploadable({ dtype, data }: WeightEntry): ReturnType<typeof hostData> {
-  const elements = isHostDType(dtype) ? data : Float64Array.from(data as Int32Array);
+  const elements = isHostDType(dtype) ? data : Float64Array.from(data as Int32Array, Number);
   return hostData(elements as HostArray, dtype as DType);
 }
 

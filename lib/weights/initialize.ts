@@ -1,5 +1,6 @@
 import type { Device } from '../device.js';
 import type { DType } from '../dtype.js';
+import { checkInteger } from '../integer.js';
 import { native } from '../native.js';
 import { unscoped } from '../scope.js';
 import { drawn, Tensor } from '../tensor.js';
@@ -17,6 +18,7 @@ let drawing = true;
 
 /** Starts the random values that new modules draw anew. Equal seeds give equal values on every device and machine. */
 export function manualSeed(seed: number): void {
+  checkInteger('manualSeed: seed', seed, 0);
   generator = { seed, stream: 0, convolution: uniformFanIn };
 }
 

@@ -1,8 +1,10 @@
 import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { checkSignal } from '../abort.js';
 import { CudnnResnetError } from '../errors.js';
+import { kindOf } from '../kind-of.js';
 import { checkOptions, suggestion } from '../options.js';
-import { cacheFolder } from './cache-folder.js';
+import { cacheFolder as defaultCacheFolder } from './cache-folder.js';
 import { download } from './download.js';
 
 /** Models that torchvision publishes ImageNet weights of. */
@@ -100,20 +102,31 @@ export async function pretrainedWeights(
     'signal',
   ]);
   const { name } = pretrainedFile(model, options.version);
-  const { baseUrl = pretrainedBaseUrl, stallTimeout = 30_000, onProgress, signal } = options;
-  const url = `${baseUrl.replace(/\/*$/, '/')}${name}`;
+  const {
+    baseUrl = pretrainedBaseUrl,
+    cacheFolder = defaultCacheFolder(),
+    stallTimeout = 30_000,
+    onProgress,
+    signal,
+  } = options;
+  const wrong = (what: string) => new CudnnResnetError('ERR_ARGUMENT', `pretrainedWeights: ${what}`);
+  const url = `${String(baseUrl).replace(/\/*$/, '/')}${name}`;
   if (!URL.canParse(url)) {
-    throw new CudnnResnetError('ERR_ARGUMENT', `pretrainedWeights: baseUrl '${baseUrl}' is no URL`);
+    throw wrong(`baseUrl '${baseUrl}' is no URL`);
   }
-  if (!(stallTimeout > 0 && stallTimeout < 2 ** 31)) {
-    throw new CudnnResnetError(
-      'ERR_ARGUMENT',
-      `pretrainedWeights: stallTimeout is ${stallTimeout}, expected milliseconds from 1 to 2^31 - 1`,
-    );
+  if (typeof cacheFolder !== 'string') {
+    throw wrong(`cacheFolder must be the path of a folder, got ${kindOf(cacheFolder)}`);
   }
+  if (!(typeof stallTimeout === 'number' && stallTimeout > 0 && stallTimeout < 2 ** 31)) {
+    throw wrong(`stallTimeout is ${stallTimeout}, expected milliseconds from 1 to 2^31 - 1`);
+  }
+  if (onProgress !== undefined && typeof onProgress !== 'function') {
+    throw wrong(`onProgress must be a function, got ${kindOf(onProgress)}`);
+  }
+  checkSignal('pretrainedWeights', signal);
   signal?.throwIfAborted();
 
-  const path = join(resolve(options.cacheFolder ?? cacheFolder()), name);
+  const path = join(resolve(cacheFolder), name);
   const cached = await stat(path).catch(() => undefined);
   if (cached?.isFile()) return path;
   const digest = /-([0-9a-f]{8})\.pth$/.exec(name)![1]!;

@@ -1,5 +1,7 @@
+import { checkSignal } from '../abort.js';
 import type { WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
+import { kindOf } from '../kind-of.js';
 import { checkOptions } from '../options.js';
 import { requireMemory } from './host-memory.js';
 import { Pacer } from './pacer.js';
@@ -30,13 +32,8 @@ export async function readWeights(
   path: string,
   options: ReadWeightsOptions = {},
 ): Promise<Map<string, WeightEntry>> {
-  if (typeof path !== 'string') {
-    throw new CudnnResnetError(
-      'ERR_ARGUMENT',
-      `readWeights: expected the path of a file, got ${typeof path}`,
-    );
-  }
   checkOptions('readWeights', options, ['signal']);
+  checkSignal('readWeights', options.signal);
   options.signal?.throwIfAborted();
   return withStoredEntries(path, options.signal, async (stored) => {
     const own = [...stored.values()].map(({ bytes }) => bytes);
@@ -53,11 +50,14 @@ export async function readWeights(
 }
 
 /** What `work` makes of the entries of a file, which it may read as long as it runs; as {@link readWeights} else. */
-export function withStoredEntries<T>(
+export async function withStoredEntries<T>(
   path: string,
   signal: AbortSignal | undefined,
   work: (entries: Map<string, StoredEntry>) => Promise<T>,
 ): Promise<T> {
+  if (typeof path !== 'string') {
+    throw new CudnnResnetError('ERR_ARGUMENT', `expected the path of a file of weights, got ${kindOf(path)}`);
+  }
   return WeightsFile.use(path, new Pacer(signal), async (file) => work(await entriesOf(file)));
 }
 

@@ -1,4 +1,8 @@
 import type { WeightEntry } from '../dtype.js';
+import { CudnnResnetError } from '../errors.js';
+import { kindOf } from '../kind-of.js';
+import { type StateDictionary, stateEntries } from '../nn/state-dict.js';
+import { checkOptions } from '../options.js';
 import { Tensor } from '../tensor.js';
 import { type SafetensorsOptions, writeSafetensors } from './write-safetensors.js';
 
@@ -8,11 +12,19 @@ import { type SafetensorsOptions, writeSafetensors } from './write-safetensors.j
  */
 export async function saveWeights(
   path: string,
-  dict: ReadonlyMap<string, Tensor | WeightEntry> | Readonly<Record<string, Tensor | WeightEntry>>,
+  dict: StateDictionary,
   options: SafetensorsOptions = {},
 ): Promise<void> {
+  if (typeof path !== 'string') {
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `saveWeights: expected the path of a file, got ${kindOf(path)}`,
+    );
+  }
+  checkOptions('saveWeights', options, ['metadata']);
+  checkMetadata(options.metadata ?? {});
   const entries = new Map<string, WeightEntry>();
-  for (const [key, value] of dict instanceof Map ? dict : Object.entries(dict)) {
+  for (const [key, value] of stateEntries('saveWeights', dict)) {
     entries.set(
       key,
       value instanceof Tensor
@@ -21,4 +33,10 @@ export async function saveWeights(
     );
   }
   await writeSafetensors(path, entries, options);
+}
+
+function checkMetadata(metadata: unknown): void {
+  if (typeof metadata !== 'object' || !Object.values(metadata!).every((text) => typeof text === 'string')) {
+    throw new CudnnResnetError('ERR_ARGUMENT', 'saveWeights: metadata must be an object of strings');
+  }
 }

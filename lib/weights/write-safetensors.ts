@@ -1,8 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import type { WeightEntry } from '../dtype.js';
-import { CudnnResnetError } from '../errors.js';
-import { checkOptions } from '../options.js';
 import { type Fault, faultOf, messageOf, quote } from './fault.js';
 import { maxHeaderBytes } from './safetensors.js';
 import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
@@ -31,7 +29,6 @@ export async function writeSafetensors(
   entries: ReadonlyMap<string, WeightEntry> | Readonly<Record<string, WeightEntry>>,
   options: SafetensorsOptions = {},
 ): Promise<void> {
-  checkOptions('writeSafetensors', options, ['metadata']);
   const fault = faultOf(path);
   const named =
     entries instanceof Map ? [...entries] : Object.entries(entries as Record<string, WeightEntry>);
@@ -87,11 +84,6 @@ function place(name: string, entry: WeightEntry, fault: Fault): Placed {
 }
 
 function encodeHeader(placed: Placed[], metadata: Readonly<Record<string, string>>, fault: Fault): Buffer {
-  for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value !== 'string') {
-      throw new CudnnResnetError('ERR_ARGUMENT', `writeSafetensors: metadata.${key} is not a string`);
-    }
-  }
   let position = 0;
   const members = [`"__metadata__":${JSON.stringify(metadata)}`];
   for (const { name, type, entry } of placed) {

@@ -1,0 +1,19 @@
+import { CudnnResnetError, type ErrorCode } from './errors.js';
+
+/** `value`, or an error where it is no whole number of at least `least`. */
+export function checkInteger(
+  what: string,
+  value: number,
+  least = 1,
+  code: ErrorCode = 'ERR_ARGUMENT',
+): number {
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new CudnnResnetError(code, `${what} must be an integer of at least ${least}, got ${String(value)}`);
+  }
+  return value;
+}
+
+/** {@link checkInteger} for what becomes an extent of a tensor: `ERR_SHAPE`. */
+export function checkExtent(what: string, value: number): number {
+  return checkInteger(what, value, 1, 'ERR_SHAPE');
+}
