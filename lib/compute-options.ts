@@ -16,12 +16,22 @@ export interface ComputeOptions {
   /**
    * Equal inputs give bitwise equal results in every run on one machine: both engines always compute so, and cuDNN's other
    * engines are never taken. With this option a network in inference has the same bits on every number of threads of the
-   * CPU, too, and multiplies float32 as float32 there; docs/reliability.md says what that costs.
+   * CPU, too: convolutions take the algorithm `'direct'`, which multiplies float32 as float32, and linear layers are
+   * computed as convolutions of 1×1 images, whose sums are not split among threads. docs/reliability.md says what that
+   * costs. Default false.
    */
   deterministic?: boolean | undefined;
 }
 
 export const computeOptionNames = ['tf32', 'tune', 'deterministic'] as const;
+
+/** The algorithm of a convolution: how the fast ones round depends on the number of threads. */
+export function convolutionAlgorithm(
+  algorithm: 'direct' | 'fast' | undefined,
+  { deterministic }: ComputeOptions,
+): 'direct' | 'fast' | undefined {
+  return deterministic ? 'direct' : algorithm;
+}
 
 /** Those of the options that say how to compute. */
 export function computeOptions({ tf32, tune, deterministic }: ComputeOptions): ComputeOptions {

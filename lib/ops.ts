@@ -1,10 +1,16 @@
 import type { NativeTensor } from '../binding.js';
-import { type ComputeOptions, computeOptionNames, computeOptions } from './compute-options.js';
+import {
+  type ComputeOptions,
+  computeOptionNames,
+  computeOptions,
+  convolutionAlgorithm,
+} from './compute-options.js';
 import type { DType } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
 import { kindOf } from './kind-of.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
+import { scope } from './scope.js';
 import { Tensor } from './tensor.js';
 
 /**
@@ -52,6 +58,7 @@ export function conv2d<D extends DType>(
     x,
     native().conv2d({
       ...attributes,
+      algorithm: convolutionAlgorithm(options.algorithm, options),
       x: handle(x, 'conv2d: x'),
       weight: handle(weight, 'conv2d: weight'),
       bias: optionalHandle(bias, 'conv2d: bias'),
@@ -82,6 +89,9 @@ export function linear<D extends DType>(
   options: LinearOptions = {},
 ): Tensor<D> {
   checkOptions('linear', options, ['bias', 'activation', ...computeOptionNames]);
+  if (options.deterministic) {
+    return linearOfImages(x, weight, options);
+  }
   return result(
     x,
     native().linear({
@@ -92,6 +102,16 @@ export function linear<D extends DType>(
       ...computeOptions(options),
     }),
   );
+}
+
+/** {@link linear} as a convolution: a long sum of a linear layer may be split among threads, that of a convolution is not. */
+function linearOfImages<D extends DType>(x: Tensor<D>, weight: Tensor, options: LinearOptions): Tensor<D> {
+  handle(x, 'linear: x');
+  handle(weight, 'linear: weight');
+  return scope(() => {
+    const kernel = weight.reshape([...weight.shape, 1, 1]);
+    return conv2d(x.reshape([...x.shape, 1, 1]), kernel, options).flatten();
+  });
 }
 
 export interface BatchNormOptions {

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Device, device, nn, ops, ResNet, ResNet18, Tensor } from '../lib/index.js';
+import { type Device, device, nn, ops, ResNet, ResNet18, scope, Tensor } from '../lib/index.js';
 import { BasicBlock } from '../lib/models/basic-block.js';
-import { relativeError } from './support/compare.js';
+import { expectExact, relativeError } from './support/compare.js';
 import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
 import { download } from './support/tensors.js';
@@ -65,6 +65,25 @@ describe.each(deviceIds)('how to compute, on %s', (id) => {
       );
     }
   });
+
+  test('a deterministic operation takes the way that does not depend on the number of threads', () =>
+    scope(async () => {
+      const wide = Tensor.randn([64, 16, 3, 3], { device: on, seed: 2 });
+      const fast = { padding: 1, algorithm: 'fast', deterministic: true } as const;
+      expectExact(
+        await download(ops.conv2d(x, wide, fast)),
+        await download(ops.conv2d(x, wide, { padding: 1 })),
+      );
+
+      const rows = x.reshape([2, 1296]);
+      const matrix = Tensor.randn([3, 1296], { device: on, seed: 3 });
+      const given = { bias: Tensor.randn([3], { device: on, seed: 4 }), activation: 'relu' } as const;
+      const asConvolution = ops.conv2d(rows.reshape([2, 1296, 1, 1]), matrix.reshape([3, 1296, 1, 1]), given);
+      expectExact(
+        await download(ops.linear(rows, matrix, { ...given, deterministic: true })),
+        await download(asConvolution.flatten()),
+      );
+    }));
 
   test('results are bitwise equal from run to run', async () => {
     const first = await ops.conv2d(x, weight, { deterministic: true }).data();

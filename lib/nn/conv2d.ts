@@ -1,4 +1,4 @@
-import { type ComputeOptions, computeOptions } from '../compute-options.js';
+import { type ComputeOptions, computeOptions, convolutionAlgorithm } from '../compute-options.js';
 import { CudnnResnetError } from '../errors.js';
 import { checkExtent, checkInteger } from '../integer.js';
 import { native } from '../native.js';
@@ -88,8 +88,7 @@ export class Conv2d extends Module {
     batchNorm: BatchNorm2d,
     fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>,
   ): Tensor {
-    // how the fast ways round depends on the number of threads
-    const algorithm = this.compute.deterministic ? 'direct' : 'fast';
+    const algorithm = convolutionAlgorithm('fast', this.compute);
     const { weight, bias } = this.#foldedWith(batchNorm, algorithm);
     return ops.conv2d(x, weight, { ...this.attributes(), ...fused, bias, algorithm });
   }

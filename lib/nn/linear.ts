@@ -2,7 +2,6 @@ import { type ComputeOptions, computeOptions } from '../compute-options.js';
 import { checkExtent } from '../integer.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
-import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { initialTensor, uniformFanIn } from '../weights/initialize.js';
 import { type LayerOptions, layerOptionNames, Module, placement } from './module.js';
@@ -36,15 +35,7 @@ export class Linear extends Module {
   }
 
   override forward(x: Tensor): Tensor {
-    const options = { ...this.compute, bias: this.bias ?? undefined };
-    if (!this.compute.deterministic) {
-      return ops.linear(x, this.weight, options);
-    }
-    // A long sum of a linear layer may be split among threads, that of a convolution is not.
-    return scope(() => {
-      const image = x.reshape([...x.shape, 1, 1]);
-      return ops.conv2d(image, this.weight.reshape([...this.weight.shape, 1, 1]), options).flatten();
-    });
+    return ops.linear(x, this.weight, { ...this.compute, bias: this.bias ?? undefined });
   }
 
   protected override describeOptions(): string {

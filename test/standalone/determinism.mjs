@@ -13,7 +13,7 @@ async function digest(...tensors) {
 
 const draw = (shape, seed, dtype = 'float32') => Tensor.randn(shape, { ...at, seed, dtype });
 
-/** What deterministic networks give in inference, and operations that sum over no more than a window. */
+/** What deterministic networks and operations give in inference, and operations that sum over no more than a window. */
 const inference = {};
 /** What else does: an engine may split its sums among threads. */
 const sums = {};
@@ -52,6 +52,7 @@ for (const [n, c, side] of [
     ops.conv2d(x, draw([c + 1, c, 3, 3], 4), { padding: 1, activation: 'gelu' }),
     ops.conv2d(x, draw([c, 1, 5, 5], 5), { groups: c, stride: 2 }),
     ops.conv2d(x.reshape([n, -1, 1, 1]), draw([11, c * side * side, 1, 1], 6)),
+    ops.linear(x.reshape([n, -1]), draw([11, c * side * side], 6), { deterministic: true }),
     ops.globalAvgPool(x),
     ops.avgPool2d(x, { kernelSize: 3, stride: 2 }),
     ops.softmax(x),
