@@ -9,6 +9,7 @@ import type { Tensor } from './tensor.js';
 
 /** A device that this machine has. */
 export interface DeviceInfo {
+  /** What {@link device} takes. */
   id: 'cpu' | `cuda:${number}`;
   /** The processor's name. */
   name: string;
@@ -75,6 +76,7 @@ function exactId(id: DeviceId): string {
 
 /** A processor with its own queue of work and its own memory. Made by {@link device}. */
 export class Device {
+  /** `'cpu'`, or `'cuda:0'` and so on. */
   readonly id: string;
   /** @internal */
   readonly handle: NativeDevice;
@@ -170,6 +172,7 @@ export class Device {
     this.handle.setThreads(threads);
   }
 
+  /** The id. */
   toString(): string {
     return this.id;
   }

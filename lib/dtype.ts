@@ -3,10 +3,15 @@ export type DType = 'float32' | 'float16' | 'bfloat16' | 'uint8' | 'int64';
 
 /** The typed array that holds elements of a dtype on the host. */
 export interface TypedArrayOf {
+  /** Numbers. */
   float32: Float32Array;
+  /** Bit patterns. */
   float16: Uint16Array;
+  /** Bit patterns: the upper halves of float32's. */
   bfloat16: Uint16Array;
+  /** Bytes. */
   uint8: Uint8Array;
+  /** BigInts. */
   int64: BigInt64Array;
 }
 
@@ -22,8 +27,11 @@ export function isHostDType(dtype: StoredDType): dtype is HostDType {
 
 /** One entry of a file of weights: elements in C order. `bool` and `int8` keep their bytes. */
 export interface WeightEntry {
+  /** What the elements are. */
   dtype: StoredDType;
+  /** The extents, outermost first; `[]` of a single number. */
   shape: number[];
+  /** As many elements as the shape says. 16-bit floats are bit patterns in a `Uint16Array`. */
   data:
     | Float32Array
     | Float64Array

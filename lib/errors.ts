@@ -19,7 +19,9 @@ export type ErrorCode =
 
 /** Every error that this package throws or rejects with, native code included. */
 export class CudnnResnetError extends Error {
+  /** As in the first line of the error's text. */
   override readonly name = 'CudnnResnetError';
+  /** What to branch on: messages may change, codes do not. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

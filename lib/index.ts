@@ -36,7 +36,7 @@ export * as ops from './ops.js';
 export type { Profile, ProfiledOperation, ProfileOptions } from './profile.js';
 export type { Program, TensorSpec } from './program.js';
 export { scope } from './scope.js';
-export { type HostArray, type RandomOptions, Tensor, type TensorOptions } from './tensor.js';
+export { type HostArray, type RandomOptions, Tensor, type TensorOptions, type TopK } from './tensor.js';
 export {
   type PretrainedModel,
   type PretrainedOptions,

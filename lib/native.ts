@@ -8,7 +8,7 @@ const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 
 let loaded: typeof Binding | undefined;
 
-/** The addon, loaded on first use. Throws `ERR_NATIVE`, which says why it cannot be loaded and what helps. */
+/** @internal The addon, loaded on first use. Throws `ERR_NATIVE`, which says why it cannot be loaded and what helps. */
 export function native(): typeof Binding {
   loaded ??= load();
   return loaded;

@@ -21,13 +21,19 @@ export type Activation = 'relu' | 'relu6' | 'sigmoid' | 'tanh' | 'gelu' | 'swish
 /** One number for both sides, or `[height, width]`. */
 export type Pair = number | readonly [number, number];
 
+/** Options of {@link conv2d}. */
 export interface Conv2dOptions extends ComputeOptions {
   /** `[out]`, in the dtype of `x` or in float32. */
   bias?: Tensor | undefined;
+  /** By how many pixels the kernel moves; default 1. */
   stride?: Pair | undefined;
+  /** Zeros on each side, in pixels; default 0. */
   padding?: Pair | undefined;
+  /** The pixels from one tap of the kernel to the next; default 1. */
   dilation?: Pair | undefined;
+  /** Into how many groups the channels are divided, each convolved on its own; default 1. */
   groups?: number | undefined;
+  /** Of the sum; default none. */
   activation?: Activation | undefined;
   /** Added to the result before the activation; it has the result's shape. */
   add?: Tensor | undefined;
@@ -35,7 +41,7 @@ export interface Conv2dOptions extends ComputeOptions {
    * `'direct'`, the default, computes the sums of products of the definition: of small integers they are exact.
    * `'fast'` lets the engine take another way to about the same result: on the CPU Winograd's transform, or where the
    * processor has AMX three products of bfloat16 for one of float32. Errors in float32 are then some 1e-6 of the result.
-   * Networks in inference use it, unless they are `deterministic`.
+   * Networks in inference use it. `deterministic: true` means `'direct'` whatever stands here.
    */
   algorithm?: 'direct' | 'fast' | undefined;
 }
@@ -45,7 +51,8 @@ export interface Conv2dOptions extends ComputeOptions {
  * @param x - `[N, in, H, W]`
  * @param weight - `[out, in / groups, kernel height, kernel width]`
  * @returns `[N, out, H', W']`, H' = ⌊(H + 2·padding − dilation·(kernel − 1) − 1) / stride⌋ + 1
- * @throws `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DEVICE`, `ERR_DISPOSED`, `ERR_ARGUMENT` at once
+ * @throws `ERR_SHAPE` where the channels of `x` and `weight` do not fit each other, or the kernel its padded input;
+ *   `ERR_DTYPE`, `ERR_DEVICE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
  */
 export function conv2d<D extends DType>(
   x: Tensor<D>,
@@ -71,17 +78,21 @@ const conv2dOptionNames = [
   ...computeOptionNames,
 ];
 
+/** Options of {@link linear}. */
 export interface LinearOptions extends ComputeOptions {
   /** `[out]`, in the dtype of `x` or in float32. */
   bias?: Tensor | undefined;
+  /** Of the sum; default none. */
   activation?: Activation | undefined;
 }
 
 /**
- * `x · weightᵀ + bias`.
+ * `activation(x · weightᵀ + bias)`. With `deterministic: true` it is computed as the convolution of `N` 1×1 images.
  * @param x - `[N, in]`
  * @param weight - `[out, in]`
  * @returns `[N, out]`
+ * @throws `ERR_SHAPE` where `x` and `weight` have not as many columns; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_DISPOSED`,
+ *   `ERR_ARGUMENT`
  */
 export function linear<D extends DType>(
   x: Tensor<D>,
@@ -114,9 +125,11 @@ function linearOfImages<D extends DType>(x: Tensor<D>, weight: Tensor, options: 
   });
 }
 
+/** Options of {@link batchNorm}. Each tensor is float32 `[C]`. */
 export interface BatchNormOptions {
-  /** `[C]`, float32, like all parameters here. */
+  /** What is subtracted. */
   mean: Tensor;
+  /** By whose root is divided. */
   variance: Tensor;
   /** 1 where absent. */
   weight?: Tensor | undefined;
@@ -124,12 +137,15 @@ export interface BatchNormOptions {
   bias?: Tensor | undefined;
   /** Added to the variance; default 1e-5. */
   eps?: number | undefined;
+  /** Of the result; default none. */
   activation?: Activation | undefined;
 }
 
 /**
- * Batch normalization in inference: `(x − mean) / √(variance + eps) · weight + bias`.
+ * Batch normalization in inference: `activation((x − mean) / √(variance + eps) · weight + bias)`.
  * @param x - `[N, C, H, W]`
+ * @returns `[N, C, H, W]`
+ * @throws `ERR_SHAPE` where a parameter is not `[C]`; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
  */
 export function batchNorm<D extends DType>(x: Tensor<D>, options: BatchNormOptions): Tensor<D> {
   checkOptions('batchNorm', options, ['mean', 'variance', 'weight', 'bias', 'eps', 'activation']);
@@ -147,6 +163,7 @@ export function batchNorm<D extends DType>(x: Tensor<D>, options: BatchNormOptio
   );
 }
 
+/** Options of {@link batchNormTraining}. */
 export interface BatchNormTrainingOptions {
   /** `[C]`, float32; moved towards the batch's mean in place. */
   runningMean: Tensor;
@@ -154,16 +171,22 @@ export interface BatchNormTrainingOptions {
   runningVariance: Tensor;
   /** One int64; counts the batches in place. */
   batchesTracked?: Tensor | undefined;
+  /** `[C]`, float32; 1 where absent. */
   weight?: Tensor | undefined;
+  /** `[C]`, float32; 0 where absent. */
   bias?: Tensor | undefined;
+  /** Added to the variance; default 1e-5. */
   eps?: number | undefined;
   /** How far the running statistics move: running += momentum · (batch − running); default 0.1. */
   momentum?: number | undefined;
 }
 
 /**
- * Batch normalization in training: normalises by the mean and the (biased) variance of the batch.
+ * Batch normalization in training: as {@link batchNorm}, by the mean and the (biased) variance of the batch itself.
  * @param x - `[N, C, H, W]` with more than one value per channel
+ * @returns `[N, C, H, W]`
+ * @throws `ERR_SHAPE` where a channel has one value only, or a parameter or statistic is not `[C]`; `ERR_DTYPE`,
+ *   `ERR_DEVICE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
  */
 export function batchNormTraining<D extends DType>(
   x: Tensor<D>,
@@ -196,7 +219,12 @@ export function batchNormTraining<D extends DType>(
   return y;
 }
 
-/** The activation of each element. */
+/**
+ * The activation of each element.
+ * @param x - of any shape
+ * @returns a tensor of that shape
+ * @throws `ERR_ARGUMENT` where there is no such activation; `ERR_DTYPE`, `ERR_DISPOSED`
+ */
 export function activation<D extends DType>(x: Tensor<D>, kind: Activation): Tensor<D> {
   if (kind === undefined || kind === null) {
     throw new CudnnResnetError('ERR_ARGUMENT', `activation: kind is missing, for example 'relu'`);
@@ -204,7 +232,13 @@ export function activation<D extends DType>(x: Tensor<D>, kind: Activation): Ten
   return result(x, native().activation({ x: handle(x, 'activation: x'), kind }));
 }
 
-/** `activation(a + b)` of two tensors of one shape. */
+/**
+ * `activation(a + b)`.
+ * @param a - of any shape
+ * @param b - of the same shape, dtype and device
+ * @returns a tensor of that shape
+ * @throws `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DEVICE` where they differ; `ERR_DISPOSED`, `ERR_ARGUMENT`
+ */
 export function add<D extends DType>(
   a: Tensor<D>,
   b: Tensor,
@@ -217,9 +251,11 @@ export function add<D extends DType>(
   );
 }
 
+/** Options of {@link maxPool2d} and {@link avgPool2d}, in pixels. */
 export interface Pool2dOptions {
+  /** The window's size. */
   kernelSize: Pair;
-  /** Default: the kernel's size. */
+  /** By how much the window moves; default: the kernel's size. */
   stride?: Pair | undefined;
   /** At most half the kernel's size; default 0. */
   padding?: Pair | undefined;
@@ -229,6 +265,7 @@ export interface Pool2dOptions {
  * The largest value in each window; padding never wins.
  * @param x - `[N, C, H, W]`
  * @returns `[N, C, H', W']`, H' = ⌊(H + 2·padding − kernel) / stride⌋ + 1
+ * @throws `ERR_SHAPE` where the kernel is larger than the padded input; `ERR_DTYPE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
  */
 export function maxPool2d<D extends DType>(x: Tensor<D>, options: Pool2dOptions): Tensor<D> {
   checkOptions('maxPool2d', options, ['kernelSize', 'stride', 'padding']);
@@ -236,7 +273,10 @@ export function maxPool2d<D extends DType>(x: Tensor<D>, options: Pool2dOptions)
   return result(x, native().maxPool2d({ ...options, x: handle(x, 'maxPool2d: x') }));
 }
 
-/** The mean of each window. `countIncludePad` (default true) counts the padding's zeros. Shapes as {@link maxPool2d}. */
+/**
+ * The mean of each window. `countIncludePad` (default true) counts the padding's zeros. Shapes and errors as
+ * {@link maxPool2d}.
+ */
 export function avgPool2d<D extends DType>(
   x: Tensor<D>,
   options: Pool2dOptions & { countIncludePad?: boolean | undefined },
@@ -246,21 +286,33 @@ export function avgPool2d<D extends DType>(
   return result(x, native().avgPool2d({ ...options, x: handle(x, 'avgPool2d: x') }));
 }
 
-/** The mean of each channel: `[N, C, H, W]` to `[N, C, 1, 1]`. */
+/**
+ * The mean of each channel.
+ * @param x - `[N, C, H, W]`
+ * @returns `[N, C, 1, 1]`
+ * @throws `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
+ */
 export function globalAvgPool<D extends DType>(x: Tensor<D>): Tensor<D> {
   return result(x, native().globalAvgPool({ x: handle(x, 'globalAvgPool: x') }));
 }
 
-/** Softmax over dimension 1, the classes: `[N, C]` or `[N, C, H, W]`. */
+/**
+ * Softmax over dimension 1, the classes.
+ * @param x - `[N, C]` or `[N, C, H, W]`
+ * @returns a tensor of that shape
+ * @throws `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
+ */
 export function softmax<D extends DType>(x: Tensor<D>): Tensor<D> {
   return result(x, native().softmax({ x: handle(x, 'softmax: x') }));
 }
 
+/** Options of {@link normalizeImage}. */
 export interface NormalizeImageOptions<D extends DType = DType> {
   /** Of red, green and blue, on the scale from 0 to 1. */
   mean: readonly [number, number, number];
+  /** The standard deviations, on that scale, above 0. */
   std: readonly [number, number, number];
-  /** Default `'float32'`. */
+  /** Of the result; default `'float32'`. */
   dtype?: D | undefined;
 }
 
@@ -268,6 +320,7 @@ export interface NormalizeImageOptions<D extends DType = DType> {
  * `(pixel / 255 − mean) / std` of RGB images.
  * @param pixels - uint8 `[N, H, W, 3]`
  * @returns `[N, 3, H, W]`
+ * @throws `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
  */
 export function normalizeImage<D extends DType = 'float32'>(
   pixels: Tensor,

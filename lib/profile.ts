@@ -9,6 +9,7 @@ import { runStepwise } from './program.js';
 import { scope } from './scope.js';
 import { Tensor } from './tensor.js';
 
+/** Options of `Module.profile`. */
 export interface ProfileOptions {
   /** How often the forward pass is run; default 10. Of each operation the median counts. */
   runs?: number | undefined;
@@ -22,6 +23,7 @@ export interface ProfiledOperation {
   operation: string;
   /** The shape of its result. */
   output: number[];
+  /** The median of the runs. */
   milliseconds: number;
   /** Of the milliseconds of all operations, from 0 to 1. */
   share: number;

@@ -9,6 +9,7 @@ import { Tensor } from './tensor.js';
 
 /** What an input of a program looks like; a tensor says it of itself. */
 export interface TensorSpec {
+  /** The extents, such as `[1, 3, 224, 224]`. */
   shape: readonly number[];
   /** Default `'float32'`. */
   dtype?: DType | undefined;
@@ -38,9 +39,15 @@ export function runStepwise<T>(fn: () => T): T {
  * Tensors that the recorded function used beside its inputs are read as they are at each run.
  */
 export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Tensor[]> {
+  /** Where it was recorded, and runs. */
   readonly device: Device;
-  /** The shape and dtype of each input. */
-  readonly inputs: readonly { shape: readonly number[]; dtype: DType }[];
+  /** The inputs, in order. */
+  readonly inputs: readonly {
+    /** The extents. */
+    shape: readonly number[];
+    /** What the elements are. */
+    dtype: DType;
+  }[];
   readonly #handle: NativeProgram;
   readonly #outputs: readonly DType[];
   readonly #single: boolean;
@@ -93,6 +100,7 @@ export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Te
     this.#handle.dispose();
   }
 
+  /** {@link Program.dispose}, at the end of a `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -21,6 +21,7 @@ export type HostArray =
 export interface TensorOptions<D extends DType = DType> {
   /** Default `'auto'`: the first GPU, else the CPU. */
   device?: DeviceId | Device | undefined;
+  /** Default `'float32'`; of `Tensor.from` what its data suggests. */
   dtype?: D | undefined;
 }
 
@@ -28,6 +29,14 @@ export interface TensorOptions<D extends DType = DType> {
 export interface RandomOptions<D extends DType = DType> extends TensorOptions<D> {
   /** A whole number from 0; default 0. */
   seed?: number | undefined;
+}
+
+/** The largest values of one row. */
+export interface TopK {
+  /** Their columns, from 0. */
+  indices: number[];
+  /** The values, largest first. */
+  values: number[];
 }
 
 /**
@@ -38,8 +47,11 @@ export interface RandomOptions<D extends DType = DType> extends TensorOptions<D>
  * `scope`; a tensor that is forgotten is freed when JavaScript collects it.
  */
 export class Tensor<D extends DType = DType> {
+  /** The extents, outermost first; `[]` of a single number. */
   readonly shape: readonly number[];
+  /** What the elements are. */
   readonly dtype: D;
+  /** Where the elements are. */
   readonly device: Device;
   /** @internal */
   readonly handle: NativeTensor;
@@ -111,6 +123,7 @@ export class Tensor<D extends DType = DType> {
     return this.size * bytesPerElement[this.dtype];
   }
 
+  /** Whether the tensor was disposed of: every use of it is `ERR_DISPOSED` then. */
   get disposed(): boolean {
     return this.handle.disposed();
   }
@@ -165,7 +178,7 @@ export class Tensor<D extends DType = DType> {
     return this.reshape([...this.shape.slice(0, startDim), -1]);
   }
 
-  /** Softmax over dimension 1, the classes: shape [N, C] or [N, C, H, W]. */
+  /** As `ops.softmax`. */
   softmax(): Tensor<D> {
     return new Tensor(native().softmax({ x: this.handle }), this.dtype, this.device);
   }
@@ -174,7 +187,7 @@ export class Tensor<D extends DType = DType> {
    * The `k` largest values of each row of a tensor [N, C], largest first, with their columns; of equal values the one
    * with the lower column comes first. Rejects with `ERR_SHAPE` where a row has fewer than `k`. Aborts as {@link Tensor.data}.
    */
-  async topK(k: number, options: AbortOptions = {}): Promise<{ indices: number[]; values: number[] }[]> {
+  async topK(k: number, options: AbortOptions = {}): Promise<TopK[]> {
     return this.read('Tensor.topK', options, () => this.handle.topK(k));
   }
 
@@ -193,10 +206,12 @@ export class Tensor<D extends DType = DType> {
     this.handle.dispose();
   }
 
+  /** {@link Tensor.dispose}, at the end of a `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
+  /** Dtype, shape and device, for people. */
   toString(): string {
     return `Tensor(${this.dtype} [${this.shape.join(', ')}] on ${this.device.id}${this.disposed ? ', disposed' : ''})`;
   }

@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -25,7 +26,7 @@ describe('the package', () => {
         .filter((path) => /\.(cc|h|cu|cuh|cmake)$/.test(path) && !/^native\/(test|bench|fuzz)\//.test(path)),
     );
     expect(tracked.length).toBeGreaterThan(40);
-    expect(files).toEqual(expect.arrayContaining(['CMakeLists.txt', 'binding.d.ts', ...tracked]));
+    expect(files).toEqual(expect.arrayContaining(['CMakeLists.txt', ...tracked]));
   });
 
   test('holds what is needed to run, and the entry points that the manifest names', () => {
@@ -38,9 +39,17 @@ describe('the package', () => {
     expect(files).toEqual(expect.arrayContaining(['package.json', 'README.md', 'LICENSE']));
   });
 
+  test('has types that refer to no file outside of it', () => {
+    for (const path of files.filter((name) => name.endsWith('.d.ts'))) {
+      const imported = [...readFileSync(`${root}${path}`, 'utf8').matchAll(/from '(\..*)\.js'/g)];
+      const wanted = imported.map(([, name]) => `${join(dirname(path), name!)}.d.ts`);
+      expect(files, path).toEqual(expect.arrayContaining(wanted));
+    }
+  });
+
   test('holds nothing else', () => {
     const allowed =
-      /^(dist\/.*\.(js|d\.ts)|native\/(?!test\/|bench\/).*\.(cc|h|cu|cuh)|cmake\/[\w-]+\.cmake|binding\.d\.ts|CMakeLists\.txt|package\.json|README\.md|LICENSE|CHANGELOG\.md|scripts\/setup-cuda\.sh)$/;
+      /^(dist\/.*\.(js|d\.ts)|native\/(?!test\/|bench\/).*\.(cc|h|cu|cuh)|cmake\/[\w-]+\.cmake|CMakeLists\.txt|package\.json|README\.md|LICENSE|CHANGELOG\.md|scripts\/setup-cuda\.sh)$/;
     expect(files.filter((path) => !allowed.test(path))).toEqual([]);
   });
 

@@ -9,6 +9,7 @@ import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { downsampling } from './downsampling.js';
 
+/** Options of {@link BasicBlock}, beside those of every layer. */
 export interface BasicBlockOptions extends LayerOptions {
   /** Of the first convolution; default 1. */
   stride?: number | undefined;
@@ -19,11 +20,17 @@ export interface BasicBlockOptions extends LayerOptions {
  * shortcut is a 1×1 convolution with batch norm.
  */
 export class BasicBlock extends Module {
+  /** A 3×3 convolution, which carries the stride. */
   conv1: Conv2d;
+  /** Of the first convolution. */
   bn1: BatchNorm2d;
+  /** Shown in the text only: activations are fused into what comes before them. */
   relu: ReLU;
+  /** A 3×3 convolution. */
   conv2: Conv2d;
+  /** Of the second convolution; the shortcut is added to its result. */
   bn2: BatchNorm2d;
+  /** The shortcut's convolution and batch norm; null where the input is handed on as it is. */
   downsample: Sequential | null;
 
   constructor(inChannels: number, outChannels: number, options: BasicBlockOptions = {}) {
@@ -42,6 +49,7 @@ export class BasicBlock extends Module {
         : null;
   }
 
+  /** `[N, inChannels, H, W]` to `[N, outChannels, ⌈H / stride⌉, ⌈W / stride⌉]`. */
   override forward(x: Tensor): Tensor {
     return scope(() => {
       const shortcut = this.downsample?.forward(x) ?? x;

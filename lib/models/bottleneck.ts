@@ -9,6 +9,7 @@ import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { downsampling } from './downsampling.js';
 
+/** Options of {@link Bottleneck}, beside those of every layer. */
 export interface BottleneckOptions extends LayerOptions {
   /** Of the 3×3 convolution; default 1. */
   stride?: number | undefined;
@@ -26,13 +27,21 @@ export interface BottleneckOptions extends LayerOptions {
  * the stride ("v1.5", as in torchvision).
  */
 export class Bottleneck extends Module {
+  /** A 1×1 convolution to `width` channels. */
   conv1: Conv2d;
+  /** Of the first convolution. */
   bn1: BatchNorm2d;
+  /** A 3×3 convolution, which carries the stride and the groups. */
   conv2: Conv2d;
+  /** Of the second convolution. */
   bn2: BatchNorm2d;
+  /** A 1×1 convolution to the channels of the result. */
   conv3: Conv2d;
+  /** Of the third convolution; the shortcut is added to its result. */
   bn3: BatchNorm2d;
+  /** Shown in the text only: activations are fused into what comes before them. */
   relu: ReLU;
+  /** The shortcut's convolution and batch norm; null where the input is handed on as it is. */
   downsample: Sequential | null;
 
   constructor(inChannels: number, outChannels: number, options: BottleneckOptions = {}) {
@@ -56,6 +65,7 @@ export class Bottleneck extends Module {
     this.downsample = downsample ? downsampling(inChannels, outChannels, stride, place) : null;
   }
 
+  /** `[N, inChannels, H, W]` to `[N, outChannels, ⌈H / stride⌉, ⌈W / stride⌉]`. */
   override forward(x: Tensor): Tensor {
     return scope(() => {
       const shortcut = this.downsample?.forward(x) ?? x;

@@ -16,7 +16,9 @@ export type ImageInput = Tensor | Float32Array | Uint8Array;
 
 /** ImageNet's mean and standard deviation of red, green and blue, for pixels from 0 to 1. */
 export const imagenetNormalization = {
+  /** What is subtracted. */
   mean: [0.485, 0.456, 0.406],
+  /** What is divided by. */
   std: [0.229, 0.224, 0.225],
 } as const;
 

@@ -35,6 +35,7 @@ const family = {
   ResNet152: { block: Bottleneck, layers: [3, 8, 36, 3] },
 } as const;
 
+/** Options of a ResNet, beside those of every layer. */
 export interface ResNetOptions extends LayerOptions {
   /** Default 1000, ImageNet's. */
   numClasses?: number | undefined;
@@ -49,6 +50,7 @@ export interface ResNetOptions extends LayerOptions {
 
 /** The makings of a ResNet of one's own. */
 export interface ResNetStructure {
+  /** What the groups are made of. */
   block: typeof BasicBlock | typeof Bottleneck;
   /** How many blocks each of the four groups has. */
   layers: readonly [number, number, number, number];
@@ -57,6 +59,7 @@ export interface ResNetStructure {
 /** A file's path, or the bytes of an encoded image. */
 export type EncodedImage = string | Uint8Array;
 
+/** Options of {@link ResNet.embed}. */
 export interface EmbedOptions extends AbortOptions {
   /** How many images are computed at once; default 8. */
   batch?: number | undefined;
@@ -64,11 +67,13 @@ export interface EmbedOptions extends AbortOptions {
   resize?: number | undefined;
 }
 
+/** Options of {@link ResNet.classify}. */
 export interface ClassifyOptions extends EmbedOptions {
   /** How many classes to give for each image; default 5. */
   top?: number | undefined;
 }
 
+/** Options of {@link ResNet.load}: those of a ResNet, but for what the file says. */
 export interface LoadOptions extends Omit<ResNetOptions, 'numClasses' | 'seed'>, AbortOptions {}
 
 /**
@@ -76,15 +81,25 @@ export interface LoadOptions extends Omit<ResNetOptions, 'numClasses' | 'seed'>,
  * state dict. Unlike other modules a ResNet starts in inference mode, with PyTorch's initial values.
  */
 export class ResNet extends Module {
+  /** The stem's 7×7 convolution of stride 2, from 3 to 64 channels. */
   conv1: Conv2d;
+  /** The stem's batch norm. */
   bn1: BatchNorm2d;
+  /** Shown in the text only: activations are fused into what comes before them. */
   relu: ReLU;
+  /** 3×3, stride 2. */
   maxpool: MaxPool2d;
+  /** Blocks of 64 channels, four times as many with bottlenecks. */
   layer1: Sequential;
+  /** Blocks of 128 channels, or four times as many, at half the side. */
   layer2: Sequential;
+  /** Blocks of 256 channels, or four times as many, at a quarter of the side. */
   layer3: Sequential;
+  /** Blocks of 512 channels, or four times as many, at an eighth of the side. */
   layer4: Sequential;
+  /** The mean of each channel. */
   avgpool: AdaptiveAvgPool2d;
+  /** From the embedding to the class scores. */
   fc: Linear;
   readonly #programs = new Programs(this);
 

@@ -10,6 +10,7 @@ import { type LayerOptions, Module, placement } from './module.js';
 import { Parameter } from './parameter.js';
 import { pythonBool, pythonFloat } from './python.js';
 
+/** Options of {@link BatchNorm2d}. */
 export interface BatchNorm2dOptions extends Pick<LayerOptions, 'device'> {
   /** Added to the variance; default 1e-5. */
   eps?: number | undefined;
@@ -22,13 +23,21 @@ export interface BatchNorm2dOptions extends Pick<LayerOptions, 'device'> {
  * In training mode it normalises by the batch and moves the running statistics.
  */
 export class BatchNorm2d extends Module {
+  /** `[features]`, ones at first. */
   weight: Parameter;
+  /** `[features]`, zeros at first. */
   bias: Parameter;
+  /** `[features]`, zeros at first. */
   running_mean: Tensor;
+  /** `[features]`, ones at first; of unbiased variances. */
   running_var: Tensor;
+  /** How many batches moved the running statistics: one int64. */
   num_batches_tracked: Tensor;
+  /** The number of channels. */
   readonly features: number;
+  /** Added to the variance. */
   readonly eps: number;
+  /** How far the running statistics move at each batch. */
   readonly momentum: number;
 
   constructor(features: number, options: BatchNorm2dOptions = {}) {

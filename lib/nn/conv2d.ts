@@ -13,10 +13,15 @@ import { pair } from './pair.js';
 import { Parameter } from './parameter.js';
 import { pythonTuple } from './python.js';
 
+/** Options of {@link Conv2d}. */
 export interface Conv2dLayerOptions extends LayerOptions {
+  /** By how many pixels the kernel moves; default 1. */
   stride?: ops.Pair | undefined;
+  /** Zeros on each side, in pixels; default 0. */
   padding?: ops.Pair | undefined;
+  /** The pixels from one tap of the kernel to the next; default 1. */
   dilation?: ops.Pair | undefined;
+  /** Into how many groups the channels are divided, each convolved on its own; default 1. */
   groups?: number | undefined;
   /** Whether there is a bias; default true. */
   bias?: boolean | undefined;
@@ -32,15 +37,25 @@ interface Folded {
 
 /** A 2-D convolution over `[N, in, H, W]`, with PyTorch's initial values and text. */
 export class Conv2d extends Module {
+  /** `[outChannels, inChannels / groups, kernel height, kernel width]` */
   weight: Parameter;
+  /** `[outChannels]` */
   bias: Parameter | null;
+  /** The channels of the input. */
   readonly inChannels: number;
+  /** The channels of the result. */
   readonly outChannels: number;
+  /** Height and width. */
   readonly kernelSize: readonly [number, number];
+  /** By how many pixels the kernel moves, down and to the right. */
   readonly stride: readonly [number, number];
+  /** Zeros above and below, and to the left and right. */
   readonly padding: readonly [number, number];
+  /** The pixels from one tap of the kernel to the next, down and to the right. */
   readonly dilation: readonly [number, number];
+  /** Into how many groups the channels are divided. */
   readonly groups: number;
+  /** How it is computed. */
   readonly compute: ComputeOptions;
   #folded: Folded | undefined;
 
@@ -73,6 +88,7 @@ export class Conv2d extends Module {
       (options.bias ?? true) ? new Parameter(initialTensor([outChannels], uniformFanIn(shape), place)) : null;
   }
 
+  /** `[N, inChannels, H, W]` to `[N, outChannels, H', W']`; see `ops.conv2d`. */
   override forward(x: Tensor): Tensor {
     return this.apply(x, {});
   }

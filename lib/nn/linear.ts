@@ -8,6 +8,7 @@ import { type LayerOptions, layerOptionNames, Module, placement } from './module
 import { Parameter } from './parameter.js';
 import { pythonBool } from './python.js';
 
+/** Options of {@link Linear}. */
 export interface LinearLayerOptions extends LayerOptions {
   /** Whether there is a bias; default true. */
   bias?: boolean | undefined;
@@ -15,10 +16,15 @@ export interface LinearLayerOptions extends LayerOptions {
 
 /** `x · weightᵀ + bias` over `[N, in]`. */
 export class Linear extends Module {
+  /** `[outFeatures, inFeatures]` */
   weight: Parameter;
+  /** `[outFeatures]` */
   bias: Parameter | null;
+  /** The numbers of each row of the input. */
   readonly inFeatures: number;
+  /** The numbers of each row of the result. */
   readonly outFeatures: number;
+  /** How it is computed. */
   readonly compute: ComputeOptions;
 
   constructor(inFeatures: number, outFeatures: number, options: LinearLayerOptions = {}) {
@@ -34,6 +40,7 @@ export class Linear extends Module {
     this.bias = (options.bias ?? true) ? new Parameter(initialTensor([outFeatures], initial, place)) : null;
   }
 
+  /** `[N, inFeatures]` to `[N, outFeatures]`. */
   override forward(x: Tensor): Tensor {
     return ops.linear(x, this.weight, { ...this.compute, bias: this.bias ?? undefined });
   }

@@ -26,7 +26,9 @@ export function placement(options: LayerOptions): { device: Device; dtype: DType
 
 /** What {@link Module.loadStateDict} found different, where it is not strict. */
 export interface LoadResult {
+  /** Keys of the module that the state dict lacks: these tensors kept their values. */
   missing: string[];
+  /** Keys of the state dict that the module lacks. */
   unexpected: string[];
 }
 
@@ -38,12 +40,14 @@ export interface LoadResult {
  * A module starts in training mode.
  */
 export abstract class Module {
+  /** Whether the module is in training mode: see {@link Module.train}. */
   training = true;
 
   constructor() {
     registerOwner(this);
   }
 
+  /** What the module makes of `x`: a new tensor, at once. Throws as its operations do. */
   abstract forward(x: Tensor): Tensor;
 
   /** The submodules, by name. */
@@ -166,6 +170,7 @@ export abstract class Module {
     }
   }
 
+  /** {@link Module.dispose}, at the end of a `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }

@@ -8,10 +8,14 @@ import { pythonTuple } from './python.js';
 
 /** The largest value in each window; see `ops.maxPool2d`. */
 export class MaxPool2d extends Module {
+  /** The window's size in pixels. */
   readonly kernelSize: ops.Pair;
+  /** By how many pixels the window moves. */
   readonly stride: ops.Pair;
+  /** What never wins, in pixels on each side. */
   readonly padding: ops.Pair;
 
+  /** @param options - `stride`: the kernel's size unless told; `padding`: 0 unless told. */
   constructor(
     kernelSize: ops.Pair,
     options: { stride?: ops.Pair | undefined; padding?: ops.Pair | undefined } = {},
@@ -39,6 +43,7 @@ export class MaxPool2d extends Module {
 
 /** The mean over equal windows, as many as `outputSize` asks for: 1 gives the mean of each channel. */
 export class AdaptiveAvgPool2d extends Module {
+  /** The size of the result in pixels. */
   readonly outputSize: ops.Pair;
 
   constructor(outputSize: ops.Pair) {

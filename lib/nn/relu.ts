@@ -5,6 +5,7 @@ import { Module } from './module.js';
 
 /** `max(x, 0)`. `inplace` is shown in the text, as in PyTorch; tensors are never changed. */
 export class ReLU extends Module {
+  /** Whether the text shows it. */
   readonly inplace: boolean;
 
   constructor(options: { inplace?: boolean | undefined } = {}) {
