@@ -3,16 +3,12 @@
  * exactly these functions. Each checks its arguments at once, throws the class of errors given to {@link setup}, and
  * queues the work: a returned handle stands for a result that may not have been computed yet.
  */
+import type { ComputeOptions } from './lib/compute-options.js';
 import type { DType, HostDType } from './lib/dtype.js';
 
 /** Elements on the host, in C order. */
 type HostData = { data: NodeJS.TypedArray; dataType: HostDType };
 type Extents = number | readonly number[];
-type Compute = {
-  tf32?: boolean | undefined;
-  tune?: boolean | undefined;
-  deterministic?: boolean | undefined;
-};
 type Maker = { device: NativeDevice; shape: readonly number[]; dtype: DType };
 
 export interface NativeTensor {
@@ -135,7 +131,7 @@ export function assign(options: { from: NativeTensor; to: NativeTensor }): void;
 export function copyTo(options: { x: NativeTensor; device: NativeDevice }): NativeTensor;
 
 export function conv2d(
-  options: Compute & {
+  options: ComputeOptions & {
     x: NativeTensor;
     weight: NativeTensor;
     bias?: NativeTensor | undefined;
@@ -149,7 +145,7 @@ export function conv2d(
   },
 ): NativeTensor;
 export function linear(
-  options: Compute & {
+  options: ComputeOptions & {
     x: NativeTensor;
     weight: NativeTensor;
     bias?: NativeTensor | undefined;

@@ -1,6 +1,10 @@
 /** Element types of a tensor on a device. `float16` and `bfloat16` are read and written as their 16-bit patterns. */
 export type DType = 'float32' | 'float16' | 'bfloat16' | 'uint8' | 'int64';
 
+/** Element types that networks compute in. */
+export const floatDTypes = ['float32', 'float16', 'bfloat16'] as const;
+export type FloatDType = (typeof floatDTypes)[number];
+
 /** The typed array that holds elements of a dtype on the host. */
 export interface TypedArrayOf {
   /** Numbers. */

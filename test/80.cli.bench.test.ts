@@ -87,8 +87,8 @@ describe('bench', () => {
 
   it.each([
     [['x'], "bench takes no arguments, got 'x'"],
-    [['--batch', '1,0'], "--batch wants whole numbers of at least 1, with commas between them, got '1,0'"],
-    [['--batch', '1,,2'], "got '1,,2'"],
+    [['--batch', '1,0'], "--batch wants a whole number of at least 1, got '0'"],
+    [['--batch', '1,,2'], "got ''"],
     [['--batch', '1.5'], "got '1.5'"],
     [['--seconds', '0'], "--seconds wants a number above 0, got '0'"],
     [['--seconds', '1,2'], "--seconds wants a number above 0, got '1,2'"],

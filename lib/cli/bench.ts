@@ -1,7 +1,7 @@
 import type { ResNet } from '../index.js';
 import { type ModelChoice, modelChoice, modelOptions, openModel } from './model.js';
 import { note, print } from './output.js';
-import { type Command, type Given, textOf, UsageError } from './usage.js';
+import { type Command, countsOf, type Given, textOf, UsageError } from './usage.js';
 
 /** Forward passes of one batch, from an array on the host to logits on the host, in milliseconds. */
 interface Timing {
@@ -13,7 +13,7 @@ interface Timing {
   passes: number;
 }
 
-const { model, weights, device, dtype, size } = modelOptions as Required<typeof modelOptions>;
+const { model, weights, device, dtype, size } = modelOptions;
 
 export const bench: Command = {
   summary: 'Measures how fast a model runs on this machine',
@@ -22,15 +22,15 @@ export const bench: Command = {
     'Times forward passes from an array on the host to the logits on the host, one after the\n' +
     'other. Leave the machine alone meanwhile.',
   options: {
-    model: model!,
+    model,
     weights: {
-      value: weights!.value!,
+      value: weights.value,
       help: 'as in classify (default random: speed does not depend on them)',
     },
-    device: device!,
-    dtype: dtype!,
+    device,
+    dtype,
     batch: { value: 'N,N,...', help: 'images in a pass (default 1,8,32)' },
-    size: size!,
+    size,
     seconds: { value: 'S', help: 'for how long each batch is measured (default 5)' },
     profile: { help: 'also show what each operation takes, at the first batch' },
     trace: { value: 'FILE.json', help: "also write such a profile in Chrome's trace format" },
@@ -43,8 +43,8 @@ export const bench: Command = {
     }
     const { batch: _, ...rest } = given;
     const choice = modelChoice({ weights: 'random', ...rest });
-    const batches = numbersOf(given, 'batch', [1, 8, 32], Number.isSafeInteger);
-    const [seconds] = numbersOf(given, 'seconds', [5], Number.isFinite);
+    const batches = countsOf(given, 'batch', [1, 8, 32]);
+    const seconds = secondsOf(given);
     const trace = textOf(given, 'trace');
     const { model, weights } = await openModel(choice);
     const { id, name, engine } = model.device.info;
@@ -59,7 +59,7 @@ export const bench: Command = {
 
     const timings: Timing[] = [];
     for (const batch of batches) {
-      const timing = await timeBatch(model, batch, choice, seconds!);
+      const timing = await timeBatch(model, batch, choice, seconds);
       timings.push(timing);
       if (!given.json) {
         await print(`${row(timing)}\n`);
@@ -138,22 +138,12 @@ function row({ batch, median, p95, p99, imagesPerSecond }: Timing): string {
   return `${String(batch).padStart(5)}   ${m}  ${a}  ${b}  ${imagesPerSecond.toFixed(1).padStart(9)}`;
 }
 
-/** An option's numbers above 0, between commas. */
-function numbersOf(
-  given: Given,
-  name: string,
-  otherwise: number[],
-  fits: (value: number) => boolean,
-): number[] {
-  const text = textOf(given, name);
-  if (text === undefined) {
-    return otherwise;
+/** For how long each batch is measured. */
+function secondsOf(given: Given): number {
+  const text = textOf(given, 'seconds') ?? '5';
+  const seconds = Number(text);
+  if (!(seconds > 0 && Number.isFinite(seconds))) {
+    throw new UsageError(`--seconds wants a number above 0, got '${text}'`);
   }
-  const numbers = text.split(',').map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (!numbers.every((value) => value > 0 && fits(value)) || (otherwise.length === 1 && numbers.length > 1)) {
-    const wanted =
-      otherwise.length === 1 ? 'a number above 0' : 'whole numbers of at least 1, with commas between them';
-    throw new UsageError(`--${name} wants ${wanted}, got '${text}'`);
-  }
-  return numbers;
+  return seconds;
 }

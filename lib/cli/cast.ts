@@ -1,14 +1,11 @@
-import type { WeightEntry } from '../dtype.js';
-
-/** Floating-point types that weights are converted between. */
-export type FloatDType = 'float32' | 'float16' | 'bfloat16';
+import { type FloatDType, floatDTypes, type WeightEntry } from '../dtype.js';
 
 /**
  * An entry's numbers in another floating-point type, each rounded to the nearest and halves to the even. Integers and
  * booleans are no weights but counters and such: entries of them are given back as they are.
  */
 export function castEntry(entry: WeightEntry, dtype: FloatDType): WeightEntry {
-  if (entry.dtype === dtype || !['float64', 'float32', 'float16', 'bfloat16'].includes(entry.dtype)) {
+  if (entry.dtype === dtype || !['float64', ...floatDTypes].includes(entry.dtype)) {
     return entry;
   }
   if (dtype === 'float32') {

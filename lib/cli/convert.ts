@@ -1,11 +1,9 @@
-import type { WeightEntry } from '../dtype.js';
+import { floatDTypes, type WeightEntry } from '../dtype.js';
 import { readWeights } from '../weights/read.js';
 import { writeSafetensors } from '../weights/write-safetensors.js';
-import { castEntry, type FloatDType, hasInfinity } from './cast.js';
+import { castEntry, hasInfinity } from './cast.js';
 import { note, print } from './output.js';
 import { type Command, choiceOf, UsageError } from './usage.js';
-
-const dtypes: readonly FloatDType[] = ['float32', 'float16', 'bfloat16'];
 
 export const convert: Command = {
   summary: 'Converts a file of weights to safetensors',
@@ -16,7 +14,7 @@ export const convert: Command = {
   options: {
     dtype: {
       value: 'TYPE',
-      help: `write floating-point numbers as ${dtypes.join(', ')}\n(default: as they are)`,
+      help: `write floating-point numbers as ${floatDTypes.join(', ')}\n(default: as they are)`,
     },
     json: { help: 'say what was written as one line of JSON' },
   },
@@ -29,7 +27,7 @@ export const convert: Command = {
     if (!to.endsWith('.safetensors')) {
       throw new UsageError(`convert writes safetensors, so name a file TO.safetensors, got '${to}'`);
     }
-    const dtype = choiceOf(given, 'dtype', dtypes);
+    const dtype = choiceOf(given, 'dtype', floatDTypes);
     const entries = await readWeights(from);
     if (dtype) {
       for (const [name, entry] of entries) {

@@ -1,9 +1,11 @@
 import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
+import { type FloatDType, floatDTypes } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import type { ResNet } from '../index.js';
 import { suggestion } from '../options.js';
 import {
+  type PretrainedModel,
   type PretrainedVersion,
   pretrainedFile,
   pretrainedFiles,
@@ -13,12 +15,11 @@ import { complain, note } from './output.js';
 import { ProgressBar } from './progress.js';
 import { choiceOf, countOf, type Given, type Options, textOf, UsageError } from './usage.js';
 
-export const models = ['resnet18', 'resnet34', 'resnet50', 'resnet101', 'resnet152'] as const;
-const dtypes = ['float32', 'float16', 'bfloat16'] as const;
+export const models = Object.keys(pretrainedFiles) as PretrainedModel[];
 const keywords = ['imagenet', 'imagenet-v2', 'random', 'imagenet-or-random'] as const;
 
 /** Options of the commands that run a model on images. */
-export const modelOptions: Options = {
+export const modelOptions = {
   model: { value: 'NAME', help: `${models.join(', ')} (default resnet50)` },
   weights: {
     value: 'WHAT',
@@ -28,7 +29,7 @@ export const modelOptions: Options = {
       'numbers; imagenet-or-random: random ones where imagenet cannot be fetched',
   },
   device: { value: 'ID', help: 'cpu, cuda, cuda:N or auto: the first GPU, else the CPU (default auto)' },
-  dtype: { value: 'TYPE', help: `${dtypes.join(', ')} (default: the model's, float32)` },
+  dtype: { value: 'TYPE', help: `${floatDTypes.join(', ')} (default: the model's, float32)` },
   batch: { value: 'N', help: 'images that are worked on at once (default 8)' },
   size: { value: 'PIXELS', help: 'side of the square that the model sees (default 224)' },
   resize: {
@@ -37,14 +38,14 @@ export const modelOptions: Options = {
       'length that the shorter side is scaled to before the square is cut\n' +
       'out (default: as for the weights, 256 or, with imagenet-v2, 232)',
   },
-};
+} satisfies Options;
 
 /** What the options of {@link modelOptions} say. */
 export interface ModelChoice {
-  model: (typeof models)[number];
+  model: PretrainedModel;
   weights: { file: string } | { keyword: (typeof keywords)[number] };
   device: 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
-  dtype: (typeof dtypes)[number] | undefined;
+  dtype: FloatDType | undefined;
   batch: number;
   size: number;
   resize: number | undefined;
@@ -62,7 +63,7 @@ export function modelChoice(given: Given): ModelChoice {
     model: choiceOf(given, 'model', models) ?? 'resnet50',
     weights: weightsChoice(textOf(given, 'weights') ?? 'imagenet'),
     device: device as ModelChoice['device'],
-    dtype: choiceOf(given, 'dtype', dtypes),
+    dtype: choiceOf(given, 'dtype', floatDTypes),
     batch: countOf(given, 'batch', 8),
     size: countOf(given, 'size', 224),
     resize: given.resize === undefined ? undefined : countOf(given, 'resize', 256),

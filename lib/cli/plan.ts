@@ -3,6 +3,7 @@ import type { PlannedGraph } from '../../binding.js';
 import type { Device } from '../device.js';
 import type { DType } from '../dtype.js';
 import { notWritten } from '../not-written.js';
+import type { PretrainedModel } from '../weights/pretrained.js';
 import { type Gpu, gpu, gpuNames } from './gpus.js';
 import { type Layer, outputOf, readLayers } from './layers.js';
 import { modelClass, models } from './model.js';
@@ -63,7 +64,7 @@ export const plan: Command = {
 interface Work {
   gpus: Gpu[];
   folder: string;
-  models: (typeof models)[number][];
+  models: PretrainedModel[];
   maths: (typeof maths)[number][];
   batches: number[];
   size: number;

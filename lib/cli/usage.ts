@@ -100,7 +100,7 @@ export function countOf(given: Given, name: string, otherwise: number): number {
 /** As {@link countOf}, of numbers separated by commas. */
 export function countsOf(given: Given, name: string, otherwise: number[]): number[] {
   const text = textOf(given, name);
-  return text === undefined ? otherwise : text.split(',').map((part) => count(name, part));
+  return text === undefined ? otherwise : text.split(',').map((part) => count(name, part.trim()));
 }
 
 function count(name: string, text: string): number {

@@ -147,7 +147,6 @@ class Transfer {
     for (;;) {
       stall.restart();
       // only what the network does wrong is worth another try
-      // only what the network does wrong is worth another try
       const chunk = await chunks?.next().catch((error) => {
         throw new ConnectionCut(explain(error), { cause: error });
       });
