@@ -2,9 +2,6 @@ import { us } from './contenders.js';
 import type { Results } from './results.js';
 import type { Spread } from './statistics.js';
 
-/** What must be reached, in the words of a table: by which ratio, at least or at most. */
-type Row = [string, string, string];
-
 /** The tables of one run, as Markdown. */
 export function tables(results: Results): string {
   return [
@@ -103,7 +100,7 @@ function classifyTable({ classify: c }: Results): string {
     return '';
   }
   const percent = (share: number) => `${(100 * share).toFixed(0)} %`;
-  const rows: Row[] = [
+  const rows = [
     [
       '`classify`, files to classes',
       one(c.classify),

@@ -1,4 +1,5 @@
 import type { Timed } from '../contender.js';
+import { median } from '../statistics.js';
 import { type Bench, together } from './measure.js';
 
 /** The milliseconds between the ticks of a timer of 1 ms while inferences run back to back. */
@@ -30,7 +31,7 @@ export function eventLoopDelays(bench: Bench): Promise<Record<number, Record<str
         );
         ofBatch[contender.name] = {
           ...delay,
-          inference: times.toSorted((a, b) => a - b)[times.length >> 1]!,
+          inference: median(times),
         };
       }
       delays[batch] = ofBatch;

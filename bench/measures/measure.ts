@@ -12,7 +12,7 @@ export interface Bench {
   progress(text: string): void;
 }
 
-/** Runs `work` with all contenders started and ends them after it. One that fails is reported and left out. */
+/** Runs `work` with all contenders started and ends them after it. Where one fails so does the measure. */
 export async function together<T>(
   { contenders, threads }: Bench,
   work: (started: Contender[]) => Promise<T>,
