@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { nn, ops, scope, Tensor } from 'cudnn-resnet';
 
 export class Bottleneck extends nn.Module {
+  /** Spelt as in the tutorial, whose printed text has this name. */
   bottlenceck: nn.Sequential;
   relu: nn.ReLU;
   downsample: nn.Sequential;
