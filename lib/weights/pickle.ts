@@ -1,5 +1,5 @@
 import { type Fault, messageOf, quote } from './fault.js';
-import { opcodes, refusedOpcodes } from './pickle-opcodes.js';
+import { opcodes } from './pickle-opcodes.js';
 
 /** A global that the pickle names, such as `torch.FloatStorage`. Only its name: nothing is ever looked up. */
 export class PickleGlobal {
@@ -57,7 +57,8 @@ export function* interpretPickle(
   return machine.result();
 }
 
-class PickleMachine {
+/** What the functions of the opcodes work on: a stack, marks in it, and a memo. */
+export class PickleMachine {
   private readonly view: DataView;
   private readonly utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   private readonly stack: PickleValue[] = [];
@@ -65,6 +66,7 @@ class PickleMachine {
   private readonly marks: number[] = [];
   private readonly memo = new Map<number, PickleValue>();
   private at = 0;
+  private stopped = false;
 
   constructor(
     private readonly bytes: Uint8Array,
@@ -76,107 +78,11 @@ class PickleMachine {
 
   /** Runs one opcode; true where it was the last. */
   step(): boolean {
-    const opcode = this.view.getUint8(this.skip(1));
-    switch (opcode) {
-      case opcodes.PROTO:
-        this.checkProtocol();
-        break;
-      case opcodes.STOP:
-        return true;
-      case opcodes.MARK:
-        if (this.marks.length >= maxMarks) throw this.wrong(`is nested deeper than ${maxMarks}`);
-        this.marks.push(this.stack.length);
-        break;
-      case opcodes.NONE:
-        this.stack.push(null);
-        break;
-      case opcodes.NEWTRUE:
-        this.stack.push(true);
-        break;
-      case opcodes.NEWFALSE:
-        this.stack.push(false);
-        break;
-      case opcodes.BININT:
-        this.stack.push(this.view.getInt32(this.skip(4), true));
-        break;
-      case opcodes.BININT1:
-        this.stack.push(this.uint8());
-        break;
-      case opcodes.BININT2:
-        this.stack.push(this.view.getUint16(this.skip(2), true));
-        break;
-      case opcodes.LONG1:
-        this.stack.push(this.long(this.uint8()));
-        break;
-      case opcodes.BINFLOAT:
-        this.stack.push(this.view.getFloat64(this.skip(8), false));
-        break;
-      case opcodes.BINUNICODE:
-        this.stack.push(this.unicode(this.uint32()));
-        break;
-      case opcodes.EMPTY_TUPLE:
-      case opcodes.EMPTY_LIST:
-        this.stack.push([]);
-        break;
-      case opcodes.TUPLE:
-        this.stack.push(this.popToMark());
-        break;
-      case opcodes.TUPLE1:
-        this.stack.push(this.pop(1));
-        break;
-      case opcodes.TUPLE2:
-        this.stack.push(this.pop(2));
-        break;
-      case opcodes.TUPLE3:
-        this.stack.push(this.pop(3));
-        break;
-      case opcodes.APPEND:
-        this.append(this.pop(1));
-        break;
-      case opcodes.APPENDS:
-        this.append(this.popToMark());
-        break;
-      case opcodes.EMPTY_DICT:
-        this.stack.push(new Map());
-        break;
-      case opcodes.SETITEM:
-        this.setItems(this.pop(2));
-        break;
-      case opcodes.SETITEMS:
-        this.setItems(this.popToMark());
-        break;
-      case opcodes.BINPUT:
-        this.memo.set(this.uint8(), this.top());
-        break;
-      case opcodes.LONG_BINPUT:
-        this.memo.set(this.uint32(), this.top());
-        break;
-      case opcodes.BINGET:
-        this.stack.push(this.recall(this.uint8()));
-        break;
-      case opcodes.LONG_BINGET:
-        this.stack.push(this.recall(this.uint32()));
-        break;
-      case opcodes.GLOBAL:
-        this.stack.push(this.global());
-        break;
-      case opcodes.REDUCE:
-        this.reduce();
-        break;
-      case opcodes.BUILD:
-        // the state of an OrderedDict: attributes such as _metadata, which hold no tensors
-        this.pop(1);
-        if (!(this.top() instanceof Map)) throw this.wrong('sets attributes of something that is no dict');
-        break;
-      case opcodes.BINPERSID:
-        this.stack.push(new PickleReference(this.pop(1)[0]!));
-        break;
-      default: {
-        const name = refusedOpcodes.get(opcode) ?? `0x${opcode.toString(16).padStart(2, '0')}`;
-        throw this.wrong(`uses opcode ${name}, which state dicts do not need`);
-      }
-    }
-    return false;
+    const opcode = this.uint8();
+    const { name, run } = opcodes.get(opcode) ?? { name: `0x${opcode.toString(16).padStart(2, '0')}` };
+    if (!run) throw this.wrong(`uses opcode ${name}, which state dicts do not need`);
+    run(this);
+    return this.stopped;
   }
 
   /** What stands on the stack after the last opcode. */
@@ -185,7 +91,7 @@ class PickleMachine {
     return this.stack[0]!;
   }
 
-  private checkProtocol(): void {
+  checkProtocol(): void {
     const protocol = this.uint8();
     if (protocol !== 2) {
       throw this.fault(
@@ -194,7 +100,34 @@ class PickleMachine {
     }
   }
 
-  private reduce(): void {
+  stop(): void {
+    this.stopped = true;
+  }
+
+  push(value: PickleValue): void {
+    this.stack.push(value);
+  }
+
+  mark(): void {
+    if (this.marks.length >= maxMarks) throw this.wrong(`is nested deeper than ${maxMarks}`);
+    this.marks.push(this.stack.length);
+  }
+
+  remember(key: number): void {
+    this.memo.set(key, this.top());
+  }
+
+  refer(): void {
+    this.push(new PickleReference(this.pop(1)[0]!));
+  }
+
+  /** Takes the state of an OrderedDict away: attributes such as _metadata, which hold no tensors. */
+  build(): void {
+    this.pop(1);
+    if (!(this.top() instanceof Map)) throw this.wrong('sets attributes of something that is no dict');
+  }
+
+  reduce(): void {
     const [callee, args] = this.pop(2);
     if (!(callee instanceof PickleGlobal) || !Array.isArray(args)) {
       throw this.wrong('calls something that is no global, or with something that is no tuple');
@@ -208,7 +141,7 @@ class PickleMachine {
     }
   }
 
-  private global(): PickleGlobal {
+  global(): PickleGlobal {
     const name = `${this.line()}.${this.line()}`;
     if (!this.allowedGlobals.has(name)) {
       throw this.fault(
@@ -219,13 +152,13 @@ class PickleMachine {
     return new PickleGlobal(name);
   }
 
-  private append(items: PickleValue[]): void {
+  append(items: PickleValue[]): void {
     const list = this.top();
     if (!Array.isArray(list)) throw this.wrong('appends to something that is no list');
     for (const item of items) list.push(item);
   }
 
-  private setItems(items: PickleValue[]): void {
+  setItems(items: PickleValue[]): void {
     const dict = this.top();
     if (!(dict instanceof Map)) throw this.wrong('sets items of something that is no dict');
     if (items.length % 2 !== 0) throw this.wrong('sets a key without a value');
@@ -237,12 +170,12 @@ class PickleMachine {
     return this.marks.at(-1) ?? 0;
   }
 
-  private pop(count: number): PickleValue[] {
+  pop(count: number): PickleValue[] {
     if (this.stack.length - count < this.floor()) throw this.wrong('takes more from its stack than there is');
     return this.stack.splice(this.stack.length - count);
   }
 
-  private popToMark(): PickleValue[] {
+  popToMark(): PickleValue[] {
     const mark = this.marks.pop();
     if (mark === undefined) throw this.wrong('goes back to a mark that it did not set');
     return this.stack.splice(mark);
@@ -253,14 +186,14 @@ class PickleMachine {
     return this.stack.at(-1)!;
   }
 
-  private recall(key: number): PickleValue {
+  recall(key: number): PickleValue {
     const value = this.memo.get(key);
     if (value === undefined) throw this.wrong(`recalls memo ${key}, which it did not set`);
     return value;
   }
 
   /** Little-endian two's complement of any length. */
-  private long(length: number): number | bigint {
+  long(length: number): number | bigint {
     const start = this.skip(length);
     let value = 0n;
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.bytes[start + i]!);
@@ -269,7 +202,7 @@ class PickleMachine {
     return Number.isSafeInteger(small) ? small : value;
   }
 
-  private unicode(length: number): string {
+  unicode(length: number): string {
     if (length > maxStringBytes) throw this.wrong(`has a string of ${length} bytes, over ${maxStringBytes}`);
     const start = this.skip(length);
     try {
@@ -287,11 +220,23 @@ class PickleMachine {
     return text;
   }
 
-  private uint8(): number {
+  uint8(): number {
     return this.view.getUint8(this.skip(1));
   }
 
-  private uint32(): number {
+  uint16(): number {
+    return this.view.getUint16(this.skip(2), true);
+  }
+
+  int32(): number {
+    return this.view.getInt32(this.skip(4), true);
+  }
+
+  float64(): number {
+    return this.view.getFloat64(this.skip(8), false);
+  }
+
+  uint32(): number {
     return this.view.getUint32(this.skip(4), true);
   }
 
