@@ -1,0 +1,84 @@
+#ifdef CUDNN_RESNET_CUDA
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+
+#include "cuda-engine-test.h"
+
+namespace cudnn_resnet::cuda {
+namespace {
+
+TEST_P(CudaEngineTest, NormalisesByGivenStatistics) {
+  for (const int64_t channels : {3, 16, 65}) {
+    const Shape shape{2, channels, 5, 7};
+    const Values x = random(shape);
+    Values mean = random({channels});
+    Values variance = random({channels});
+    for (double& v : variance) {
+      v = static_cast<float>(v * v + 0.1);
+    }
+    const Values weight = random({channels});
+    const Values bias = random({channels});
+    const auto f32 = DType::Float32;
+    const auto meanTensor = tensor({channels}, mean, f32);
+    const auto varianceTensor = tensor({channels}, variance, f32);
+    const auto weightTensor = tensor({channels}, weight, f32);
+    const auto biasTensor = tensor({channels}, bias, f32);
+    const auto y = empty(shape);
+    engine_->batchNorm({*meanTensor, *varianceTensor, weightTensor.get(), biasTensor.get(), 1e-5},
+                       Activation::Relu, *tensor(shape, x), *y);
+    Values expected;
+    for (size_t i = 0; i < x.size(); ++i) {
+      const size_t c = i / 35 % static_cast<size_t>(channels);
+      expected.push_back(
+          std::max(0.0, (x[i] - mean[c]) / std::sqrt(variance[c] + 1e-5) * weight[c] + bias[c]));
+    }
+    expectClose(*y, expected);
+  }
+}
+
+TEST_P(CudaEngineTest, NormalisesByTheStatisticsOfTheBatch) {
+  for (const int64_t channels : {3, 8, 64}) {
+    const Shape shape{3, channels, 5, 7};
+    const Values x = random(shape);
+    const Values weight = random({channels});
+    const Values bias = random({channels});
+    const auto f32 = DType::Float32;
+    const auto mean = tensor({channels}, Values(static_cast<size_t>(channels), 0.5), f32);
+    const auto variance = tensor({channels}, Values(static_cast<size_t>(channels), 2), f32);
+    const auto y = empty(shape);
+    engine_->batchNormTraining(
+        {*mean, *variance, tensor({channels}, weight, f32).get(), tensor({channels}, bias, f32).get(), 1e-5},
+        0.1, *tensor(shape, x), *y);
+    Values expected(x.size());
+    Values movedMean;
+    Values movedVariance;
+    const auto each = [&](size_t c, const std::function<void(size_t)>& visit) {
+      for (size_t n = 0; n < 3; ++n) {
+        for (size_t p = 0; p < 35; ++p) {
+          visit((n * static_cast<size_t>(channels) + c) * 35 + p);
+        }
+      }
+    };
+    for (size_t c = 0; c < static_cast<size_t>(channels); ++c) {
+      double sum = 0;
+      double squares = 0;
+      each(c, [&](size_t i) { sum += x[i]; });
+      each(c, [&](size_t i) { squares += (x[i] - sum / 105) * (x[i] - sum / 105); });
+      each(c, [&](size_t i) {
+        expected[i] = (x[i] - sum / 105) / std::sqrt(squares / 105 + 1e-5) * weight[c] + bias[c];
+      });
+      movedMean.push_back(0.9 * 0.5 + 0.1 * sum / 105);
+      movedVariance.push_back(0.9 * 2 + 0.1 * squares / 104);
+    }
+    expectClose(*y, expected);
+    expectClose(*mean, movedMean);
+    expectClose(*variance, movedVariance);
+  }
+}
+
+}  // namespace
+}  // namespace cudnn_resnet::cuda
+
+#endif
