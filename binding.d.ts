@@ -182,7 +182,6 @@ export function foldBatchNorm(options: {
   batchNormBias?: NativeTensor | undefined;
   eps?: number | undefined;
   /** Of the convolutions that it is for: an engine may keep the weight as they want it. */
-  algorithm?: string | undefined;
 }): { weight: NativeTensor; bias: NativeTensor };
 export function activation(options: { x: NativeTensor; kind: string }): NativeTensor;
 export function add(options: {

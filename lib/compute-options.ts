@@ -25,14 +25,6 @@ export interface ComputeOptions {
 
 export const computeOptionNames = ['tf32', 'tune', 'deterministic'] as const;
 
-/** The algorithm of a convolution: how the fast ones round depends on the number of threads. */
-export function convolutionAlgorithm(
-  algorithm: 'direct' | 'fast' | undefined,
-  { deterministic }: ComputeOptions,
-): 'direct' | 'fast' | undefined {
-  return deterministic ? 'direct' : algorithm;
-}
-
 /** Those of the options that say how to compute. */
 export function computeOptions({ tf32, tune, deterministic }: ComputeOptions): ComputeOptions {
   return { tf32, tune, deterministic };

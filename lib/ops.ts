@@ -1,10 +1,5 @@
 import type { NativeTensor } from '../binding.js';
-import {
-  type ComputeOptions,
-  computeOptionNames,
-  computeOptions,
-  convolutionAlgorithm,
-} from './compute-options.js';
+import { type ComputeOptions, computeOptionNames, computeOptions } from './compute-options.js';
 import type { DType } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
 import { kindOf } from './kind-of.js';
@@ -65,7 +60,8 @@ export function conv2d<D extends DType>(
     x,
     native().conv2d({
       ...attributes,
-      algorithm: convolutionAlgorithm(options.algorithm, options),
+      // how the fast ones round depends on the number of threads
+      algorithm: options.deterministic ? 'direct' : options.algorithm,
       x: handle(x, 'conv2d: x'),
       weight: handle(weight, 'conv2d: weight'),
       bias: optionalHandle(bias, 'conv2d: bias'),

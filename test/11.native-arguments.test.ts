@@ -111,7 +111,6 @@ const calls: Record<string, (c: Case) => Record<string, unknown>> = {
     batchNormWeight: c.tensor([2]),
     batchNormBias: c.tensor([2]),
     eps: 1e-5,
-    algorithm: 'fast',
   }),
   activation: (c) => ({ x: c.tensor([3]), kind: 'gelu' }),
   add: (c) => ({ a: c.tensor([3]), b: c.tensor([3]), activation: 'relu' }),

@@ -1,4 +1,4 @@
-import { type ComputeOptions, computeOptions, convolutionAlgorithm } from '../compute-options.js';
+import { type ComputeOptions, computeOptions } from '../compute-options.js';
 import { CudnnResnetError } from '../errors.js';
 import { checkExtent, checkInteger } from '../integer.js';
 import { native } from '../native.js';
@@ -104,9 +104,8 @@ export class Conv2d extends Module {
     batchNorm: BatchNorm2d,
     fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>,
   ): Tensor {
-    const algorithm = convolutionAlgorithm('fast', this.compute);
-    const { weight, bias } = this.#foldedWith(batchNorm, algorithm);
-    return ops.conv2d(x, weight, { ...this.attributes(), ...fused, bias, algorithm });
+    const { weight, bias } = this.#foldedWith(batchNorm);
+    return ops.conv2d(x, weight, { ...this.attributes(), ...fused, bias, algorithm: 'fast' });
   }
 
   override dispose(): void {
@@ -120,7 +119,7 @@ export class Conv2d extends Module {
   }
 
   /** Computed once, and again when one of the tensors that it comes from has changed. */
-  #foldedWith(batchNorm: BatchNorm2d, algorithm: ops.Conv2dOptions['algorithm']): Folded {
+  #foldedWith(batchNorm: BatchNorm2d): Folded {
     const { weight, bias } = this;
     const { running_mean, running_var, weight: batchNormWeight, bias: batchNormBias, eps } = batchNorm;
     const tensors = [weight, bias, running_mean, running_var, batchNormWeight, batchNormBias];
@@ -135,7 +134,6 @@ export class Conv2d extends Module {
         batchNormWeight: batchNormWeight?.handle,
         batchNormBias: batchNormBias?.handle,
         eps,
-        algorithm,
       });
       this.#folded = unscoped(() => ({
         weight: new Tensor(folded.weight, weight.dtype, weight.device),

@@ -26,6 +26,7 @@
 #include "cpu/onednn.h"
 #include "cpu/parallel.h"
 #include "cpu/split.h"
+#include "cpu/winograd.h"
 
 namespace {
 
@@ -156,24 +157,35 @@ class Network {
       return convolveHalves(x, parameters, stride, relu, slot, shortcut);
     }
     const Geometry geometry(x, parameters, stride);
-    const auto describeAs = [&](algorithm kind) {
-      return describe<dnnl::convolution_forward>(
-          engine_, fused(shortcut != nullptr, relu), prop_kind::forward_inference, kind,
-          activation(geometry.x), any(geometry.kernel), parameters.bias.get_desc(),
-          shortcut != nullptr ? shortcut->get_desc() : activation(geometry.y), geometry.stride, Dims{0, 0},
-          geometry.pad, geometry.pad);
-    };
-    // the engine's rule: native/cpu/conv2d.cc
+    const int64_t batch = geometry.x[0];
     const bool transforms = way_ == Way::Winograd && geometry.kernel[2] == 3 && stride == 1 &&
-                            geometry.y[2] * geometry.y[3] >= 144;
-    const auto chosen =
-        describeAs(transforms ? algorithm::convolution_winograd : algorithm::convolution_direct);
-    memory y = shortcut != nullptr ? *shortcut : inSlot(chosen.dst_desc(), slot);
-    push(dnnl::convolution_forward(chosen), chosen.scratchpad_desc(),
-         {{DNNL_ARG_SRC, arranged(x, chosen.src_desc())},
-          {DNNL_ARG_WEIGHTS, packed(parameters.weight, chosen.weights_desc())},
-          {DNNL_ARG_BIAS, parameters.bias},
-          {DNNL_ARG_DST, y}});
+                            winsWithWinograd(geometry.y[2], geometry.y[3]);
+    const int64_t together =
+        transforms ? imagesToTransform(batch, geometry.kernel[1], geometry.kernel[0]) : batch;
+    const auto describeFor = [&](int64_t images) {
+      return describe<dnnl::convolution_forward>(
+          engine_, fused(shortcut != nullptr, relu), prop_kind::forward_inference,
+          transforms ? algorithm::convolution_winograd : algorithm::convolution_direct,
+          activation(ofImages(geometry.x, images)), any(geometry.kernel), parameters.bias.get_desc(),
+          shortcut != nullptr ? shortcut->get_desc() : activation(ofImages(geometry.y, images)),
+          geometry.stride, Dims{0, 0}, geometry.pad, geometry.pad);
+    };
+    const bool inParts = together < batch;
+    const auto whole = describeFor(together);
+    const memory from = arranged(x, inParts ? activation(geometry.x) : whole.src_desc());
+    memory y =
+        shortcut != nullptr ? *shortcut : inSlot(inParts ? activation(geometry.y) : whole.dst_desc(), slot);
+    const memory weight = packed(parameters.weight, whole.weights_desc());
+    for (int64_t first = 0; first < batch; first += together) {
+      const int64_t images = std::min(together, batch - first);
+      const auto chosen = images == together ? whole : describeFor(images);
+      const bool sameWeights = chosen.weights_desc() == weight.get_desc();
+      push(dnnl::convolution_forward(chosen), chosen.scratchpad_desc(),
+           {{DNNL_ARG_SRC, part(from, chosen.src_desc(), first)},
+            {DNNL_ARG_WEIGHTS, sameWeights ? weight : packed(parameters.weight, chosen.weights_desc())},
+            {DNNL_ARG_BIAS, parameters.bias},
+            {DNNL_ARG_DST, part(y, chosen.dst_desc(), first)}});
+    }
     return y;
   }
 
@@ -185,10 +197,6 @@ class Network {
     const Geometry geometry(given, parameters, stride);
     const memory x = arranged(given, channelsLast(geometry.x, f32));
     memory y = shortcut != nullptr ? *shortcut : inSlot(channelsLast(geometry.y, f32), slot);
-    const auto ofImages = [](Dims dims, int64_t images) {
-      dims[0] = images;
-      return dims;
-    };
     const int64_t batch = geometry.x[0];
     const size_t xBytes = x.get_desc().get_size() / static_cast<size_t>(batch);
     const size_t yBytes = y.get_desc().get_size() / static_cast<size_t>(batch);
@@ -197,9 +205,8 @@ class Network {
 
     for (int64_t first = 0; first < batch; first += together) {
       const int64_t images = std::min(together, batch - first);
-      const auto at = static_cast<size_t>(first);
-      const memory from = part(x, channelsLast(ofImages(geometry.x, images), f32), at * xBytes);
-      const memory to = part(y, channelsLast(ofImages(geometry.y, images), f32), at * yBytes);
+      const memory from = part(x, channelsLast(ofImages(geometry.x, images), f32), first);
+      const memory to = part(y, channelsLast(ofImages(geometry.y, images), f32), first);
       const Layout layout = channelsLast(ofImages(geometry.x, images), bf16);
       const memory high = inSlot(layout, High);
       const memory low = inSlot(layout, Low);
@@ -231,6 +238,11 @@ class Network {
     return y;
   }
 
+  [[nodiscard]] static Dims ofImages(Dims dims, int64_t images) {
+    dims[0] = images;
+    return dims;
+  }
+
   struct Geometry {
     Geometry(const memory& from, const Parameters& parameters, int64_t step)
         : x(dimensions(from.get_desc())), kernel(dimensions(parameters.weight.get_desc())) {
@@ -256,8 +268,11 @@ class Network {
     return attributes;
   }
 
-  memory part(const memory& whole, const Layout& layout, size_t offset) {
-    parts_.push_back({memory(layout, engine_, nullptr), whole, offset});
+  // The images of a batch from `first` on.
+  memory part(const memory& whole, const Layout& layout, int64_t first) {
+    const Layout all = whole.get_desc();
+    const auto image = all.get_size() / static_cast<size_t>(dimensions(all)[0]);
+    parts_.push_back({memory(layout, engine_, nullptr), whole, static_cast<size_t>(first) * image});
     return parts_.back().images;
   }
 

@@ -136,7 +136,6 @@ Napi::Value foldBatchNorm(const Napi::CallbackInfo& info) {
   const BatchNormTensors tensors{call.input("mean"), call.input("variance"),
                                  call.optionalInput("batchNormWeight"), call.optionalInput("batchNormBias"),
                                  epsilon(call)};
-  const ConvAlgorithm purpose = algorithm(call);
   checkFoldBatchNorm(*weight, bias.get(), *tensors.mean, *tensors.variance, tensors.weight.get(),
                      tensors.bias.get());
 
@@ -147,8 +146,7 @@ Napi::Value foldBatchNorm(const Napi::CallbackInfo& info) {
   result.Set("weight", TensorHandle::wrap(info.Env(), call.device(), foldedWeight));
   result.Set("bias", TensorHandle::wrap(info.Env(), call.device(), foldedBias));
   call.submit({foldedWeight, foldedBias}, [=](Engine& engine) {
-    cudnn_resnet::foldBatchNorm(engine, tensors.inputs(), *weight, bias.get(), *foldedWeight, *foldedBias,
-                                purpose);
+    cudnn_resnet::foldBatchNorm(engine, tensors.inputs(), *weight, bias.get(), *foldedWeight, *foldedBias);
   });
   return result;
 }

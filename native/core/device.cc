@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "core/exchanged.h"
+#include "core/host.h"
 #include "core/recording.h"
 
 namespace cudnn_resnet {
@@ -12,7 +13,7 @@ namespace cudnn_resnet {
 namespace {
 
 // Of operations: more than any program queues that waits for a result now and then, and about 100 MB of
-// memory. Of the host's memory, whose size the CPU's description has: what leaves the rest room to work.
+// memory. Of the memory of the host, or of a smaller device: what leaves the rest room to work.
 constexpr size_t mostOperations = 100'000;
 constexpr size_t memoryShare = 4;
 
@@ -21,7 +22,7 @@ constexpr size_t memoryShare = 4;
 Device::Device(const DeviceDescription& description)
     : id_(description.id),
       open_(description.open),
-      backlog_({mostOperations, description.memory / memoryShare}) {
+      backlog_({mostOperations, std::min(description.memory, usableHostMemory()) / memoryShare}) {
   memory_.use = std::make_shared<MemoryUse>();
   memory_.use->limit = description.memory;
   queue_.post([this] {
@@ -276,6 +277,7 @@ void Device::close() {
   queue_.stop([this] {
     arrivals_.stop({});
     arriving_.clear();
+    forgetPrograms();  // what they captured is the engine's
     engine_.reset();
   });
 }

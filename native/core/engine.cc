@@ -17,8 +17,7 @@ void Engine::download(Tensor& x, void* data) {
   }
 }
 
-void Engine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y,
-                         ConvAlgorithm /*purpose*/) {
+void Engine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) {
   std::vector<std::byte> elements(x.bytes());
   download(x, elements.data());
   const size_t bytes = elements.size() / factors.size();

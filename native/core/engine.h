@@ -73,9 +73,9 @@ class Engine {
   // y, of x's shape and dtype, is given a storage that shows x's memory, which must outlive it.
   virtual void alias(Tensor& x, Tensor& y) = 0;
 
-  // y, of x's shape and dtype, is x with each slice along its first dimension times its factor: weights of
-  // convolutions by that algorithm. Computed on the host where an engine knows no better.
-  virtual void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y, ConvAlgorithm purpose);
+  // y, of x's shape and dtype, is x with each slice along its first dimension times its factor. Computed on
+  // the host where an engine knows no better.
+  virtual void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y);
 
   // Captures what `work` asks of this engine; nothing of it need be computed. `work` may be called more than
   // once and must ask for the same each time. What it allocates is held by the result. nullptr where this

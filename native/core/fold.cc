@@ -24,7 +24,7 @@ void write(Engine& engine, const std::vector<double>& from, Tensor& y) {
 }  // namespace
 
 void foldBatchNorm(Engine& engine, const BatchNormInputs& batchNorm, Tensor& weight, Tensor* bias,
-                   Tensor& foldedWeight, Tensor& foldedBias, ConvAlgorithm purpose) {
+                   Tensor& foldedWeight, Tensor& foldedBias) {
   const auto channels = static_cast<size_t>(weight.shape[0]);
   const auto mean = values(engine, batchNorm.mean);
   const auto variance = values(engine, batchNorm.variance);
@@ -37,7 +37,7 @@ void foldBatchNorm(Engine& engine, const BatchNormInputs& batchNorm, Tensor& wei
     scale[c] = gamma[c] / std::sqrt(variance[c] + batchNorm.epsilon);
     shift[c] = (shift[c] - mean[c]) * scale[c] + beta[c];
   }
-  engine.scaleSlices(scale, weight, foldedWeight, purpose);
+  engine.scaleSlices(scale, weight, foldedWeight);
   write(engine, shift, foldedBias);
 }
 

@@ -5,10 +5,10 @@
 
 namespace cudnn_resnet {
 
-// convolution(x, foldedWeight) + foldedBias = batchNorm(convolution(x, weight) + bias). Computed on the host
-// in float64 and rounded once; it runs once per change of a parameter. foldedWeight has the dtype of weight
-// and is for convolutions by `purpose`; foldedBias is float32 [out].
+// convolution(x, foldedWeight) + foldedBias = batchNorm(convolution(x, weight) + bias). Computed in float64,
+// scale and shift on the host, and rounded once; it runs once per change of a parameter. foldedWeight has the
+// dtype of weight; foldedBias is float32 [out].
 void foldBatchNorm(Engine& engine, const BatchNormInputs& batchNorm, Tensor& weight, Tensor* bias,
-                   Tensor& foldedWeight, Tensor& foldedBias, ConvAlgorithm purpose);
+                   Tensor& foldedWeight, Tensor& foldedBias);
 
 }  // namespace cudnn_resnet

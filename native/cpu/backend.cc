@@ -1,11 +1,9 @@
 #include "cpu/backend.h"
 
-#include <unistd.h>
-
-#include <algorithm>
 #include <fstream>
 #include <string>
 
+#include "core/host.h"
 #include "cpu/engine.h"
 
 namespace cudnn_resnet::cpu {
@@ -19,16 +17,6 @@ std::string processorName() {
     }
   }
   return "CPU";
-}
-
-// The machine's memory, or what the container may use of it.
-uint64_t usableMemory() {
-  auto bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  uint64_t allowed = 0;
-  if (std::ifstream limit("/sys/fs/cgroup/memory.max"); limit >> allowed) {  // "max" where there is no limit
-    bytes = std::min(bytes, allowed);
-  }
-  return bytes;
 }
 
 std::string version() {
@@ -52,7 +40,7 @@ std::string instructionSet() {
 
 Backend backend() {
   Backend backend;
-  backend.devices.push_back({"cpu", processorName(), version(), usableMemory(),
+  backend.devices.push_back({"cpu", processorName(), version(), usableHostMemory(),
                              [](EngineMemory& memory) { return std::make_unique<CpuEngine>(memory); }});
   backend.report = [] { return "CPU engine: " + version() + ", instructions: " + instructionSet() + "\n"; };
   return backend;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cpu/engine.h"
+#include "cpu/winograd.h"
 
 namespace cudnn_resnet::cpu {
 
@@ -23,19 +24,25 @@ dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, cons
   return after;
 }
 
-namespace {
-
-// Whether Winograd's transform saves more multiplications than it costs in reading its larger weights, up to
-// four times the size: measured, it pays from images of about 12×12 on, and never for 7×7.
-bool winsWithWinograd(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight, const Tensor& y) {
-  const bool transformable = weight.shape[2] == 3 && weight.shape[3] == 3 && a.stride == Pair{1, 1} &&
-                             a.dilation == Pair{1, 1} && a.groups == 1 && x.shape[1] % 16 == 0 &&
-                             y.shape[1] % 16 == 0;
-  constexpr int64_t fewestPixels = 144;
-  return transformable && y.shape[2] * y.shape[3] >= fewestPixels;
+Shape withImages(Shape shape, int64_t images) {
+  shape[0] = images;
+  return shape;
 }
 
+namespace {
+
+// Of what is convolved in parts: image behind image.
+Layout inBlocksOf16(const Shape& shape) { return {shape, dnnl::memory::data_type::f32, format_tag::nChw16c}; }
+
 }  // namespace
+
+// By Winograd's transform, for which oneDNN wants blocks of 16 channels.
+bool CpuEngine::transforms(const Conv2dAttributes& a, const Tensor& weight, const Tensor& y) const {
+  return hasWinograd_ && computeType(y.dtype) == DType::Float32 && a.algorithm == ConvAlgorithm::Fast &&
+         weight.shape[2] == 3 && weight.shape[3] == 3 && a.stride == Pair{1, 1} && a.dilation == Pair{1, 1} &&
+         a.groups == 1 && weight.shape[0] % 16 == 0 && weight.shape[1] % 16 == 0 &&
+         winsWithWinograd(y.shape[2], y.shape[3]);
+}
 
 void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
                        Tensor& y) {
@@ -54,34 +61,52 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
     activate(a.activation, y, y);
     return;
   }
-  const auto key = Key('c')
-                       .with(a)
-                       .with(computeType(x.dtype))
-                       .with(x.shape)
-                       .with(weight.shape)
-                       .with(bias != nullptr)
-                       .with(add != nullptr);
-  const auto& primitive = compiled(key.text(), [&] {
-    return compiledOf<dnnl::convolution_forward>(chooseConv2d(a, x, weight, bias, add != nullptr, y));
-  });
+  const int64_t batch = x.shape[0];
+  const int64_t together =
+      transforms(a, weight, y) ? imagesToTransform(batch, weight.shape[1], weight.shape[0]) : batch;
+  const auto ofImages = [&](int64_t images) -> const Compiled& {
+    const auto key = Key('c')
+                         .with(a)
+                         .with(computeType(x.dtype))
+                         .with(withImages(x.shape, images))
+                         .with(weight.shape)
+                         .with(bias != nullptr)
+                         .with(add != nullptr);
+    return compiled(key.text(), [&] {
+      return compiledOf<dnnl::convolution_forward>(
+          chooseConv2d(a, images, x, weight, bias, add != nullptr, y));
+    });
+  };
 
   Buffer heldX;
   Buffer heldWeight;
   Buffer heldBias;
-  Arguments arguments{{DNNL_ARG_SRC, in(primitive.x, x, heldX)},
-                      {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight, heldWeight)}};
-  if (bias != nullptr) {
-    arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
+  const bool inParts = together < batch;
+  const dnnl::memory values = in(inParts ? inBlocksOf16(x.shape) : ofImages(batch).x, x, heldX);
+  const Layout layout = inParts ? inBlocksOf16(y.shape) : ofImages(batch).y;
+  Buffer result = add != nullptr ? addend(layout, *add) : allocate(layout);
+  const auto at = [batch](void* data, const Layout& whole, int64_t image) {
+    return static_cast<std::byte*>(data) +
+           whole.get_size() / static_cast<size_t>(batch) * static_cast<size_t>(image);
+  };
+  for (int64_t first = 0; first < batch; first += together) {
+    const Compiled& primitive = ofImages(std::min(together, batch - first));
+    Arguments arguments{
+        {DNNL_ARG_SRC, view(primitive.x, at(values.get_data_handle(), values.get_desc(), first))},
+        {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight, heldWeight)},
+        {DNNL_ARG_DST, view(primitive.y, at(result.block.get(), layout, first))}};
+    if (bias != nullptr) {
+      arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
+    }
+    execute(primitive, std::move(arguments));
   }
-  Buffer result = add != nullptr ? addend(primitive.y, *add) : allocate(primitive.y);
-  arguments[DNNL_ARG_DST] = view(result);
-  execute(primitive, std::move(arguments));
   store(std::move(result), y);
 }
 
-dnnl::convolution_forward::primitive_desc CpuEngine::chooseConv2d(const Conv2dAttributes& a, const Tensor& x,
-                                                                  const Tensor& weight, const Tensor* bias,
-                                                                  bool add, const Tensor& y) const {
+dnnl::convolution_forward::primitive_desc CpuEngine::chooseConv2d(const Conv2dAttributes& a, int64_t images,
+                                                                  const Tensor& x, const Tensor& weight,
+                                                                  const Tensor* bias, bool add,
+                                                                  const Tensor& y) const {
   const DType type = computeType(x.dtype);
   // Winograd works in blocks of 16 channels, and so do the implementations that are left for bfloat16 where
   // there are no tiles. All of a network is kept so, for a reorder costs more than is won.
@@ -101,12 +126,12 @@ dnnl::convolution_forward::primitive_desc CpuEngine::chooseConv2d(const Conv2dAt
   const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
   const auto describeAs = [&](algorithm kind) {
     return describe<dnnl::convolution_forward>(
-        engine_, fused(attributes(), add, a.activation), prop_kind::forward_inference, kind, layout(x.shape),
-        Layout(weightShape, onednnType(type), format_tag::any), biasLayout, layout(y.shape), dims(a.stride),
-        dilates(a.dilation), dims(a.padding), paddingAfter(a, x, weight, y));
+        engine_, fused(attributes(), add, a.activation), prop_kind::forward_inference, kind,
+        layout(withImages(x.shape, images)), Layout(weightShape, onednnType(type), format_tag::any),
+        biasLayout, layout(withImages(y.shape, images)), dims(a.stride), dilates(a.dilation), dims(a.padding),
+        paddingAfter(a, x, weight, y));
   };
-  if (inBlocks && type == DType::Float32 && hasWinograd_ && a.algorithm == ConvAlgorithm::Fast &&
-      winsWithWinograd(a, x, weight, y)) {
+  if (transforms(a, weight, y)) {
     try {
       return describeAs(algorithm::convolution_winograd);
     } catch (const dnnl::error& error) {
@@ -126,8 +151,8 @@ Buffer CpuEngine::addend(const Layout& layout, Tensor& residual) {
   if (buffer.block.get() != nullptr) {
     return buffer;
   }
-  if (residual.lastRead()) {
-    return static_cast<CpuStorage&>(*residual.storage).take();
+  if (auto& storage = storageOf(residual); residual.lastRead() && !storage.isShared()) {
+    return storage.take();
   }
   buffer = allocate(layout);
   reorder(source, view(buffer));

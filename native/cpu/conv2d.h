@@ -12,6 +12,9 @@ namespace cudnn_resnet::cpu {
 // oneDNN counts dilation from 0.
 [[nodiscard]] dnnl::memory::dims dilates(const Pair& dilation);
 
+// Of a batch of so many images.
+[[nodiscard]] Shape withImages(Shape shape, int64_t images);
+
 // What of the padding behind the last pixel the last window reaches; 0 where it leaves pixels over. (Fewer
 // than 0 are taken by oneDNN 2.6, too, and some implementations, brgconv:avx512_core_amx_bf16, compute
 // wrongly then.)

@@ -1,48 +1,20 @@
 #include "cpu/engine.h"
 
 #include <omp.h>
-#include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <utility>
 
 #include "core/exchanged.h"
+#include "cpu/host-memory.h"
 #include "cpu/parallel.h"
 #include "cpu/split.h"
 #include "cpu/threads.h"
 
 namespace cudnn_resnet::cpu {
 namespace {
-
-// Cache lines and AVX-512 registers are 64 bytes wide.
-constexpr size_t alignment = 64;
-
-// From here on a block lies in huge pages, where the system has them: an arena is read and written all over
-// at each run, and each page of it wants an entry in the processor's tables. Weights are smaller. They are
-// touched once at the start, when huge pages may have to be fetched first: from a virtual machine's host
-// above all.
-constexpr size_t hugePage = size_t{2} << 20U;
-constexpr size_t leastForHugePages = 8 * hugePage;
-
-class HostMemory : public RawMemory {
- public:
-  void* allocate(size_t bytes) override {
-    const size_t unit = bytes >= leastForHugePages ? hugePage : alignment;
-    void* pointer = nullptr;
-    if (posix_memalign(&pointer, unit, bytes) != 0) {
-      return nullptr;
-    }
-#ifdef MADV_HUGEPAGE
-    if (unit == hugePage) {
-      madvise(pointer, bytes, MADV_HUGEPAGE);  // the system may decline
-    }
-#endif
-    return pointer;
-  }
-  void release(void* pointer, size_t /*bytes*/) noexcept override { std::free(pointer); }
-};
 
 // Large enough for every primitive of a few networks at a few input shapes.
 constexpr size_t mostCompiled = 2048;
@@ -67,14 +39,13 @@ Error translated(const dnnl::error& error) {
 
 bool knownToOnednn(DType dtype) { return dtype == DType::Float32 || dtype == DType::BFloat16; }
 
-// The elements of a tensor in C order.
+}  // namespace
+
 std::unique_ptr<CpuStorage> plainStorage(Block block, const Tensor& tensor) {
   return knownToOnednn(tensor.dtype)
              ? std::make_unique<CpuStorage>(Buffer{std::move(block), plain(tensor.shape, tensor.dtype)})
              : std::make_unique<CpuStorage>(std::move(block));
 }
-
-}  // namespace
 
 dnnl::memory::data_type onednnType(DType dtype) {
   return dtype == DType::BFloat16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
@@ -117,7 +88,7 @@ CpuEngine::CpuEngine(EngineMemory& memory)
       allocator_(std::make_shared<CachingAllocator>(std::make_unique<HostMemory>(), memory.use)),
       hasAvx512_(dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core),
       multipliesInTiles_(multipliesInTiles()),
-      hasWinograd_(findsWinograd(engine_)) {
+      hasWinograd_(hasAvx512_ && findsWinograd(engine_)) {
   memory.allocator = allocator_;
   omp_set_num_threads(threadsToUse());
 }
@@ -133,8 +104,8 @@ DType CpuEngine::computeType(DType dtype) const noexcept {
 
 CpuStorage& CpuEngine::storageOf(const Tensor& x) {
   auto& storage = static_cast<CpuStorage&>(*x.storage);
-  if (storage.hasHalvesOnly()) {
-    joinHalves(x);
+  if (storage.scaled()) {
+    storage.replace(std::move(*scaled(x)));
   }
   return storage;
 }
@@ -263,7 +234,7 @@ dnnl::memory CpuEngine::arranged(const Layout& layout, Tensor& weight, Buffer& h
 }
 
 dnnl::memory CpuEngine::packed(const Layout& layout, Tensor& weight, Buffer& holder) {
-  CpuStorage& storage = storageOf(weight);
+  auto& storage = static_cast<CpuStorage&>(*weight.storage);
   if (storage.layout() == layout) {
     return view(layout, storage.data());
   }
@@ -278,16 +249,21 @@ dnnl::memory CpuEngine::packed(const Layout& layout, Tensor& weight, Buffer& hol
   // This stays with the tensor: it is no part of a computation that is being captured.
   const CachingAllocator::Apart apart(*allocator_);
   const Exchanged<Steps*> now(captured_, nullptr);
+  std::optional<Tensor> made;
+  Tensor& whole = inOnePiece(weight, made);
   Buffer kept;
-  dnnl::memory result = arranged(layout, weight, kept);
+  dnnl::memory result = arranged(layout, whole, kept);
   if (kept.block.get() == nullptr) {
+    if (made) {
+      storage.replace(std::move(storageOf(*made)));
+    }
     return result;  // the tensor's own memory, seen with other dimensions
   }
   // The first layout asked for takes the place of C order, so that weights are held once. A layout that is no
   // rearrangement (Winograd's) cannot be read back, and stands beside it.
-  const bool wasPlain = storage.layout() == plain(weight.shape, weight.dtype);
+  const bool wasPlain = storageOf(whole).layout() == plain(weight.shape, weight.dtype);
   if (wasPlain && isBlocked(layout) && elementType(layout) == onednnType(weight.dtype)) {
-    storage.replace(std::move(kept));
+    storage.replace(CpuStorage(std::move(kept)));
   } else {
     storage.keepPacked(std::move(kept));
   }
@@ -366,6 +342,9 @@ void CpuEngine::reshape(Tensor& x, Tensor& y) {
 
 void CpuEngine::copy(Tensor& x, Tensor& y) {
   const CpuStorage& from = storageOf(x);
+  if (y.storage && storageOf(y).isShared()) {
+    y.storage.reset();
+  }
   if (!y.storage) {
     const size_t bytes = from.layout() ? from.layout()->get_size() : x.bytes();
     Block block = allocator_->allocate(bytes);
@@ -383,81 +362,11 @@ void CpuEngine::copy(Tensor& x, Tensor& y) {
   });
 }
 
-void CpuEngine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y, ConvAlgorithm purpose) {
-  const CpuStorage& storage = storageOf(x);
-  if (storage.layout() && *storage.layout() != plain(x.shape, x.dtype)) {
-    Engine::scaleSlices(factors, x, y, purpose);
-    return;
-  }
-  const size_t length = static_cast<size_t>(x.size()) / factors.size();
-  const size_t bytes = length * bytesPerElement(x.dtype);
-  // Calls write(slice, from, factor) for each, on all threads.
-  const auto eachSlice = [&](auto&& write) {
-    const auto slices = static_cast<int64_t>(factors.size());
-#pragma omp parallel for
-    for (int64_t i = 0; i < slices; ++i) {
-      const auto slice = static_cast<size_t>(i);
-      write(slice, static_cast<const std::byte*>(storage.data()) + slice * bytes, factors[slice]);
-    }
-  };
-  if (y.dtype == DType::Float32 && splitsWeights(purpose, y.shape, y.dtype)) {
-    auto halves = allocateHalves(y.shape);
-    eachSlice([&](size_t slice, const std::byte* from, double factor) {
-      std::vector<float> scaled(length);
-      scaleElements(from, factor, scaled.data(), DType::Float32, length);
-      split(scaled.data(), elementsOf<uint16_t>(halves->high) + slice * length,
-            elementsOf<uint16_t>(halves->low) + slice * length, length);
-    });
-    y.storage = std::make_unique<CpuStorage>(std::move(halves));
-    return;
-  }
-  Block block = allocator_->allocate(y.bytes());
-  eachSlice([&](size_t slice, const std::byte* from, double factor) {
-    scaleElements(from, factor, static_cast<std::byte*>(block.get()) + slice * bytes, x.dtype, length);
-  });
-  y.storage = plainStorage(std::move(block), y);
-}
-
 void CpuEngine::alias(Tensor& x, Tensor& y) {
   const CpuStorage& storage = storageOf(x);
   Block shown(nullptr, storage.data(), x.bytes());
   y.storage = storage.layout() ? std::make_unique<CpuStorage>(Buffer{std::move(shown), *storage.layout()})
                                : std::make_unique<CpuStorage>(std::move(shown));
-}
-
-namespace {
-
-class CapturedSteps : public Replay {
- public:
-  CapturedSteps(Block arena, std::vector<std::function<void()>> steps)
-      : arena_(std::move(arena)), steps_(std::move(steps)) {}
-  void run(const Cancellation& cancellation) override {
-    for (const auto& step : steps_) {
-      cancellation.check();
-      step();
-    }
-  }
-
- private:
-  Block arena_;
-  std::vector<std::function<void()>> steps_;
-};
-
-}  // namespace
-
-std::unique_ptr<Replay> CpuEngine::capture(const std::function<void()>& work) {
-  Steps steps;
-  const auto collect = [&] {
-    steps.clear();
-    const Exchanged<Steps*> collecting(captured_, &steps);
-    work();
-  };
-  const std::vector<Lifetime> blocks = allocator_->trace(collect);
-  allocator_->trim();  // the blocks of the trace have the arena in their place
-  const ArenaPlan plan = planArena(blocks);
-  Block arena = allocator_->allocate(plan.bytes);
-  allocator_->place(blocks, plan, arena, collect);
-  return std::make_unique<CapturedSteps>(std::move(arena), std::move(steps));
 }
 
 }  // namespace cudnn_resnet::cpu

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <unordered_map>
@@ -38,7 +39,7 @@ class CpuEngine : public Engine {
   void reshape(Tensor& x, Tensor& y) override;
   void copy(Tensor& x, Tensor& y) override;
   void alias(Tensor& x, Tensor& y) override;
-  void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y, ConvAlgorithm purpose) override;
+  void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) override;
   std::unique_ptr<Replay> capture(const std::function<void()>& work) override;
   void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
               Tensor& y) override;
@@ -66,8 +67,12 @@ class CpuEngine : public Engine {
   // float32.
   [[nodiscard]] DType computeType(DType dtype) const noexcept;
 
-  // In one piece, where it was in halves only.
+  // With memory for its values, made where they were but scaled.
   [[nodiscard]] CpuStorage& storageOf(const Tensor& x);
+  // What a storage would be that has the values of one that is but scaled.
+  [[nodiscard]] std::unique_ptr<CpuStorage> scaled(const Tensor& x);
+  // The weight, or its values in `holder` where it is but scaled.
+  [[nodiscard]] Tensor& inOnePiece(Tensor& weight, std::optional<Tensor>& holder);
 
   [[nodiscard]] Buffer allocate(const Layout& layout);
   [[nodiscard]] dnnl::memory view(const Layout& layout, void* data) const;
@@ -91,13 +96,15 @@ class CpuEngine : public Engine {
   // With `global` the statistics are read, else they are computed and written.
   void runBatchNorm(const BatchNormInputs& inputs, bool global, const dnnl::memory& mean,
                     const dnnl::memory& variance, Activation activation, Tensor& x, Tensor& y);
+  [[nodiscard]] bool transforms(const Conv2dAttributes& a, const Tensor& weight, const Tensor& y) const;
+  // For so many images of x.
   [[nodiscard]] dnnl::convolution_forward::primitive_desc chooseConv2d(const Conv2dAttributes& a,
-                                                                       const Tensor& x, const Tensor& weight,
+                                                                       int64_t images, const Tensor& x,
+                                                                       const Tensor& weight,
                                                                        const Tensor* bias, bool add,
                                                                        const Tensor& y) const;
   // Convolutions by products of halves: split-conv2d.cc.
   [[nodiscard]] bool convolvesSplit(const Conv2dAttributes& a, const Tensor& weight) const;
-  [[nodiscard]] bool splitsWeights(ConvAlgorithm algorithm, const Shape& weight, DType dtype) const;
   void convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
                      Tensor& y);
   // The halves that are kept with a weight, made where they are missing.
@@ -105,7 +112,6 @@ class CpuEngine : public Engine {
   [[nodiscard]] std::unique_ptr<Halves> splitWeight(Tensor& weight);
   // In C order, with values still to come.
   [[nodiscard]] std::unique_ptr<Halves> allocateHalves(const Shape& shape);
-  void joinHalves(const Tensor& x);
 
   [[nodiscard]] Buffer addend(const Layout& layout, Tensor& residual);
 
@@ -138,6 +144,8 @@ class CpuEngine : public Engine {
 
 // The layout of C order.
 [[nodiscard]] Layout plain(const Shape& shape, DType dtype);
+// Of a block that holds a tensor's elements in C order.
+[[nodiscard]] std::unique_ptr<CpuStorage> plainStorage(Block block, const Tensor& tensor);
 [[nodiscard]] dnnl::memory::data_type onednnType(DType dtype);
 
 // oneDNN's name of an activation, with its parameters.

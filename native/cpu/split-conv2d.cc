@@ -6,6 +6,7 @@
 // but for low(x) ∗ low(w) and for what the halves leave of the values: some 2^-18 each. Sums are float32.
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "core/exchanged.h"
@@ -26,21 +27,13 @@ void splitInParallel(const float* from, uint16_t* high, uint16_t* low, size_t co
            [=](size_t begin, size_t length) { split(from + begin, high + begin, low + begin, length); });
 }
 
-Shape withImages(Shape shape, int64_t images) {
-  shape[0] = images;
-  return shape;
-}
-
 }  // namespace
 
-bool CpuEngine::splitsWeights(ConvAlgorithm algorithm, const Shape& weight, DType dtype) const {
-  const bool fillsTiles = weight[0] % 16 == 0 && (weight[1] % 16 == 0 || weight[1] == 3);
-  return multipliesInTiles_ && algorithm == ConvAlgorithm::Fast && computeType(dtype) == DType::Float32 &&
-         fillsTiles;
-}
-
 bool CpuEngine::convolvesSplit(const Conv2dAttributes& a, const Tensor& weight) const {
-  return splitsWeights(a.algorithm, weight.shape, weight.dtype) && a.groups == 1 && a.dilation == Pair{1, 1};
+  const bool fillsTiles = weight.shape[0] % 16 == 0 && (weight.shape[1] % 16 == 0 || weight.shape[1] == 3);
+  return multipliesInTiles_ && a.algorithm == ConvAlgorithm::Fast &&
+         computeType(weight.dtype) == DType::Float32 && fillsTiles && a.groups == 1 &&
+         a.dilation == Pair{1, 1};
 }
 
 void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
@@ -117,7 +110,8 @@ Halves& CpuEngine::halvesOf(Tensor& weight) {
     // As what is packed, they are no part of a computation that is being captured.
     const CachingAllocator::Apart apart(*allocator_);
     const Exchanged<Steps*> now(captured_, nullptr);
-    storage.keepHalves(splitWeight(weight));
+    std::optional<Tensor> made;
+    storage.keepHalves(splitWeight(inOnePiece(weight, made)));
   }
   return *storage.halves();
 }
@@ -136,22 +130,6 @@ std::unique_ptr<Halves> CpuEngine::splitWeight(Tensor& weight) {
 std::unique_ptr<Halves> CpuEngine::allocateHalves(const Shape& shape) {
   const Layout layout = plain(shape, DType::BFloat16);
   return std::make_unique<Halves>(shape, allocate(layout), allocate(layout));
-}
-
-void CpuEngine::joinHalves(const Tensor& x) {
-  const CachingAllocator::Apart apart(*allocator_);
-  const Exchanged<Steps*> now(captured_, nullptr);
-  auto& storage = static_cast<CpuStorage&>(*x.storage);
-  const Layout layout = plain(x.shape, DType::BFloat16);
-  Buffer heldHigh;
-  Buffer heldLow;
-  const dnnl::memory high = in(layout, storage.halves()->high, heldHigh);
-  const dnnl::memory low = in(layout, storage.halves()->low, heldLow);
-  Buffer joined = allocate(plain(x.shape, DType::Float32));
-  join(static_cast<const uint16_t*>(high.get_data_handle()),
-       static_cast<const uint16_t*>(low.get_data_handle()), static_cast<float*>(joined.block.get()),
-       static_cast<size_t>(x.size()));
-  storage.replace(std::move(joined));
 }
 
 }  // namespace cudnn_resnet::cpu

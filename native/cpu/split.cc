@@ -47,14 +47,6 @@ void split(const float* __restrict from, uint16_t* __restrict high, uint16_t* __
   }
 }
 
-CUDNN_RESNET_ON_16_VALUES
-void join(const uint16_t* __restrict high, const uint16_t* __restrict low, float* __restrict to,
-          size_t count) {
-  for (size_t i = 0; i < count; ++i) {
-    to[i] = valueOf(uint32_t{high[i]} << 16U) + valueOf(uint32_t{low[i]} << 16U);
-  }
-}
-
 int64_t imagesTogether(int64_t batch, int64_t bytesPerImage) {
   constexpr int64_t mostBytes = int64_t{12} << 20U;
   return std::clamp<int64_t>(mostBytes / bytesPerImage, 1, batch);

@@ -13,8 +13,6 @@ namespace cudnn_resnet::cpu {
 // `low`. With AVX-512, which all processors have that multiply in tiles.
 void split(const float* from, uint16_t* high, uint16_t* low, size_t count);
 
-void join(const uint16_t* high, const uint16_t* low, float* to, size_t count);
-
 // How many images of a batch to convolve together: what the three products of each go through, so many bytes
 // an image, is to stay in the caches.
 [[nodiscard]] int64_t imagesTogether(int64_t batch, int64_t bytesPerImage);

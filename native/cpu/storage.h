@@ -18,23 +18,35 @@ struct Buffer {
   Layout layout;
 };
 
+// Values that another tensor's stand for: each slice of those along its first dimension times its factor.
+struct Scaled {
+  std::shared_ptr<const Block> values;  // in C order
+  std::vector<double> factors;
+};
+
 struct Halves;
 
 class CpuStorage : public Storage {
  public:
-  explicit CpuStorage(Block block) : block_(std::move(block)) {}
-  explicit CpuStorage(Buffer buffer) : block_(std::move(buffer.block)), layout_(std::move(buffer.layout)) {}
-
-  explicit CpuStorage(std::unique_ptr<Halves> halves);
+  explicit CpuStorage(Block block) : block_(std::make_shared<Block>(std::move(block))) {}
+  explicit CpuStorage(Buffer buffer)
+      : block_(std::make_shared<Block>(std::move(buffer.block))), layout_(std::move(buffer.layout)) {}
+  explicit CpuStorage(Scaled scaled) : scaled_(std::move(scaled)) {}
   ~CpuStorage() override;
 
   [[nodiscard]] uint64_t revision() const noexcept override;
 
-  [[nodiscard]] void* data() const noexcept { return block_.get(); }
+  // Where this storage has memory for its values: they may still be what `scaled` says.
+  [[nodiscard]] void* data() const noexcept { return block_ ? block_->get() : nullptr; }
+  [[nodiscard]] const std::optional<Scaled>& scaled() const noexcept { return scaled_; }
 
   // The layout that oneDNN knows this memory by; none for the dtypes it does not compute with (float16,
   // uint8, int64), which are kept in C order.
   [[nodiscard]] const std::optional<Layout>& layout() const noexcept { return layout_; }
+
+  // Others may read this memory for as long as they hold it: nothing may be written there while it is shared.
+  [[nodiscard]] std::shared_ptr<const Block> share() const noexcept { return block_; }
+  [[nodiscard]] bool isShared() const noexcept { return block_.use_count() > 1; }
 
   // The same values in further layouts that weights were asked for in: made once, not at every call.
   [[nodiscard]] const std::vector<Buffer>& packed() const noexcept { return packed_; }
@@ -50,21 +62,23 @@ class CpuStorage : public Storage {
   // The same values as halves, where a convolution has asked for them so.
   [[nodiscard]] Halves* halves() const noexcept { return halves_.get(); }
   void keepHalves(std::unique_ptr<Halves> halves) { halves_ = std::move(halves); }
-  [[nodiscard]] bool hasHalvesOnly() const noexcept { return halves_ && block_.get() == nullptr; }
 
-  // Gives the memory away; the tensor has none after it.
-  [[nodiscard]] Buffer take() { return {std::move(block_), std::move(*layout_)}; }
+  // Gives memory that is not shared away; the tensor has none after it.
+  [[nodiscard]] Buffer take() { return {std::move(*block_), std::move(*layout_)}; }
 
-  void replace(Buffer buffer) {
-    block_ = std::move(buffer.block);
-    layout_ = std::move(buffer.layout);
+  // From now on the values stand where those of `other` did, which has none after it.
+  void replace(CpuStorage&& other) {
+    scaled_.reset();
+    block_ = std::move(other.block_);
+    layout_ = std::move(other.layout_);
     moved();
   }
 
  private:
   std::vector<Buffer> packed_;
   std::unique_ptr<Halves> halves_;
-  Block block_;
+  std::optional<Scaled> scaled_;
+  std::shared_ptr<Block> block_;
   std::optional<Layout> layout_;
 };
 
@@ -84,7 +98,6 @@ T* elementsOf(const Tensor& x) {
   return static_cast<T*>(static_cast<CpuStorage&>(*x.storage).data());
 }
 
-inline CpuStorage::CpuStorage(std::unique_ptr<Halves> halves) : halves_(std::move(halves)) {}
 inline CpuStorage::~CpuStorage() = default;
 
 inline uint64_t CpuStorage::revision() const noexcept {

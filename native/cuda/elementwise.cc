@@ -30,8 +30,7 @@ void CudaEngine::add(Activation activation, Tensor& a, Tensor& b, Tensor& y) {
                        stream());
 }
 
-void CudaEngine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y,
-                             ConvAlgorithm /*purpose*/) {
+void CudaEngine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) {
   void* to = create(y, plain);
   write(x, plain, to);
   const auto count = static_cast<int64_t>(factors.size());

@@ -40,7 +40,7 @@ class CudaEngine : public Engine {
   void reshape(Tensor& x, Tensor& y) override;
   void copy(Tensor& x, Tensor& y) override;
   void alias(Tensor& x, Tensor& y) override;
-  void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y, ConvAlgorithm purpose) override;
+  void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) override;
   std::unique_ptr<Replay> capture(const std::function<void()>& work) override;
   void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
               Tensor& y) override;
@@ -97,7 +97,7 @@ class CudaEngine : public Engine {
   [[nodiscard]] std::optional<float> time(const Plan& plan, std::span<const Binding> bindings);
 
   struct HandleEnd {
-    void operator()(cudnnHandle_t handle) const noexcept { requireCudnn().destroy(handle); }
+    void operator()(cudnnHandle_t handle) const noexcept;
   };
 
   int device_;

@@ -40,7 +40,7 @@ TEST(Fold, ScalesEachOutputChannelAndShiftsItsBias) {
   Tensor foldedWeight({2, 1, 1, 2}, DType::Float32);
   Tensor foldedBias({2}, DType::Float32);
   foldBatchNorm(engine, {mean.tensor, variance.tensor, &gamma.tensor, &beta.tensor, 0}, weight.tensor,
-                &bias.tensor, foldedWeight, foldedBias, ConvAlgorithm::Fast);
+                &bias.tensor, foldedWeight, foldedBias);
   // the scales are 2/√4 = 1 and 3/√0.25 = 6
   EXPECT_EQ(valuesOf(engine, foldedWeight), (std::vector<float>{1, 2, 18, 24}));
   EXPECT_EQ(valuesOf(engine, foldedBias), (std::vector<float>{9.5F, 2}));
@@ -54,7 +54,7 @@ TEST(Fold, WithoutBiasAndWithoutAffineParameters) {
   Tensor foldedWeight({1, 1, 1, 1}, DType::Float32);
   Tensor foldedBias({1}, DType::Float32);
   foldBatchNorm(engine, {mean.tensor, variance.tensor, nullptr, nullptr, 1}, weight.tensor, nullptr,
-                foldedWeight, foldedBias, ConvAlgorithm::Fast);
+                foldedWeight, foldedBias);
   EXPECT_EQ(valuesOf(engine, foldedWeight), (std::vector<float>{1.5F}));
   EXPECT_EQ(valuesOf(engine, foldedBias), (std::vector<float>{-1}));
 }
@@ -67,7 +67,7 @@ TEST(Fold, SixteenBitWeightsAreRoundedOnceAndTheBiasStaysFloat32) {
   Tensor foldedWeight({1, 1, 1, 1}, DType::BFloat16);
   Tensor foldedBias({1}, DType::Float32);
   foldBatchNorm(engine, {mean.tensor, variance.tensor, nullptr, nullptr, 0}, weight.tensor, nullptr,
-                foldedWeight, foldedBias, ConvAlgorithm::Fast);
+                foldedWeight, foldedBias);
   EXPECT_EQ(valuesOf(engine, foldedWeight)[0], 0.578125F);  // 0.57735 to 8 bits
   EXPECT_EQ(valuesOf(engine, foldedBias)[0], static_cast<float>(-1 / std::sqrt(3.0)));
 }

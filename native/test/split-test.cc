@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
+#include <functional>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <vector>
@@ -25,13 +28,13 @@ class Split : public testing::Test {
   void of(const std::vector<float>& values) {
     std::vector<uint16_t> upper(values.size());
     std::vector<uint16_t> lower(values.size());
-    joined.resize(values.size());
     high.resize(values.size());
     low.resize(values.size());
     split(values.data(), upper.data(), lower.data(), values.size());
-    join(upper.data(), lower.data(), joined.data(), values.size());
     convertElements(upper.data(), DType::BFloat16, high.data(), DType::Float32, values.size());
     convertElements(lower.data(), DType::BFloat16, low.data(), DType::Float32, values.size());
+    joined.clear();
+    std::transform(high.begin(), high.end(), low.begin(), std::back_inserter(joined), std::plus<>());
   }
 
   std::vector<float> high, low, joined;
@@ -47,7 +50,6 @@ TEST_F(Split, LosesAtMostTheLastSevenBits) {
   }
   of(values);
   for (size_t i = 0; i < values.size(); ++i) {
-    ASSERT_EQ(joined[i], high[i] + low[i]);
     ASSERT_LE(std::abs(joined[i] - values[i]), std::ldexp(std::abs(values[i]), -16)) << values[i];
     ASSERT_LE(std::abs(low[i]), std::ldexp(std::abs(high[i]), -7)) << values[i];
   }
