@@ -70,10 +70,12 @@ if(CMAKE_JS_INC)
 endif()
 
 # The engine and its kernels on the host, where there is no GPU.
-if(CUDNN_RESNET_NATIVE_TESTS AND CUDNN_RESNET_PYTHON3)
+option(CUDNN_RESNET_EMULATED_GPU "Build the unit tests for an emulated GPU too" ON)
+if(CUDNN_RESNET_NATIVE_TESTS AND CUDNN_RESNET_EMULATED_GPU AND CUDNN_RESNET_PYTHON3)
   include(HostCuda)
   find_package(GTest REQUIRED)
-  add_executable(cuda-on-host-tests native/test/cuda-engine-test.cc test/support/host-cuda/gpu-test.cc
+  file(GLOB engine_tests CONFIGURE_DEPENDS native/test/cuda-engine*-test.cc)
+  add_executable(cuda-on-host-tests ${engine_tests} test/support/host-cuda/gpu-test.cc
                                     test/support/host-cuda/streams-test.cc ${host_cuda_sources})
   set(other_engines ${engines})
   list(REMOVE_ITEM other_engines cuda_engine)

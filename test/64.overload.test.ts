@@ -167,10 +167,11 @@ onEveryDevice('an abort', (id) => {
     const aborted = performance.now();
     controller.abort(reason);
     for (const reading of readings) await expect(reading).rejects.toBe(reason);
-    expect(performance.now() - aborted).toBeLessThan(computed / 2);
+    const rejected = performance.now() - aborted;
     await on.synchronize();
     if (id === 'cpu') {
-      // a GPU may have been given all of them by then
+      // a GPU may have been given all of them by then, and have computed them in less than a few timers take
+      expect(rejected).toBeLessThan(computed / 2);
       expect(performance.now() - aborted).toBeLessThan(computed / 2);
       await expectRejects('ERR_ABORTED', results.at(-1)!.data());
     }
@@ -187,7 +188,7 @@ onEveryDevice('an abort', (id) => {
     const y = model.forward(x);
     const controller = new AbortController();
     const reading = y.data({ signal: controller.signal });
-    await delay(computed / 10);
+    if (id === 'cpu') await delay(computed / 10); // a GPU is done before a timer is
     const aborted = performance.now();
     controller.abort();
     await expect(reading).rejects.toBe(controller.signal.reason);

@@ -102,7 +102,8 @@ describe.each(deviceIds)('a process that used %s', (id) => {
   test('work that nobody waits for does not keep it alive', async () => {
     const ended = await run('work that nobody waits for', [300]);
     expectEnd(ended, 0);
-    expect(ended.afterMain).toBeLessThan(1500);
+    // opening a GPU, or compiling a plan for it, is one such operation
+    expect(ended.afterMain).toBeLessThan(id === 'cpu' ? 1500 : 10_000);
   });
 
   test('tensors can be read and disposed of in the exit handler', async () => {

@@ -64,28 +64,33 @@ void addWheels(std::vector<fs::path>& folders, std::initializer_list<const char*
   }
 }
 
-// What the environment names, then where the build found it, then the environment of Python; an empty path
-// stands for the loader's own search, which knows LD_LIBRARY_PATH and the system's folders.
-std::vector<fs::path> cudnnFolders() {
+// What the environment names, then where the build found it, then where the loader looks, for which an empty
+// path stands, then the environment of Python.
+std::vector<fs::path> foldersOf(const char* variable, std::initializer_list<const char*> inside,
+                                std::string_view ofBuild, std::initializer_list<const char*> inWheels) {
   std::vector<fs::path> folders;
-  addFolder(folders, "CUDNN_PATH", {"lib", "lib64", ""});
-  folders.emplace_back();
-  for (fs::path& path : split(CUDNN_RESNET_CUDNN_LIBRARY_DIRS)) {
-    folders.push_back(std::move(path));
+  addFolder(folders, variable, inside);
+  const auto add = [&](std::string_view list) {
+    for (fs::path& path : split(list)) {
+      folders.push_back(std::move(path));
+    }
+  };
+  if (const char* list = std::getenv("LD_LIBRARY_PATH"); list != nullptr) {
+    add(list);
   }
-  addWheels(folders, {"cudnn/lib"});
+  add(ofBuild);
+  folders.emplace_back();
+  addWheels(folders, inWheels);
   return folders;
 }
 
+std::vector<fs::path> cudnnFolders() {
+  return foldersOf("CUDNN_PATH", {"lib", "lib64", ""}, CUDNN_RESNET_CUDNN_LIBRARY_DIRS, {"cudnn/lib"});
+}
+
 std::vector<fs::path> cudaFolders() {
-  std::vector<fs::path> folders;
-  addFolder(folders, "CUDA_PATH", {"lib64", "lib"});
-  folders.emplace_back();
-  for (fs::path& path : split(CUDNN_RESNET_CUDA_LIBRARY_DIRS)) {
-    folders.push_back(std::move(path));
-  }
-  addWheels(folders, {"cu" CUDNN_RESNET_CUDA_MAJOR "/lib", "cublas/lib", "cuda_nvrtc/lib"});
-  return folders;
+  return foldersOf("CUDA_PATH", {"lib64", "lib"}, CUDNN_RESNET_CUDA_LIBRARY_DIRS,
+                   {"cu" CUDNN_RESNET_CUDA_MAJOR "/lib", "cublas/lib", "cuda_nvrtc/lib"});
 }
 
 struct Opened {

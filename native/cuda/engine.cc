@@ -1,8 +1,10 @@
 #include "cuda/engine.h"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
+#include "cuda/capturing.h"
 #include "cuda/error.h"
 #include "cuda/memory.h"
 #include "kernels/convert.h"
@@ -36,21 +38,30 @@ int onDevice(int device) {
   return device;
 }
 
+cudnnHandle_t newHandle() {
+  const std::scoped_lock alone(capturing());
+  cudnnHandle_t handle = nullptr;
+  check(requireCudnn().create(&handle), "cudnnCreate");
+  return handle;
+}
+
 }  // namespace
+
+void CudaEngine::HandleEnd::operator()(cudnnHandle_t handle) const noexcept {
+  const std::scoped_lock alone(capturing());
+  requireCudnn().destroy(handle);
+}
 
 CudaEngine::CudaEngine(int device, const std::string& planIdentity, EngineOptions options,
                        EngineMemory& memory)
     : device_(onDevice(device)),
       options_(options),
-      allocator_(std::make_shared<CachingAllocator>(std::make_unique<DeviceMemory>(device), memory.use)) {
-  const CudnnLibrary& library = requireCudnn();
-  cudnnHandle_t handle = nullptr;
-  check(library.create(&handle), "cudnnCreate");
-  handle_.reset(handle);
-  check(library.setStream(handle, stream()), "cudnnSetStream");
+      allocator_(std::make_shared<CachingAllocator>(std::make_unique<DeviceMemory>(device), memory.use)),
+      handle_(newHandle()) {
+  check(requireCudnn().setStream(handle_.get(), stream()), "cudnnSetStream");
   uploads_ = std::make_unique<Uploads>(stream_, allocator_);
   downloads_ = std::make_unique<Staging>();
-  plans_ = std::make_unique<PlanCache>(handle, planIdentity);
+  plans_ = std::make_unique<PlanCache>(handle_.get(), stream_, planIdentity);
   memory.allocator = allocator_;
 }
 
@@ -103,6 +114,10 @@ void CudaEngine::write(const Tensor& x, Layout layout, void* to) {
 void* CudaEngine::in(Layout layout, Tensor& x) {
   CudaStorage& storage = storageOf(x);
   if (storage.layout() != layout) {
+    if (captured_ != nullptr && !x.ofEachRun) {
+      // It would then stand in memory of the graph, and its own, which the graph reads, would be given away.
+      throw Error(ErrorCode::Backend, "a constant of a program is wanted in two layouts");
+    }
     Block block = allocate(elementsIn(layout, x.shape), x.dtype);
     write(x, layout, block.get());
     storage.replace(std::move(block), layout);

@@ -58,8 +58,8 @@ size_t fastest(const std::vector<CompiledGraph>& candidates, const PlanCache::Me
 
 }  // namespace
 
-PlanCache::PlanCache(cudnnHandle_t handle, const std::string& identity)
-    : handle_(handle), identity_(identity), files_(cacheFor(identity)) {}
+PlanCache::PlanCache(cudnnHandle_t handle, const Stream& stream, const std::string& identity)
+    : handle_(handle), stream_(stream), identity_(identity), files_(cacheFor(identity)) {}
 
 void PlanCache::alsoRead(const std::string& folder) {
   const auto same = [&](const PlanFiles& files) { return files.folder() == folder; };
@@ -127,7 +127,7 @@ const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph, const Me
     return found->second;
   }
   if (entries_.size() >= mostPlans) {
-    check(cudaDeviceSynchronize(), "waiting for plans of cuDNN");  // whose code may be running
+    stream_.synchronize();  // their code may be running
     entries_.clear();
   }
   return entries_.emplace(key, make(key, graph, measure)).first->second;

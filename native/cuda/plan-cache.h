@@ -9,13 +9,14 @@
 
 #include "cuda/plan-files.h"
 #include "cuda/plan.h"
+#include "cuda/stream.h"
 
 namespace cudnn_resnet::cuda {
 
 class PlanCache {
  public:
-  // `identity` says which plans fit: see planIdentity().
-  PlanCache(cudnnHandle_t handle, const std::string& identity);
+  // Of the plans that run in `stream`. `identity` says which plans fit: see planIdentity().
+  PlanCache(cudnnHandle_t handle, const Stream& stream, const std::string& identity);
 
   // The milliseconds that a plan takes; none where it cannot run.
   using Measure = std::function<std::optional<float>(const Plan&)>;
@@ -40,6 +41,7 @@ class PlanCache {
   std::optional<Plan> kept(const std::string& key);
 
   cudnnHandle_t handle_;
+  const Stream& stream_;
   std::string identity_;
   std::vector<PlanFiles> given_;
   std::optional<PlanFiles> files_;  // none where there is no folder for them

@@ -1,5 +1,6 @@
 // Captured work as a CUDA graph: one call launches all kernels of a network.
 #include "core/exchanged.h"
+#include "cuda/capturing.h"
 #include "cuda/engine.h"
 #include "cuda/error.h"
 
@@ -17,13 +18,15 @@ using Executable = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, Execu
 
 // What `work` puts into the stream, as a graph.
 Graph graphOf(cudaStream_t stream, const std::function<void()>& work) {
-  // Relaxed: only this thread uses the stream, and what it asks of CUDA beside is of no concern to the graph.
+  const std::scoped_lock alone(capturing());
+  // Relaxed: only this thread uses the stream, and what else it asks of CUDA is of no concern to the graph.
   check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
   cudaGraph_t graph = nullptr;
   try {
     work();
   } catch (...) {
     cudaStreamEndCapture(stream, &graph);
+    cudaGetLastError();  // what ended the capture is told already
     if (graph != nullptr) {
       cudaGraphDestroy(graph);
     }
@@ -68,7 +71,9 @@ std::unique_ptr<Replay> CudaEngine::capture(const std::function<void()>& work) {
     if (error.code() != ErrorCode::Backend) {
       throw;
     }
-    return nullptr;  // an engine of cuDNN that cannot be captured: its network runs operation by operation
+    // An engine of cuDNN that cannot be captured, or a tensor that has to be rearranged at each run: the
+    // network runs operation by operation.
+    return nullptr;
   }
   cudaGraphExec_t executable = nullptr;
   check(cudaGraphInstantiate(&executable, graph.get(), 0), "cudaGraphInstantiate");

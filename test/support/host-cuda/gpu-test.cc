@@ -3,8 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <chrono>
 #include <future>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #include "core/device.h"
@@ -159,6 +162,54 @@ TEST_F(EmulatedGpuTest, RunsOperationByOperationOnlyWhatCannotBeCaptured) {
   expect(ErrorCode::OutOfMemory, outcome([&](Engine& engine) { (void)captured(engine); }));
   gpu.capture = cudaErrorIllegalAddress;
   expect(ErrorCode::DeviceLost, outcome([&](Engine& engine) { (void)captured(engine); }));
+}
+
+TEST_F(EmulatedGpuTest, GoesOnAfterACaptureThatSomethingElseEnded) {
+  EXPECT_FALSE(outcome([](Engine& engine) {
+    const auto x = tensor({4});
+    engine.zeros(*x);
+    const auto activate = [&] {
+      Tensor y({4}, DType::Float32);
+      engine.activate(Activation::Relu, *x, y);
+    };
+    int calls = 0;
+    const auto replay = engine.capture([&] {
+      constexpr int ofTheGraph = 3;  // after a run and a trace
+      if (++calls == ofTheGraph) {
+        cudaDeviceSynchronize();
+        cudaGetLastError();
+      }
+      activate();
+    });
+    EXPECT_EQ(replay, nullptr);
+    activate();
+  }));
+}
+
+// cuDNN waits for the whole GPU where a handle is made or freed: that must not end the captures of others.
+TEST_F(EmulatedGpuTest, CapturesWhileOtherEnginesComeAndGo) {
+  (void)device();
+  std::atomic<bool> enough{false};
+  auto others = std::async(std::launch::async, [&] {
+    while (!enough) {
+      Device other(backend().devices.at(0));
+      std::promise<void> opened;
+      other.call([](Engine&) {}, [&](const Outcome&) { opened.set_value(); });
+      opened.get_future().get();
+    }
+  });
+  EXPECT_FALSE(outcome([](Engine& engine) {
+    for (int i = 0; i < 20; ++i) {
+      const auto replay = engine.capture([&engine] {
+        Tensor x({4}, DType::Float32);
+        engine.zeros(x);
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      });
+      ASSERT_NE(replay, nullptr) << i;
+    }
+  }));
+  enough = true;
+  others.get();
 }
 
 }  // namespace

@@ -222,8 +222,8 @@ void Plan::execute(cudnnHandle_t handle, std::span<const Binding> bindings, void
   });
 }
 
-PlanCache::PlanCache(cudnnHandle_t handle, const std::string& identity)
-    : handle_(handle), identity_(identity) {}
+PlanCache::PlanCache(cudnnHandle_t handle, const Stream& stream, const std::string& identity)
+    : handle_(handle), stream_(stream), identity_(identity) {}
 
 void PlanCache::alsoRead(const std::string&) {}
 
@@ -255,11 +255,14 @@ const Plan& PlanCache::require(const GraphDescription& graph) {
 const CudnnLibrary& requireCudnn() {
   static const CudnnLibrary library = [] {
     CudnnLibrary emulated;
+    // Both wait for the whole GPU, as cuDNN's do.
     emulated.create = [](cudnnHandle_t* handle) {
+      cudaDeviceSynchronize();
       *handle = new cudnnContext;
       return CUDNN_STATUS_SUCCESS;
     };
     emulated.destroy = [](cudnnHandle_t handle) {
+      cudaDeviceSynchronize();
       delete handle;
       return CUDNN_STATUS_SUCCESS;
     };

@@ -78,7 +78,10 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t
   return gpu.answer;
 }
 cudaError_t cudaSetDevice(int) { return gpu.answer; }
-cudaError_t cudaGetLastError(void) { return gpu.answer; }
+cudaError_t cudaGetLastError(void) {
+  const cudaError_t last = host_cuda::takeLastError();
+  return gpu.answer != cudaSuccess ? gpu.answer : last;
+}
 const char* cudaGetErrorString(cudaError_t) { return "an error of the emulation"; }
 const char* cudaGetErrorName(cudaError_t) { return "emulated"; }
 }

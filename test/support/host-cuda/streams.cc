@@ -7,6 +7,7 @@
 #include <mutex>
 #include <random>
 #include <set>
+#include <utility>
 #include <vector>
 
 #include "gpu.h"
@@ -29,6 +30,7 @@ struct CUstream_st {
   };
   std::deque<Step> steps;
   std::unique_ptr<CUgraph_st> captured;
+  bool invalid = false;  // what is captured: something had to wait for it
   bool busy = false;
 };
 
@@ -74,11 +76,20 @@ cudaError_t runUntil(Condition met) {
 // What cannot be part of a graph, or end one, while it is captured.
 bool capturing(cudaStream_t stream) { return stream->captured != nullptr; }
 
+thread_local cudaError_t last = cudaSuccess;
+
+// Kept for cudaGetLastError(), as CUDA does.
+cudaError_t failed(cudaError_t status) { return last = status; }
+
 }  // namespace
+
+cudaError_t takeLastError() { return std::exchange(last, cudaSuccess); }
 
 void enqueue(cudaStream_t stream, std::function<void()> work) {
   const std::scoped_lock lock(mutex);
-  if (capturing(stream)) {
+  if (capturing(stream) && stream->invalid) {
+    failed(cudaErrorStreamCaptureInvalidated);
+  } else if (capturing(stream)) {
     stream->captured->work.push_back(std::move(work));
   } else {
     stream->steps.push_back({nullptr, std::move(work)});
@@ -138,6 +149,22 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
   return gpu.answer;
 }
 
+cudaError_t cudaDeviceSynchronize(void) {
+  {
+    const std::scoped_lock lock(mutex);
+    bool waited = true;
+    for (const cudaStream_t stream : streams) {
+      stream->invalid = stream->invalid || host_cuda::capturing(stream);
+      waited = waited && !host_cuda::capturing(stream);
+    }
+    if (!waited) {
+      return host_cuda::failed(cudaErrorStreamCaptureUnsupported);
+    }
+  }
+  host_cuda::synchronizeAll();
+  return gpu.answer;
+}
+
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   *event = gpu.answer == cudaSuccess ? new CUevent_st : nullptr;
   return gpu.answer;
@@ -167,12 +194,18 @@ cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (gpu.capture == cudaSuccess) {
     const std::scoped_lock lock(mutex);
     stream->captured = std::make_unique<CUgraph_st>();
+    stream->invalid = false;
   }
   return gpu.capture;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
   const std::scoped_lock lock(mutex);
-  *graph = stream->captured.release();
+  const std::unique_ptr<CUgraph_st> captured = std::move(stream->captured);
+  if (stream->invalid) {
+    *graph = nullptr;
+    return host_cuda::failed(cudaErrorStreamCaptureInvalidated);
+  }
+  *graph = captured ? new CUgraph_st{captured->work} : nullptr;
   return gpu.capture;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) {

@@ -14,6 +14,9 @@ void enqueue(cudaStream_t stream, std::function<void()> work);
 // Runs all that is left.
 void synchronizeAll();
 
+// The last error of this thread's calls, which is none after that.
+cudaError_t takeLastError();
+
 // While it lives, the stream does nothing, as if its work took long: a host that waits for it ends the
 // process.
 class Busy {
