@@ -1,5 +1,5 @@
 # Adds the engine on oneDNN to `engines`, where oneDNN is found.
-find_package(OneDNN)
+find_package(OneDNN 2.6)
 find_package(OpenMP COMPONENTS CXX)
 if(OneDNN_FOUND AND OpenMP_CXX_FOUND)
   file(GLOB cpu_sources CONFIGURE_DEPENDS native/cpu/*.cc)

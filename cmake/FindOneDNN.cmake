@@ -1,4 +1,4 @@
-# Finds oneDNN 2.6 or newer, with its CPU engine, in ONEDNN_PATH or where the system keeps libraries.
+# Finds oneDNN, with its CPU engine, in ONEDNN_PATH or where the system keeps libraries.
 # Gives OneDNN::OneDNN and OneDNN_VERSION.
 find_path(OneDNN_INCLUDE_DIR oneapi/dnnl/dnnl.hpp HINTS ENV ONEDNN_PATH PATH_SUFFIXES include)
 find_library(OneDNN_LIBRARY dnnl HINTS ENV ONEDNN_PATH PATH_SUFFIXES lib lib64)
@@ -11,11 +11,6 @@ endif()
 
 include(FindPackageHandleStandardArgs)
 find_package_handle_standard_args(OneDNN REQUIRED_VARS OneDNN_LIBRARY OneDNN_INCLUDE_DIR VERSION_VAR OneDNN_VERSION)
-
-if(OneDNN_FOUND AND OneDNN_VERSION VERSION_LESS 2.6)
-  message(STATUS "oneDNN ${OneDNN_VERSION} in ${OneDNN_INCLUDE_DIR} is older than 2.6 and is not used")
-  set(OneDNN_FOUND FALSE)
-endif()
 
 if(OneDNN_FOUND AND NOT TARGET OneDNN::OneDNN)
   add_library(OneDNN::OneDNN UNKNOWN IMPORTED)

@@ -1,5 +1,5 @@
 // What a device can compute. One engine serves one device of one Node environment, and only the thread of
-// that device's queue calls it, so that an engine needs no locks.
+// that device's queue calls it, so that an engine needs no locks, but for what arrives on another thread.
 //
 // Shapes and dtypes have been checked before (core/shape-inference.h), and an input has a storage and no
 // error. An engine gives each output a new storage. It may change the layout in which it keeps an input,

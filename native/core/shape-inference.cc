@@ -44,15 +44,6 @@ void checkBias(const char* operation, const Tensor* bias, const Tensor& x, int64
   }
 }
 
-// The extent that a window sliding over `extent` gives, or 0 where it does not fit.
-int64_t slidingExtent(int64_t extent, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
-  const int64_t padded = extent + 2 * padding;
-  if (kernel - 1 > (padded - 1) / dilation) {
-    return 0;  // before the product below could overflow
-  }
-  return (padded - 1 - dilation * (kernel - 1)) / stride + 1;
-}
-
 void checkOutput(const char* operation, const Tensor& x, const Shape& y) {
   for (const int64_t extent : y) {
     if (extent <= 0) {
@@ -63,6 +54,14 @@ void checkOutput(const char* operation, const Tensor& x, const Shape& y) {
 }
 
 }  // namespace
+
+int64_t slidingExtent(int64_t extent, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
+  const int64_t padded = extent + 2 * padding;
+  if (kernel - 1 > (padded - 1) / dilation) {
+    return 0;  // before the product below could overflow
+  }
+  return (padded - 1 - dilation * (kernel - 1)) / stride + 1;
+}
 
 Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& weight,
                   const Tensor* bias, const Tensor* add) {

@@ -8,6 +8,10 @@
 
 namespace cudnn_resnet {
 
+// The extent that a window sliding over `extent` gives, or 0 where it does not fit.
+[[nodiscard]] int64_t slidingExtent(int64_t extent, int64_t kernel, int64_t stride, int64_t padding,
+                                    int64_t dilation);
+
 [[nodiscard]] Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& weight,
                                 const Tensor* bias, const Tensor* add);
 [[nodiscard]] Shape pool2dShape(const Pool2dAttributes& attributes, const Tensor& x);

@@ -13,15 +13,20 @@ dnnl::memory::dims dims(const Pair& pair) { return {pair[0], pair[1]}; }
 
 dnnl::memory::dims dilates(const Pair& dilation) { return {dilation[0] - 1, dilation[1] - 1}; }
 
-dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
+dnnl::memory::dims paddingAfter(const Pair& window, const Pair& stride, const Pair& padding, const Tensor& x,
                                 const Tensor& y) {
   dnnl::memory::dims after(2);
   for (size_t i = 0; i < 2; ++i) {
-    const int64_t span = a.dilation[i] * (weight.shape[2 + i] - 1) + 1;
-    const int64_t reached = (y.shape[2 + i] - 1) * a.stride[i] + span - x.shape[2 + i] - a.padding[i];
+    const int64_t reached = (y.shape[2 + i] - 1) * stride[i] + window[i] - x.shape[2 + i] - padding[i];
     after[i] = std::max<int64_t>(reached, 0);
   }
   return after;
+}
+
+dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
+                                const Tensor& y) {
+  const Pair window{a.dilation[0] * (weight.shape[2] - 1) + 1, a.dilation[1] * (weight.shape[3] - 1) + 1};
+  return paddingAfter(window, a.stride, a.padding, x, y);
 }
 
 Shape withImages(Shape shape, int64_t images) {

@@ -1,4 +1,4 @@
-// What a convolution is, in oneDNN's terms.
+// What a convolution is, and in part a pooling, in oneDNN's terms.
 #pragma once
 
 #include "core/attributes.h"
@@ -15,9 +15,12 @@ namespace cudnn_resnet::cpu {
 // Of a batch of so many images.
 [[nodiscard]] Shape withImages(Shape shape, int64_t images);
 
-// What of the padding behind the last pixel the last window reaches; 0 where it leaves pixels over. (Fewer
-// than 0 are taken by oneDNN 2.6, too, and some implementations, brgconv:avx512_core_amx_bf16, compute
-// wrongly then.)
+// What of the padding behind the last pixel the last window, of so many pixels, reaches; 0 where it leaves
+// pixels over. (Fewer than 0 are taken by oneDNN 2.6, too, and some implementations,
+// brgconv:avx512_core_amx_bf16, compute wrongly then.)
+[[nodiscard]] dnnl::memory::dims paddingAfter(const Pair& window, const Pair& stride, const Pair& padding,
+                                              const Tensor& x, const Tensor& y);
+// Of a convolution.
 [[nodiscard]] dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x,
                                               const Tensor& weight, const Tensor& y);
 

@@ -1,3 +1,4 @@
+#include "cpu/conv2d.h"
 #include "cpu/engine.h"
 
 namespace cudnn_resnet::cpu {
@@ -20,13 +21,9 @@ algorithm pooling(PoolKind kind) {
 void CpuEngine::pool2d(const Pool2dAttributes& a, Tensor& x, Tensor& y) {
   const Layout layout = currentLayout(x);
   const auto& primitive = compiled(Key('p').with(a).with(layout).text(), [&]() -> Compiled {
-    // What of the padding behind the last pixel the last window reaches.
-    dnnl::memory::dims paddingAfter(2);
-    for (size_t i = 0; i < 2; ++i) {
-      paddingAfter[i] = (y.shape[2 + i] - 1) * a.stride[i] + a.kernel[i] - x.shape[2 + i] - a.padding[i];
-    }
     const Layout any(y.shape, elementType(layout), dnnl::memory::format_tag::any);
-    const auto chosen = describePooling(engine_, attributes(), pooling(a.kind), layout, any, a, paddingAfter);
+    const auto chosen = describePooling(engine_, attributes(), pooling(a.kind), layout, any, a,
+                                        paddingAfter(a.kernel, a.stride, a.padding, x, y));
     return {dnnl::pooling_forward(chosen), layout, {}, chosen.dst_desc(), chosen.scratchpad_desc()};
   });
   Buffer held;

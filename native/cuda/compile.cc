@@ -205,12 +205,7 @@ std::optional<std::string> CompiledGraph::serialize() const {
   }
 }
 
-CompiledGraph compile(const Target& target, const GraphDescription& description) {
-  return std::move(compileSeveral(target, description, 1).front());
-}
-
-std::vector<CompiledGraph> compileSeveral(const Target& target, const GraphDescription& description,
-                                          size_t most) {
+std::vector<CompiledGraph> compile(const Target& target, const GraphDescription& description, size_t most) {
   try {
     return compiled(target, description, most);
   } catch (const std::exception& error) {

@@ -44,11 +44,9 @@ struct CompiledGraph {
   [[nodiscard]] std::optional<std::string> serialize() const;
 };
 
-// The plan that cuDNN thinks best. Throws Error(Backend) with what it says where it has none for the graph.
-[[nodiscard]] CompiledGraph compile(const Target& target, const GraphDescription& description);
-
-// Those that it thinks best, best first: at least one, and at most `most`.
-[[nodiscard]] std::vector<CompiledGraph> compileSeveral(const Target& target,
-                                                        const GraphDescription& description, size_t most);
+// The plans that cuDNN thinks best, best first: at least one, and at most `most`. Throws Error(Backend) with
+// what it says where it has none for the graph.
+[[nodiscard]] std::vector<CompiledGraph> compile(const Target& target, const GraphDescription& description,
+                                                 size_t most);
 
 }  // namespace cudnn_resnet::cuda

@@ -231,7 +231,7 @@ const CudnnSearch& cudnn() {
 const CudnnLibrary& requireCudnn() {
   const CudnnSearch& found = cudnn();
   if (found.library == nullptr) {
-    throw Error(ErrorCode::Backend, found.problem);
+    throw Error(ErrorCode::Device, found.problem);
   }
   return *found.library;
 }

@@ -26,7 +26,7 @@ void requireDriver() {
   const auto stub = thisLibrary().parent_path() / "stub-driver" / "libcuda.so.1";
   if (dlopen(stub.c_str(), RTLD_NOW | RTLD_GLOBAL) == nullptr) {
     const char* reason = dlerror();
-    throw Error(ErrorCode::Backend,
+    throw Error(ErrorCode::Device,
                 "neither a driver of NVIDIA nor the stub that stands in for one can be opened: " +
                     std::string(reason != nullptr ? reason : stub.string()) + "; npm rebuild cudnn-resnet");
   }

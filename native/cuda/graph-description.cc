@@ -3,6 +3,7 @@
 #include <array>
 
 #include "core/error.h"
+#include "core/shape-inference.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -28,10 +29,6 @@ std::string_view name(PoolKind kind) {
 
 std::string pair(char letter, const Pair& pair) {
   return std::string(" ") + letter + std::to_string(pair[0]) + "," + std::to_string(pair[1]);
-}
-
-int64_t slidingExtent(int64_t extent, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
-  return (extent + 2 * padding - (dilation * (kernel - 1) + 1)) / stride + 1;
 }
 
 std::string textOf(const ConvGraph& graph) {

@@ -104,7 +104,7 @@ PlanCache::Entry PlanCache::make(const std::string& key, const GraphDescription&
   }
   std::vector<CompiledGraph> candidates;
   try {
-    candidates = compileSeveral(Target(handle_), graph, isTuned(graph) ? mostCandidates : 1);
+    candidates = compile(Target(handle_), graph, isTuned(graph) ? mostCandidates : 1);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::Backend) {
       throw;

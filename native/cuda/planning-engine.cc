@@ -54,7 +54,7 @@ bool PlanningEngine::plan(const GraphDescription& graph) {
   result.graph = name;
   const auto begin = std::chrono::steady_clock::now();
   try {
-    const CompiledGraph compiled = compile(target_, graph);
+    const CompiledGraph compiled = compile(target_, graph, 1).front();
     result.engine = compiled.engine;
     result.workspaceBytes = static_cast<uint64_t>(compiled.workspaceBytes);
     if (const auto serialized = compiled.serialize()) {

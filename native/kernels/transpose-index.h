@@ -18,7 +18,7 @@ struct TransposeIndex {
   static constexpr int rowsPerPass =
       8;  // a block of tile × rowsPerPass threads takes tile / rowsPerPass passes
 
-  // A grid that covers the target: x over source columns, y over target columns, z over the batch.
+  // Tiles that cover the target.
   CUDNN_RESNET_HOST_DEVICE int64_t columnTiles() const { return (columns + tile - 1) / tile; }
   CUDNN_RESNET_HOST_DEVICE int64_t rowTiles() const { return (targetRowLength + tile - 1) / tile; }
 
