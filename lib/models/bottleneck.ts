@@ -1,3 +1,4 @@
+import { checkInteger } from '../integer.js';
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
@@ -54,6 +55,7 @@ export class Bottleneck extends Module {
       downsample = stride !== 1 || inChannels !== outChannels,
       ...place
     } = options;
+    checkInteger('Bottleneck: stride', stride); // before anything is made
     const { device } = place;
     this.conv1 = new Conv2d(inChannels, width, 1, { bias: false, ...place });
     this.bn1 = new BatchNorm2d(width, { device });

@@ -120,7 +120,7 @@ export class ResNet extends Module {
     let channels = 64;
     const group = (width: number, blocks: number, stride: number): Sequential => {
       const out = width * expansion;
-      const modules = Array.from({ length: checkInteger('ResNet: layers', blocks) }, (_, i) => {
+      const modules = Array.from({ length: blocks }, (_, i) => {
         const first = i === 0;
         return new block(first ? channels : out, out, { stride: first ? stride : 1, ...place });
       });
@@ -350,6 +350,7 @@ function checkStructure(block: unknown, layers: unknown): void {
       `ResNet: layers must be four numbers of blocks, such as [2, 2, 2, 2], got ${String(layers)}`,
     );
   }
+  for (const blocks of layers) checkInteger('ResNet: layers', blocks);
 }
 
 /** Whether `block` is a class or one derived from it. */

@@ -27,10 +27,7 @@ struct Target {
 // The options `device`, `shape` and `dtype` that all makers share.
 Target target(const Options& options) {
   const auto device = DeviceHandle::from(options.get("device"), options.what("device")).device();
-  const DType type = dtype(options.get("dtype"), options.what("dtype"));
-  if (type == DType::Float64) {
-    throw Error(ErrorCode::DType, options.what("dtype") + " float64 is not kept on a device; use float32");
-  }
+  const DType type = deviceDType(options.get("dtype"), options.what("dtype"));
   return {device, std::make_shared<Tensor>(shape(options.get("shape"), options.what("shape")), type)};
 }
 
@@ -135,15 +132,7 @@ Napi::Value fill(const Napi::CallbackInfo& info) {
                              uploadFile(engine, *file, type, *y);
                            }});
     target.device->read(
-        target.tensor, [](Engine&) { return Arrival(); },
-        [settle](const std::shared_ptr<const Error>& error) {
-          settle([error](Napi::Env env, Environment::Promised&) {
-            if (error) {
-              throw Environment::of(env).toJavaScript(*error);
-            }
-            return env.Undefined();
-          });
-        });
+        target.tensor, [](Engine&) { return Arrival(); }, Environment::settling(settle));
   });
 }
 
@@ -180,10 +169,7 @@ Napi::Value unwritten(const Napi::CallbackInfo& info) {
 Napi::Value cast(const Napi::CallbackInfo& info) {
   OperationCall call(info, "to");
   const auto x = call.input("x");
-  const DType type = dtype(call.get("dtype"), call.what("dtype"));
-  if (type == DType::Float64) {
-    throw Error(ErrorCode::DType, "to: float64 is not kept on a device; use float32");
-  }
+  const DType type = deviceDType(call.get("dtype"), call.what("dtype"));
   return call.output(x->shape, type, [=](Engine& engine, Tensor& y) {
     x->dtype == y.dtype ? engine.reshape(*x, y) : engine.cast(*x, y);
   });

@@ -97,15 +97,7 @@ Napi::Value DeviceHandle::memory(const Napi::CallbackInfo& info) {
 
 Napi::Value DeviceHandle::synchronize(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
-    device_->call([](Engine& engine) { engine.synchronize(); },
-                  [settle](const std::shared_ptr<const Error>& error) {
-                    settle([error](Napi::Env env, Environment::Promised&) {
-                      if (error) {
-                        throw Environment::of(env).toJavaScript(*error);
-                      }
-                      return env.Undefined();
-                    });
-                  });
+    device_->call([](Engine& engine) { engine.synchronize(); }, Environment::settling(settle));
   });
 }
 
@@ -137,8 +129,7 @@ Napi::Value DeviceHandle::ready(const Napi::CallbackInfo& info) {
     return info.Env().Undefined();
   }
   return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
-    device_->backlog().whenHalfEmpty(
-        [settle] { settle([](Napi::Env env, Environment::Promised&) { return env.Undefined(); }); });
+    device_->backlog().whenHalfEmpty([settle] { settle(Environment::undefined); });
   });
 }
 
@@ -161,14 +152,9 @@ Napi::Value DeviceHandle::endProfile(const Napi::CallbackInfo& info) {
   const auto profiler = std::exchange(device_->profiler, nullptr);
   return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
     device_->call([](Engine& engine) { engine.synchronize(); },
-                  [settle, profiler](const std::shared_ptr<const Error>& error) {
-                    settle([error, profiler](Napi::Env env, Environment::Promised&) -> Napi::Value {
-                      if (error) {
-                        throw Environment::of(env).toJavaScript(*error);
-                      }
-                      return toJavaScript(env, profiler ? profiler->timings : std::vector<Timing>{});
-                    });
-                  });
+                  Environment::settling(settle, [profiler](Napi::Env env, Environment::Promised&) {
+                    return toJavaScript(env, profiler ? profiler->timings : std::vector<Timing>{});
+                  }));
   });
 }
 

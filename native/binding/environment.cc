@@ -145,6 +145,19 @@ Napi::Promise Environment::promise(const std::function<void(std::function<void(F
   return promise.As<Napi::Promise>();
 }
 
+Device::Done Environment::settling(std::function<void(Finish)> settle, Finish finish) {
+  return [settle = std::move(settle), finish = std::move(finish)](const std::shared_ptr<const Error>& error) {
+    settle([error, finish](Napi::Env env, Promised& promised) {
+      if (error) {
+        throw of(env).toJavaScript(*error);
+      }
+      return finish(env, promised);
+    });
+  };
+}
+
+Napi::Value Environment::undefined(Napi::Env env, Promised& /*promised*/) { return env.Undefined(); }
+
 void Environment::complete(Napi::Env env, Napi::Function /*unused*/, Environment* self,
                            Completion* completion) {
   const std::unique_ptr<Completion> owned(completion);

@@ -95,6 +95,9 @@ class Environment {
   // on the thread of JavaScript. The process stays alive until then.
   Napi::Promise promise(const std::function<void(std::function<void(Finish)>)>& start,
                         Napi::ArrayBuffer buffer = {});
+  // For a device to be called back by: rejects with the error, where it tells of one.
+  [[nodiscard]] static Device::Done settling(std::function<void(Finish)> settle, Finish finish = undefined);
+  static Napi::Value undefined(Napi::Env env, Promised& promised);
 
  private:
   struct Completion {

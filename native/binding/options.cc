@@ -119,6 +119,14 @@ DType dtype(const Napi::Value& value, const std::string& what) {
   return *found;
 }
 
+DType deviceDType(const Napi::Value& value, const std::string& what) {
+  const DType type = dtype(value, what);
+  if (type == DType::Float64) {
+    throw Error(ErrorCode::DType, what + " float64 is not kept on a device; use float32");
+  }
+  return type;
+}
+
 Options::Options(const Napi::Value& value, const char* operation) : operation_(operation) {
   if (!value.IsObject()) {
     wrong(operation_, "called with an object of options", value);

@@ -22,6 +22,8 @@ namespace cudnn_resnet {
 // addressed.
 [[nodiscard]] Shape shape(const Napi::Value& value, const std::string& what, int64_t least = 1);
 [[nodiscard]] DType dtype(const Napi::Value& value, const std::string& what);
+// Of a tensor on a device: Error(DType) for float64, which only data on the host has.
+[[nodiscard]] DType deviceDType(const Napi::Value& value, const std::string& what);
 
 // Whether an option was left out.
 [[nodiscard]] bool isAbsent(const Napi::Value& value);

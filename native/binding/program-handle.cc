@@ -64,10 +64,7 @@ Napi::Value ProgramHandle::record(const Napi::CallbackInfo& info) {
     for (uint32_t i = 0; i < wanted.Length(); ++i) {
       const std::string what = options.what("inputs") + "[" + std::to_string(i) + "]";
       const Options input(wanted[i], what.c_str());
-      const DType type = dtype(input.get("dtype"), input.what("dtype"));
-      if (type == DType::Float64) {
-        throw Error(ErrorCode::DType, input.what("dtype") + " float64 is not kept on a device; use float32");
-      }
+      const DType type = deviceDType(input.get("dtype"), input.what("dtype"));
       inputs.Set(i, TensorHandle::wrap(
                         env, device, recording->input(shape(input.get("shape"), input.what("shape")), type)));
     }

@@ -24,7 +24,7 @@ Napi::Value findDevices(const Napi::CallbackInfo& info) {
   return environment.promise([&](const std::function<void(Environment::Finish)>& settle) {
     environment.background().post([settle] {
       (void)backends();
-      settle([](Napi::Env env, Environment::Promised&) { return env.Undefined(); });
+      settle(Environment::undefined);
     });
   });
 }

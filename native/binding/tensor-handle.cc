@@ -15,6 +15,23 @@ namespace {
 // this library.
 const napi_type_tag tag{0x6b1f0d6c5a3e4f81, reinterpret_cast<uintptr_t>(&tag)};
 
+Napi::Value toJavaScript(Napi::Env env, const TopK& best, size_t k) {
+  Napi::Array rows = Napi::Array::New(env);
+  for (size_t row = 0; row * k < best.indices.size(); ++row) {
+    Napi::Array indices = Napi::Array::New(env, k);
+    Napi::Array values = Napi::Array::New(env, k);
+    for (size_t i = 0; i < k; ++i) {
+      indices.Set(static_cast<uint32_t>(i), static_cast<double>(best.indices[row * k + i]));
+      values.Set(static_cast<uint32_t>(i), static_cast<double>(best.values[row * k + i]));
+    }
+    Napi::Object entry = Napi::Object::New(env);
+    entry.Set("indices", indices);
+    entry.Set("values", values);
+    rows.Set(static_cast<uint32_t>(row), entry);
+  }
+  return rows;
+}
+
 }  // namespace
 
 Napi::Function TensorHandle::defineClass(Napi::Env env) {
@@ -102,14 +119,9 @@ Napi::Value TensorHandle::data(const Napi::CallbackInfo& info) {
             [&](const std::function<void(Environment::Finish)>& settle) {
               device_->read(
                   tensor, [tensor, target](Engine& engine) { return engine.fetch(*tensor, target); },
-                  [settle](const std::shared_ptr<const Error>& error) {
-                    settle([error](Napi::Env env, Environment::Promised& promised) {
-                      if (error) {
-                        throw Environment::of(env).toJavaScript(*error);
-                      }
-                      return promised.buffer.Value();
-                    });
-                  },
+                  Environment::settling(
+                      settle,
+                      [](Napi::Env, Environment::Promised& promised) { return promised.buffer.Value(); }),
                   tensor->bytes());
             },
             buffer);
@@ -142,28 +154,9 @@ Napi::Value TensorHandle::topK(const Napi::CallbackInfo& info) {
       const auto best = std::make_shared<TopK>();
       device_->read(
           tensor, [tensor, k, best](Engine& engine) { return engine.topK(*tensor, k, *best); },
-          [settle, k, best](const std::shared_ptr<const Error>& error) {
-            settle([error, k, best](Napi::Env env, Environment::Promised&) {
-              if (error) {
-                throw Environment::of(env).toJavaScript(*error);
-              }
-              Napi::Array rows = Napi::Array::New(env);
-              const auto width = static_cast<size_t>(k);
-              for (size_t row = 0; row * width < best->indices.size(); ++row) {
-                Napi::Array indices = Napi::Array::New(env, width);
-                Napi::Array values = Napi::Array::New(env, width);
-                for (size_t i = 0; i < width; ++i) {
-                  indices.Set(static_cast<uint32_t>(i), static_cast<double>(best->indices[row * width + i]));
-                  values.Set(static_cast<uint32_t>(i), static_cast<double>(best->values[row * width + i]));
-                }
-                Napi::Object entry = Napi::Object::New(env);
-                entry.Set("indices", indices);
-                entry.Set("values", values);
-                rows.Set(static_cast<uint32_t>(row), entry);
-              }
-              return rows;
-            });
-          });
+          Environment::settling(settle, [k, best](Napi::Env env, Environment::Promised&) {
+            return toJavaScript(env, *best, static_cast<size_t>(k));
+          }));
     });
   });
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <numeric>
 
 namespace cudnn_resnet {
@@ -59,21 +58,6 @@ ArenaPlan planArena(const std::vector<Lifetime>& blocks) {
     plan.bytes = std::max(plan.bytes, here.end);
   }
   return plan;
-}
-
-size_t leastArena(const std::vector<Lifetime>& blocks) {
-  std::map<size_t, int64_t> changes;  // of the bytes that are needed, by moment
-  for (const Lifetime& block : blocks) {
-    changes[block.first] += static_cast<int64_t>(block.bytes);
-    changes[block.last + 1] -= static_cast<int64_t>(block.bytes);
-  }
-  int64_t needed = 0;
-  int64_t most = 0;
-  for (const auto& [moment, change] : changes) {
-    needed += change;
-    most = std::max(most, needed);
-  }
-  return static_cast<size_t>(most);
 }
 
 }  // namespace cudnn_resnet

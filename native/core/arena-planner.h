@@ -25,7 +25,4 @@ constexpr size_t arenaAlignment = 512;
 // at the start of the tightest gap between those that are needed at the same time.
 [[nodiscard]] ArenaPlan planArena(const std::vector<Lifetime>& blocks);
 
-// The most bytes that are needed at one moment: no plan can do with less.
-[[nodiscard]] size_t leastArena(const std::vector<Lifetime>& blocks);
-
 }  // namespace cudnn_resnet
