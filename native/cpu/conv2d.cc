@@ -90,6 +90,8 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
   const dnnl::memory values = in(inParts ? inBlocksOf16(x.shape) : ofImages(batch).x, x, heldX);
   const Layout layout = inParts ? inBlocksOf16(y.shape) : ofImages(batch).y;
   Buffer result = add != nullptr ? addend(layout, *add) : allocate(layout);
+  const dnnl::memory shift =
+      bias != nullptr ? in(plain(bias->shape, DType::Float32), *bias, heldBias) : dnnl::memory();
   const auto at = [batch](void* data, const Layout& whole, int64_t image) {
     return static_cast<std::byte*>(data) +
            whole.get_size() / static_cast<size_t>(batch) * static_cast<size_t>(image);
@@ -101,7 +103,7 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
         {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight, heldWeight)},
         {DNNL_ARG_DST, view(primitive.y, at(result.block.get(), layout, first))}};
     if (bias != nullptr) {
-      arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
+      arguments[DNNL_ARG_BIAS] = shift;
     }
     execute(primitive, std::move(arguments));
   }
