@@ -209,9 +209,8 @@ Napi::Value copyTo(const Napi::CallbackInfo& info) {
   const auto device = DeviceHandle::from(options.get("device"), options.what("device")).device();
   device->backlog().requireRoom(0);
   const auto y = std::make_shared<Tensor>(source.tensor->shape, source.tensor->dtype);
-  const Napi::Object handle = TensorHandle::wrap(info.Env(), device, y);
   transfer(*source.device, source.tensor, *device, y);
-  return handle;
+  return TensorHandle::wrap(info.Env(), device, y);
 }
 
 }  // namespace cudnn_resnet::creation

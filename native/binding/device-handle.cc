@@ -64,15 +64,13 @@ Napi::Value DeviceHandle::open(const Napi::CallbackInfo& info) {
 
 Napi::Object DeviceHandle::wrap(Napi::Env env, std::shared_ptr<Device> device) {
   Environment& environment = Environment::of(env);
-  environment.making = &device;
-  const Napi::Object object = environment.deviceClass.New({});
+  const Napi::Object object = environment.make(environment.deviceClass, &device);
   object.TypeTag(&tag);
   return object;
 }
 
 DeviceHandle::DeviceHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  auto* device =
-      static_cast<std::shared_ptr<Device>*>(std::exchange(Environment::of(info.Env()).making, nullptr));
+  auto* device = static_cast<std::shared_ptr<Device>*>(Environment::of(info.Env()).takeOrigin());
   if (device == nullptr) {
     throw Napi::TypeError::New(info.Env(), "NativeDevice is made by openDevice() only");
   }

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "core/exchanged.h"
+
 namespace cudnn_resnet {
 
 void Environment::create(Napi::Env env) { env.SetInstanceData(new Environment(env)); }
@@ -58,7 +60,7 @@ std::shared_ptr<Device> Environment::device(const std::string& id) {
   for (const Backend& backend : backends()) {
     for (const DeviceDescription& description : backend.devices) {
       if (description.id == id) {
-        return devices_.emplace(id, std::make_shared<Device>(description)).first->second;
+        return add(id, description);
       }
       known += (known.empty() ? "" : ", ") + description.id;
     }
@@ -87,7 +89,20 @@ Environment::Call::~Call() {
 std::shared_ptr<Device> Environment::open(const DeviceDescription& description) {
   const std::string name =
       description.id + " " + std::to_string(devices_.size());  // an id that is no device's
-  return devices_.emplace(name, std::make_shared<Device>(description)).first->second;
+  return add(name, description);
+}
+
+std::shared_ptr<Device> Environment::add(const std::string& key, const DeviceDescription& description) {
+  auto device = devices_.emplace(key, std::make_shared<Device>(description)).first->second;
+  if (held_) {
+    holdQueues(true);
+  }
+  return device;
+}
+
+Napi::Object Environment::make(const Napi::FunctionReference& handleClass, void* origin) {
+  const Exchanged making(origin_, origin);
+  return handleClass.New({});
 }
 
 Napi::Error Environment::toJavaScript(const Error& error) const {
@@ -145,11 +160,27 @@ Napi::Promise Environment::promise(const std::function<void(std::function<void(F
   return promise.As<Napi::Promise>();
 }
 
+Napi::Promise Environment::inBackground(std::function<Finish()> work, Napi::ArrayBuffer buffer) {
+  return promise(
+      [&](const std::function<void(Finish)>& settle) {
+        background_.post([settle, work = std::move(work)] {
+          Finish finish;
+          try {
+            finish = work();
+          } catch (...) {
+            finish = [error = currentError()](Napi::Env, Promised&) -> Napi::Value { throw Error(error); };
+          }
+          settle(std::move(finish));
+        });
+      },
+      buffer);
+}
+
 Device::Done Environment::settling(std::function<void(Finish)> settle, Finish finish) {
   return [settle = std::move(settle), finish = std::move(finish)](const std::shared_ptr<const Error>& error) {
     settle([error, finish](Napi::Env env, Promised& promised) {
       if (error) {
-        throw of(env).toJavaScript(*error);
+        throw Error(*error);
       }
       return finish(env, promised);
     });
@@ -169,6 +200,8 @@ void Environment::complete(Napi::Env env, Napi::Function /*unused*/, Environment
     owned->promised->resolve.Call({owned->finish(env, *owned->promised)});
   } catch (const Napi::Error& error) {
     owned->promised->reject.Call({error.Value()});
+  } catch (...) {
+    owned->promised->reject.Call({self->toJavaScript(currentError()).Value()});
   }
   self->end(owned->promised);
 }

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "core/device.h"
@@ -49,9 +50,10 @@ class Environment {
     return future.get();
   }
 
-  // What the constructor of a handle is to take, while one of ours is being made: JavaScript's `new` finds
-  // nothing here.
-  void* making = nullptr;
+  // A new handle, of which the constructor takes `origin`.
+  [[nodiscard]] Napi::Object make(const Napi::FunctionReference& handleClass, void* origin);
+  // For such a constructor; nullptr where JavaScript's `new` calls it.
+  [[nodiscard]] void* takeOrigin() noexcept { return std::exchange(origin_, nullptr); }
 
   // Lets the device's queue drop a tensor of which the handle is gone: at the end of the call from JavaScript
   // that is under way, for that may hold the tensor as well, and only the queue may be the last to.
@@ -77,9 +79,6 @@ class Environment {
   // One that is no other's.
   std::shared_ptr<Device> open(const DeviceDescription& description);
 
-  // For work that no device does.
-  [[nodiscard]] Queue& background() noexcept { return background_; }
-
   [[nodiscard]] Napi::Error toJavaScript(const Error& error) const;
 
   // A promise for something that a queue works on, and the buffer that it writes to, if there is one.
@@ -95,6 +94,8 @@ class Environment {
   // on the thread of JavaScript. The process stays alive until then.
   Napi::Promise promise(const std::function<void(std::function<void(Finish)>)>& start,
                         Napi::ArrayBuffer buffer = {});
+  // Of work that no device does, on a thread of its own: `work` gives how to finish.
+  Napi::Promise inBackground(std::function<Finish()> work, Napi::ArrayBuffer buffer = {});
   // For a device to be called back by: rejects with the error, where it tells of one.
   [[nodiscard]] static Device::Done settling(std::function<void(Finish)> settle, Finish finish = undefined);
   static Napi::Value undefined(Napi::Env env, Promised& promised);
@@ -109,6 +110,9 @@ class Environment {
   static void complete(Napi::Env env, Napi::Function unused, Environment* self, Completion* completion);
   using Completions = Napi::TypedThreadSafeFunction<Environment, Completion, complete>;
 
+  // Opens a device; it is held, too, where the queues are.
+  std::shared_ptr<Device> add(const std::string& key, const DeviceDescription& description);
+
   // Runs before the environment goes down, while its thread may still use Node-API.
   void close();
 
@@ -120,6 +124,7 @@ class Environment {
   Napi::Env env_;
   int calls_ = 0;
   bool held_ = false;
+  void* origin_ = nullptr;          // while make() runs
   std::vector<Released> released_;  // while a call is under way
   Napi::FunctionReference arrayBufferClass_;
   Napi::FunctionReference promiseClass_;

@@ -142,12 +142,12 @@ Napi::Value foldBatchNorm(const Napi::CallbackInfo& info) {
   call.device()->backlog().requireRoom(0);
   const auto foldedWeight = std::make_shared<Tensor>(weight->shape, weight->dtype);
   const auto foldedBias = std::make_shared<Tensor>(Shape{weight->shape[0]}, DType::Float32);
-  Napi::Object result = Napi::Object::New(info.Env());
-  result.Set("weight", TensorHandle::wrap(info.Env(), call.device(), foldedWeight));
-  result.Set("bias", TensorHandle::wrap(info.Env(), call.device(), foldedBias));
   call.submit({foldedWeight, foldedBias}, [=](Engine& engine) {
     cudnn_resnet::foldBatchNorm(engine, tensors.inputs(), *weight, bias.get(), *foldedWeight, *foldedBias);
   });
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("weight", TensorHandle::wrap(info.Env(), call.device(), foldedWeight));
+  result.Set("bias", TensorHandle::wrap(info.Env(), call.device(), foldedBias));
   return result;
 }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <new>
 #include <numeric>
 #include <span>
 #include <utility>
@@ -81,28 +80,18 @@ Napi::Value resample(const Napi::CallbackInfo& info) {
     throw Error(ErrorCode::Shape, options.what("data") + " must have " + std::to_string(width * height * 3) +
                                       " bytes, got " + std::to_string(data.ByteLength()));
   }
-  Environment& environment = Environment::of(info.Env());
-  return environment.promise(
-      [&](const std::function<void(Environment::Finish)>& settle) {
-        environment.background().post([pixels = data.Data(), width, height, columns = std::move(columns),
-                                       rows = std::move(rows), settle] {
-          try {
+  return Environment::of(info.Env())
+      .inBackground(
+          [pixels = data.Data(), width, height, columns = std::move(columns), rows = std::move(rows)] {
             const auto output = std::make_shared<std::vector<uint8_t>>(
                 cudnn_resnet::resample(pixels, width, height, columns, rows));
-            settle([output](Napi::Env env, Environment::Promised&) {
+            return [output](Napi::Env env, Environment::Promised&) -> Napi::Value {
               Napi::ArrayBuffer buffer = Environment::of(env).arrayBuffer(output->size());
               std::ranges::copy(*output, static_cast<uint8_t*>(buffer.Data()));
               return buffer;
-            });
-          } catch (const std::bad_alloc&) {
-            settle([](Napi::Env env, Environment::Promised&) -> Napi::Value {
-              throw Environment::of(env).toJavaScript(
-                  Error(ErrorCode::OutOfMemory, "resample: no memory on the host"));
-            });
-          }
-        });
-      },
-      data.ArrayBuffer());
+            };
+          },
+          data.ArrayBuffer());
 }
 
 }  // namespace cudnn_resnet::pictures

@@ -75,12 +75,11 @@ Napi::Value ProgramHandle::record(const Napi::CallbackInfo& info) {
     throw;
   }
   Environment& environment = Environment::of(env);
-  environment.making = &origin;
-  return environment.programClass.New({});
+  return environment.make(environment.programClass, &origin);
 }
 
 ProgramHandle::ProgramHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  auto* origin = static_cast<Origin*>(std::exchange(Environment::of(info.Env()).making, nullptr));
+  auto* origin = static_cast<Origin*>(Environment::of(info.Env()).takeOrigin());
   if (origin == nullptr) {
     throw Napi::TypeError::New(info.Env(), "NativeProgram is made by record() only");
   }

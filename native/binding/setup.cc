@@ -20,12 +20,9 @@ Napi::Value holdQueues(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value findDevices(const Napi::CallbackInfo& info) {
-  Environment& environment = Environment::of(info.Env());
-  return environment.promise([&](const std::function<void(Environment::Finish)>& settle) {
-    environment.background().post([settle] {
-      (void)backends();
-      settle(Environment::undefined);
-    });
+  return Environment::of(info.Env()).inBackground([] {
+    (void)backends();
+    return Environment::undefined;
   });
 }
 

@@ -18,6 +18,7 @@ const napi_type_tag tag{0x6b1f0d6c5a3e4f81, reinterpret_cast<uintptr_t>(&tag)};
 Napi::Value toJavaScript(Napi::Env env, const TopK& best, size_t k) {
   Napi::Array rows = Napi::Array::New(env);
   for (size_t row = 0; row * k < best.indices.size(); ++row) {
+    const Napi::HandleScope scope(env);
     Napi::Array indices = Napi::Array::New(env, k);
     Napi::Array values = Napi::Array::New(env, k);
     for (size_t i = 0; i < k; ++i) {
@@ -49,8 +50,15 @@ Napi::Function TensorHandle::defineClass(Napi::Env env) {
 Napi::Object TensorHandle::wrap(Napi::Env env, std::shared_ptr<Device> device, TensorPtr tensor) {
   Origin origin{std::move(device), std::move(tensor)};
   Environment& environment = Environment::of(env);
-  environment.making = &origin;
-  const Napi::Object object = environment.tensorClass.New({});
+  Napi::Object object;
+  try {
+    object = environment.make(environment.tensorClass, &origin);
+  } catch (...) {  // the worker is being terminated, or the stack is at its end
+    if (origin.tensor) {
+      environment.release(std::move(origin.device), std::move(origin.tensor));
+    }
+    throw;
+  }
   object.TypeTag(&tag);
   Napi::Array shape = Napi::Array::New(env);
   const TensorHandle& handle = *Unwrap(object);
@@ -62,7 +70,7 @@ Napi::Object TensorHandle::wrap(Napi::Env env, std::shared_ptr<Device> device, T
 }
 
 TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
-  auto* origin = static_cast<Origin*>(std::exchange(Environment::of(info.Env()).making, nullptr));
+  auto* origin = static_cast<Origin*>(Environment::of(info.Env()).takeOrigin());
   if (origin == nullptr) {
     throw Napi::TypeError::New(info.Env(), "NativeTensor is made by the addon only");
   }

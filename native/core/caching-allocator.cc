@@ -24,6 +24,10 @@ size_t roundedUp(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+[[noreturn]] void placedOtherwise() {
+  throw Error(ErrorCode::Native, "a recorded program allocated otherwise than when it was planned");
+}
+
 }  // namespace
 
 struct CachingAllocator::Trace {
@@ -63,7 +67,7 @@ Block CachingAllocator::allocate(size_t bytes) {
   if (placement_ != nullptr) {
     const size_t block = placement_->next++;
     if (block >= placement_->traced.size() || placement_->traced[block].bytes != size) {
-      throw Error(ErrorCode::Native, "a recorded program allocated otherwise than when it was planned");
+      placedOtherwise();
     }
     return {nullptr, placement_->arena + placement_->plan.offsets[block], size};
   }
@@ -85,20 +89,18 @@ Block CachingAllocator::allocate(size_t bytes) {
   use_->peak = std::max<size_t>(use_->peak, use_->used);
   Block block{shared_from_this(), pointer, size};
   if (trace_ != nullptr) {
-    trace_->held[pointer] = trace_->blocks.size();
     trace_->blocks.push_back({size, trace_->moment++, SIZE_MAX});
+    trace_->held[pointer] = trace_->blocks.size() - 1;
   }
   return block;
 }
 
 // A kept block of this size, or a new one; nullptr where neither can be had.
 void* CachingAllocator::obtain(size_t size) {
-  if (const auto found = kept_.find(size); found != kept_.end() && use_->used + size <= use_->limit) {
+  const auto found = kept_.find(size);
+  if (found != kept_.end() && !found->second.empty() && use_->used + size <= use_->limit) {
     void* pointer = found->second.back();
     found->second.pop_back();
-    if (found->second.empty()) {
-      kept_.erase(found);
-    }
     return pointer;
   }
   const auto fits = [&] { return size <= use_->limit && use_->reserved <= use_->limit - size; };
@@ -162,6 +164,9 @@ void CachingAllocator::place(const std::vector<Lifetime>& traced, const ArenaPla
   Placement placement{traced, plan, static_cast<std::byte*>(arena.get())};
   const Exchanged running(placement_, &placement);
   work();
+  if (placement.next != traced.size()) {
+    placedOtherwise();
+  }
 }
 
 CachingAllocator::Apart::Apart(CachingAllocator& allocator) noexcept

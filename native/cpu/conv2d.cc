@@ -9,24 +9,13 @@ namespace cudnn_resnet::cpu {
 
 using format_tag = dnnl::memory::format_tag;
 
-dnnl::memory::dims dims(const Pair& pair) { return {pair[0], pair[1]}; }
-
-dnnl::memory::dims dilates(const Pair& dilation) { return {dilation[0] - 1, dilation[1] - 1}; }
-
-dnnl::memory::dims paddingAfter(const Pair& window, const Pair& stride, const Pair& padding, const Tensor& x,
-                                const Tensor& y) {
+dnnl::memory::dims paddingAfter(const Pair& window, const Pair& stride, const Pair& padding, const Shape& x,
+                                const Shape& y) {
   dnnl::memory::dims after(2);
   for (size_t i = 0; i < 2; ++i) {
-    const int64_t reached = (y.shape[2 + i] - 1) * stride[i] + window[i] - x.shape[2 + i] - padding[i];
-    after[i] = std::max<int64_t>(reached, 0);
+    after[i] = std::max<int64_t>((y[2 + i] - 1) * stride[i] + window[i] - x[2 + i] - padding[i], 0);
   }
   return after;
-}
-
-dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x, const Tensor& weight,
-                                const Tensor& y) {
-  const Pair window{a.dilation[0] * (weight.shape[2] - 1) + 1, a.dilation[1] * (weight.shape[3] - 1) + 1};
-  return paddingAfter(window, a.stride, a.padding, x, y);
 }
 
 Shape withImages(Shape shape, int64_t images) {
@@ -35,6 +24,8 @@ Shape withImages(Shape shape, int64_t images) {
 }
 
 namespace {
+
+dnnl::memory::dims dims(const Pair& pair) { return {pair[0], pair[1]}; }
 
 // Of what is convolved in parts: image behind image.
 Layout inBlocksOf16(const Shape& shape) { return {shape, dnnl::memory::data_type::f32, format_tag::nChw16c}; }
@@ -77,43 +68,37 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
                          .with(weight.shape)
                          .with(bias != nullptr)
                          .with(add != nullptr);
-    return compiled(key.text(), [&] {
-      return compiledOf<dnnl::convolution_forward>(
-          chooseConv2d(a, images, x, weight, bias, add != nullptr, y));
-    });
+    return compiled(key.text(),
+                    [&] { return compileConv2d(a, images, x, weight, bias != nullptr, add != nullptr, y); });
   };
-
-  Buffer heldX;
-  Buffer heldWeight;
-  Buffer heldBias;
   const bool inParts = together < batch;
-  const dnnl::memory values = in(inParts ? inBlocksOf16(x.shape) : ofImages(batch).x, x, heldX);
-  const Layout layout = inParts ? inBlocksOf16(y.shape) : ofImages(batch).y;
-  Buffer result = add != nullptr ? addend(layout, *add) : allocate(layout);
-  const dnnl::memory shift =
-      bias != nullptr ? in(plain(bias->shape, DType::Float32), *bias, heldBias) : dnnl::memory();
+  Buffer heldBias;
+  const dnnl::memory shift = inFloat32(bias, heldBias);
+  convolveInParts(
+      together, inParts ? inBlocksOf16(x.shape) : ofImages(batch).x, x,
+      inParts ? inBlocksOf16(y.shape) : ofImages(batch).y, add, y,
+      [&](void* from, void* to, int64_t images) { multiply(ofImages(images), from, weight, shift, to); });
+}
+
+void CpuEngine::convolveInParts(int64_t together, const Layout& xLayout, Tensor& x, const Layout& yLayout,
+                                Tensor* add, Tensor& y, const ConvolveImages& convolve) {
+  Buffer held;
+  const dnnl::memory values = in(xLayout, x, held);
+  Buffer result = add != nullptr ? addend(yLayout, *add) : allocate(yLayout);
+  const int64_t batch = x.shape[0];
   const auto at = [batch](void* data, const Layout& whole, int64_t image) {
     return static_cast<std::byte*>(data) +
            whole.get_size() / static_cast<size_t>(batch) * static_cast<size_t>(image);
   };
   for (int64_t first = 0; first < batch; first += together) {
-    const Compiled& primitive = ofImages(std::min(together, batch - first));
-    Arguments arguments{
-        {DNNL_ARG_SRC, view(primitive.x, at(values.get_data_handle(), values.get_desc(), first))},
-        {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight, heldWeight)},
-        {DNNL_ARG_DST, view(primitive.y, at(result.block.get(), layout, first))}};
-    if (bias != nullptr) {
-      arguments[DNNL_ARG_BIAS] = shift;
-    }
-    execute(primitive, std::move(arguments));
+    convolve(at(values.get_data_handle(), xLayout, first), at(result.block.get(), yLayout, first),
+             std::min(together, batch - first));
   }
   store(std::move(result), y);
 }
 
-dnnl::convolution_forward::primitive_desc CpuEngine::chooseConv2d(const Conv2dAttributes& a, int64_t images,
-                                                                  const Tensor& x, const Tensor& weight,
-                                                                  const Tensor* bias, bool add,
-                                                                  const Tensor& y) const {
+Compiled CpuEngine::compileConv2d(const Conv2dAttributes& a, int64_t images, const Tensor& x,
+                                  const Tensor& weight, bool bias, bool add, const Tensor& y) const {
   const DType type = computeType(x.dtype);
   // Winograd works in blocks of 16 channels, and so do the implementations that are left for bfloat16 where
   // there are no tiles. All of a network is kept so, for a reorder costs more than is won.
@@ -123,31 +108,37 @@ dnnl::convolution_forward::primitive_desc CpuEngine::chooseConv2d(const Conv2dAt
     const auto tag = inBlocks && shape[1] % 16 == 0 ? format_tag::nChw16c
                      : inBlocks && image            ? format_tag::nchw
                                                     : format_tag::any;
-    return Layout(shape, onednnType(type), tag);
-  };
-  Shape weightShape = weight.shape;
-  if (a.groups > 1) {
-    weightShape[0] /= a.groups;
-    weightShape.insert(weightShape.begin(), a.groups);
-  }
-  const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
-  const auto describeAs = [&](algorithm kind) {
-    return describe<dnnl::convolution_forward>(
-        engine_, fused(attributes(), add, a.activation), prop_kind::forward_inference, kind,
-        layout(withImages(x.shape, images)), Layout(weightShape, onednnType(type), format_tag::any),
-        biasLayout, layout(withImages(y.shape, images)), dims(a.stride), dilates(a.dilation), dims(a.padding),
-        paddingAfter(a, x, weight, y));
+    return Layout(withImages(shape, images), onednnType(type), tag);
   };
   if (transforms(a, weight, y)) {
     try {
-      return describeAs(algorithm::convolution_winograd);
+      return compileConv2d(a, algorithm::convolution_winograd, layout(x.shape), weight.shape, bias, add,
+                           layout(y.shape));
     } catch (const dnnl::error& error) {
       if (error.status != dnnl_unimplemented) {
         throw;
       }
     }
   }
-  return describeAs(algorithm::convolution_direct);
+  return compileConv2d(a, algorithm::convolution_direct, layout(x.shape), weight.shape, bias, add,
+                       layout(y.shape));
+}
+
+Compiled CpuEngine::compileConv2d(const Conv2dAttributes& a, algorithm kind, const Layout& x,
+                                  const Shape& weight, bool bias, bool add, const Layout& y) const {
+  Shape inGroups = weight;
+  if (a.groups > 1) {
+    inGroups[0] /= a.groups;
+    inGroups.insert(inGroups.begin(), a.groups);
+  }
+  const Pair window{a.dilation[0] * (weight[2] - 1) + 1, a.dilation[1] * (weight[3] - 1) + 1};
+  const auto chosen = describe<dnnl::convolution_forward>(
+      engine_, fused(attributes(), add, a.activation), prop_kind::forward_inference, kind, x,
+      Layout(inGroups, elementType(x), format_tag::any), bias ? plain({weight[0]}, DType::Float32) : Layout(),
+      y, dims(a.stride),
+      dnnl::memory::dims{a.dilation[0] - 1, a.dilation[1] - 1},  // oneDNN counts dilation from 0
+      dims(a.padding), paddingAfter(window, a.stride, a.padding, dimensions(x), dimensions(y)));
+  return compiledOf<dnnl::convolution_forward>(chosen);
 }
 
 // What the convolution adds to stands in its output before it runs: the residual's own memory where nothing

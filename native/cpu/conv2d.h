@@ -1,16 +1,11 @@
-// What a convolution is, and in part a pooling, in oneDNN's terms.
+// What convolutions by different ways share, and in part poolings.
 #pragma once
 
 #include "core/attributes.h"
-#include "core/tensor.h"
+#include "core/shape.h"
 #include "cpu/onednn.h"
 
 namespace cudnn_resnet::cpu {
-
-[[nodiscard]] dnnl::memory::dims dims(const Pair& pair);
-
-// oneDNN counts dilation from 0.
-[[nodiscard]] dnnl::memory::dims dilates(const Pair& dilation);
 
 // Of a batch of so many images.
 [[nodiscard]] Shape withImages(Shape shape, int64_t images);
@@ -19,9 +14,6 @@ namespace cudnn_resnet::cpu {
 // pixels over. (Fewer than 0 are taken by oneDNN 2.6, too, and some implementations,
 // brgconv:avx512_core_amx_bf16, compute wrongly then.)
 [[nodiscard]] dnnl::memory::dims paddingAfter(const Pair& window, const Pair& stride, const Pair& padding,
-                                              const Tensor& x, const Tensor& y);
-// Of a convolution.
-[[nodiscard]] dnnl::memory::dims paddingAfter(const Conv2dAttributes& a, const Tensor& x,
-                                              const Tensor& weight, const Tensor& y);
+                                              const Shape& x, const Shape& y);
 
 }  // namespace cudnn_resnet::cpu

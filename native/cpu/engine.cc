@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "core/exchanged.h"
-#include "cpu/host-memory.h"
 #include "cpu/parallel.h"
 #include "cpu/split.h"
 #include "cpu/threads.h"
@@ -82,10 +81,10 @@ bool findsWinograd(const dnnl::engine& engine) {
 
 }  // namespace
 
-CpuEngine::CpuEngine(EngineMemory& memory)
+CpuEngine::CpuEngine(EngineMemory& memory, std::unique_ptr<RawMemory> raw)
     : engine_(dnnl::engine::kind::cpu, 0),
       stream_(engine_),
-      allocator_(std::make_shared<CachingAllocator>(std::make_unique<HostMemory>(), memory.use)),
+      allocator_(std::make_shared<CachingAllocator>(std::move(raw), memory.use)),
       hasAvx512_(dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core),
       multipliesInTiles_(multipliesInTiles()),
       hasWinograd_(hasAvx512_ && findsWinograd(engine_)) {
@@ -141,7 +140,7 @@ const Compiled& CpuEngine::compiled(const std::string& key, const std::function<
 
 void CpuEngine::perform(std::function<void()> step) {
   if (captured_ != nullptr) {
-    captured_->push_back(std::move(step));
+    captured_->steps.push_back(std::move(step));
   } else {
     step();
   }
@@ -161,6 +160,18 @@ void CpuEngine::execute(const Compiled& compiled, Arguments arguments) {
       throw translated(error);
     }
   });
+}
+
+void CpuEngine::multiply(const Compiled& compiled, void* from, Tensor& weight, const dnnl::memory& bias,
+                         void* to) {
+  Buffer held;
+  Arguments arguments{{DNNL_ARG_SRC, view(compiled.x, from)},
+                      {DNNL_ARG_WEIGHTS, packed(compiled.weight, weight, held)},
+                      {DNNL_ARG_DST, view(compiled.y, to)}};
+  if (bias.get(true) != nullptr) {
+    arguments[DNNL_ARG_BIAS] = bias;
+  }
+  execute(compiled, std::move(arguments));
 }
 
 void CpuEngine::reorder(const dnnl::memory& from, const dnnl::memory& to) {
@@ -219,6 +230,10 @@ dnnl::memory CpuEngine::in(const Layout& layout, Tensor& x, Buffer& holder) {
   return view(holder);
 }
 
+dnnl::memory CpuEngine::inFloat32(Tensor* bias, Buffer& holder) {
+  return bias != nullptr ? in(plain(bias->shape, DType::Float32), *bias, holder) : dnnl::memory();
+}
+
 dnnl::memory CpuEngine::arranged(const Layout& layout, Tensor& weight, Buffer& holder) {
   const CpuStorage& storage = storageOf(weight);
   const Layout inOrder = plain(weight.shape, DType::Float32);
@@ -234,40 +249,51 @@ dnnl::memory CpuEngine::arranged(const Layout& layout, Tensor& weight, Buffer& h
 }
 
 dnnl::memory CpuEngine::packed(const Layout& layout, Tensor& weight, Buffer& holder) {
-  auto& storage = static_cast<CpuStorage&>(*weight.storage);
+  const auto& storage = static_cast<CpuStorage&>(*weight.storage);
   if (storage.layout() == layout) {
     return view(layout, storage.data());
   }
   if (weight.ofEachRun) {
     return arranged(layout, weight, holder);
   }
-  for (const Buffer& buffer : storage.packed()) {
-    if (buffer.layout == layout) {
-      return view(buffer);
-    }
+  std::shared_ptr<const Buffer> beside = storage.packed(layout);
+  if (!beside) {
+    beside = pack(layout, weight);
   }
+  if (!beside) {
+    return view(layout, storage.data());
+  }
+  if (captured_ != nullptr) {
+    captured_->weights.push_back(beside);
+  }
+  return view(*beside);
+}
+
+std::shared_ptr<const Buffer> CpuEngine::pack(const Layout& layout, Tensor& weight) {
+  auto& storage = static_cast<CpuStorage&>(*weight.storage);
   // This stays with the tensor: it is no part of a computation that is being captured.
   const CachingAllocator::Apart apart(*allocator_);
-  const Exchanged<Steps*> now(captured_, nullptr);
+  const Exchanged<Captured*> now(captured_, nullptr);
   std::optional<Tensor> made;
   Tensor& whole = inOnePiece(weight, made);
   Buffer kept;
-  dnnl::memory result = arranged(layout, whole, kept);
-  if (kept.block.get() == nullptr) {
+  (void)arranged(layout, whole, kept);
+  if (kept.block.get() == nullptr) {  // the tensor's own memory, seen with other dimensions
     if (made) {
       storage.replace(std::move(storageOf(*made)));
     }
-    return result;  // the tensor's own memory, seen with other dimensions
+    return nullptr;
   }
   // The first layout asked for takes the place of C order, so that weights are held once. A layout that is no
   // rearrangement (Winograd's) cannot be read back, and stands beside it.
   const bool wasPlain = storageOf(whole).layout() == plain(weight.shape, weight.dtype);
   if (wasPlain && isBlocked(layout) && elementType(layout) == onednnType(weight.dtype)) {
     storage.replace(CpuStorage(std::move(kept)));
-  } else {
-    storage.keepPacked(std::move(kept));
+    return nullptr;
   }
-  return result;
+  auto beside = std::make_shared<const Buffer>(std::move(kept));
+  storage.keepPacked(beside);
+  return beside;
 }
 
 void CpuEngine::store(Buffer result, Tensor& y) {

@@ -11,6 +11,7 @@
 
 #include "core/backend.h"
 #include "core/engine.h"
+#include "cpu/host-memory.h"
 #include "cpu/storage.h"
 
 namespace cudnn_resnet::cpu {
@@ -30,7 +31,7 @@ template <typename Primitive>
 
 class CpuEngine : public Engine {
  public:
-  explicit CpuEngine(EngineMemory& memory);
+  explicit CpuEngine(EngineMemory& memory, std::unique_ptr<RawMemory> raw = std::make_unique<HostMemory>());
 
   void uploadFrom(const Reader& read, Tensor& y) override;
   [[nodiscard]] Arrival fetch(Tensor& x, void* data) override;
@@ -58,7 +59,13 @@ class CpuEngine : public Engine {
 
  private:
   using Arguments = std::unordered_map<int, dnnl::memory>;
-  using Steps = std::vector<std::function<void()>>;
+  // What capture() collects: the work, and what of weights it reads that is kept beside them and may be
+  // dropped there.
+  struct Captured {
+    std::vector<std::function<void()>> steps;
+    std::vector<std::shared_ptr<const Buffer>> weights;
+  };
+  class CapturedReplay;
 
   // All work on values goes through here: it is done now, or becomes a step of what is being captured.
   void perform(std::function<void()> step);
@@ -87,8 +94,14 @@ class CpuEngine : public Engine {
   [[nodiscard]] dnnl::memory in(const Layout& layout, Tensor& x, Buffer& holder);
   // As `in`, for weights: what was reordered is kept with the tensor, unless that is of each run.
   [[nodiscard]] dnnl::memory packed(const Layout& layout, Tensor& weight, Buffer& holder);
+  // Has the weight kept in `layout`: in place of the layout it was in, or, where that would lose something or
+  // cannot be read back, beside it, as what is returned.
+  [[nodiscard]] std::shared_ptr<const Buffer> pack(const Layout& layout, Tensor& weight);
   // As `in`, of any layout to any.
   [[nodiscard]] dnnl::memory arranged(const Layout& layout, Tensor& weight, Buffer& holder);
+
+  // A bias in float32; an empty memory where there is none.
+  [[nodiscard]] dnnl::memory inFloat32(Tensor* bias, Buffer& holder);
 
   // A tensor of one dimension in float32, which every layout keeps in C order.
   [[nodiscard]] dnnl::memory view(const Tensor& parameter);
@@ -98,11 +111,17 @@ class CpuEngine : public Engine {
                     const dnnl::memory& variance, Activation activation, Tensor& x, Tensor& y);
   [[nodiscard]] bool transforms(const Conv2dAttributes& a, const Tensor& weight, const Tensor& y) const;
   // For so many images of x.
-  [[nodiscard]] dnnl::convolution_forward::primitive_desc chooseConv2d(const Conv2dAttributes& a,
-                                                                       int64_t images, const Tensor& x,
-                                                                       const Tensor& weight,
-                                                                       const Tensor* bias, bool add,
-                                                                       const Tensor& y) const;
+  [[nodiscard]] Compiled compileConv2d(const Conv2dAttributes& a, int64_t images, const Tensor& x,
+                                       const Tensor& weight, bool bias, bool add, const Tensor& y) const;
+  // Of these layouts, with a weight of x's type in any; dnnl::error where oneDNN does not have it by `kind`.
+  [[nodiscard]] Compiled compileConv2d(const Conv2dAttributes& a, algorithm kind, const Layout& x,
+                                       const Shape& weight, bool bias, bool add, const Layout& y) const;
+  // Convolves so many images, which lie behind each other.
+  using ConvolveImages = std::function<void(void* from, void* to, int64_t images)>;
+  // y = what `convolve` makes of x in these layouts, `together` images at a time; what is to be added to
+  // stands in `to`.
+  void convolveInParts(int64_t together, const Layout& xLayout, Tensor& x, const Layout& yLayout, Tensor* add,
+                       Tensor& y, const ConvolveImages& convolve);
   // Convolutions by products of halves: split-conv2d.cc.
   [[nodiscard]] bool convolvesSplit(const Conv2dAttributes& a, const Tensor& weight) const;
   void convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
@@ -122,6 +141,8 @@ class CpuEngine : public Engine {
   // The primitive kept under `key`, or what `compile` makes.
   const Compiled& compiled(const std::string& key, const std::function<Compiled()>& compile);
   void execute(const Compiled& compiled, Arguments arguments);
+  // Executes a convolution, or a linear layer, of what lies at `from` in the primitive's layout.
+  void multiply(const Compiled& compiled, void* from, Tensor& weight, const dnnl::memory& bias, void* to);
 
   // Writes x to `to` in C order, in x's dtype.
   void writeOrdered(const Tensor& x, void* to);
@@ -138,8 +159,8 @@ class CpuEngine : public Engine {
   std::unordered_map<std::string, Compiled> formerlyCompiled_;
   bool hasAvx512_;  // on which oneDNN computes bfloat16, and float32 in blocks of 16 channels
   bool multipliesInTiles_;
-  bool hasWinograd_;           // in float32, on layouts of 16 channels
-  Steps* captured_ = nullptr;  // while capture() runs
+  bool hasWinograd_;              // in float32, on layouts of 16 channels
+  Captured* captured_ = nullptr;  // while capture() runs
 };
 
 // The layout of C order.

@@ -17,16 +17,10 @@ void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Ten
   });
 
   Buffer heldX;
-  Buffer heldWeight;
   Buffer heldBias;
-  Arguments arguments{{DNNL_ARG_SRC, in(primitive.x, x, heldX)},
-                      {DNNL_ARG_WEIGHTS, packed(primitive.weight, weight, heldWeight)}};
-  if (bias != nullptr) {
-    arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
-  }
+  const dnnl::memory values = in(primitive.x, x, heldX);
   Buffer result = allocate(primitive.y);
-  arguments[DNNL_ARG_DST] = view(result);
-  execute(primitive, std::move(arguments));
+  multiply(primitive, values.get_data_handle(), weight, inFloat32(bias, heldBias), result.block.get());
   store(std::move(result), y);
 }
 

@@ -23,7 +23,7 @@ void CpuEngine::pool2d(const Pool2dAttributes& a, Tensor& x, Tensor& y) {
   const auto& primitive = compiled(Key('p').with(a).with(layout).text(), [&]() -> Compiled {
     const Layout any(y.shape, elementType(layout), dnnl::memory::format_tag::any);
     const auto chosen = describePooling(engine_, attributes(), pooling(a.kind), layout, any, a,
-                                        paddingAfter(a.kernel, a.stride, a.padding, x, y));
+                                        paddingAfter(a.kernel, a.stride, a.padding, x.shape, y.shape));
     return {dnnl::pooling_forward(chosen), layout, {}, chosen.dst_desc(), chosen.scratchpad_desc()};
   });
   Buffer held;

@@ -4,14 +4,12 @@
 #include "cpu/engine.h"
 
 namespace cudnn_resnet::cpu {
-namespace {
 
-class CapturedSteps : public Replay {
+class CpuEngine::CapturedReplay : public Replay {
  public:
-  CapturedSteps(Block arena, std::vector<std::function<void()>> steps)
-      : arena_(std::move(arena)), steps_(std::move(steps)) {}
+  CapturedReplay(Block arena, Captured captured) : arena_(std::move(arena)), captured_(std::move(captured)) {}
   void run(const Cancellation& cancellation) override {
-    for (const auto& step : steps_) {
+    for (const auto& step : captured_.steps) {
       cancellation.check();
       step();
     }
@@ -19,24 +17,23 @@ class CapturedSteps : public Replay {
 
  private:
   Block arena_;
-  std::vector<std::function<void()>> steps_;
+  Captured captured_;
 };
 
-}  // namespace
-
 std::unique_ptr<Replay> CpuEngine::capture(const std::function<void()>& work) {
-  Steps steps;
+  Captured captured;
   const auto collect = [&] {
-    steps.clear();
-    const Exchanged<Steps*> collecting(captured_, &steps);
+    captured = {};
+    const Exchanged<Captured*> collecting(captured_, &captured);
     work();
   };
+  collect();  // weights get their layouts, on which depends what is allocated to read them
   const std::vector<Lifetime> blocks = allocator_->trace(collect);
   allocator_->trim();  // the blocks of the trace have the arena in their place
   const ArenaPlan plan = planArena(blocks);
   Block arena = allocator_->allocate(plan.bytes);
   allocator_->place(blocks, plan, arena, collect);
-  return std::make_unique<CapturedSteps>(std::move(arena), std::move(steps));
+  return std::make_unique<CapturedReplay>(std::move(arena), std::move(captured));
 }
 
 }  // namespace cudnn_resnet::cpu

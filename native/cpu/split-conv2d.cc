@@ -4,8 +4,6 @@
 //   x ∗ w = high(x) ∗ high(w) + low(x) ∗ high(w) + high(x) ∗ low(w)
 //
 // but for low(x) ∗ low(w) and for what the halves leave of the values: some 2^-18 each. Sums are float32.
-#include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -42,66 +40,36 @@ void CpuEngine::convolveSplit(const Conv2dAttributes& a, Tensor& x, Tensor& weig
   const int64_t xImage = x.size() / batch;
   const int64_t yImage = y.size() / batch;
   const int64_t together = imagesTogether(batch, (2 * xImage + yImage) * static_cast<int64_t>(sizeof(float)));
-
-  Buffer heldX;
-  Buffer heldWeight;
-  Buffer heldBias;
-  const dnnl::memory values = in(channelsLast(x.shape, DType::Float32), x, heldX);
-  Buffer high = allocate(channelsLast(withImages(x.shape, together), DType::BFloat16));
-  Buffer low = allocate(high.layout);
-  const Layout layout = channelsLast(y.shape, DType::Float32);
-  Buffer result = add != nullptr ? addend(layout, *add) : allocate(layout);
-
+  const Buffer high = allocate(channelsLast(withImages(x.shape, together), DType::BFloat16));
+  const Buffer low = allocate(high.layout);
   const std::unique_ptr<Halves> ofThisRun = weight.ofEachRun ? splitWeight(weight) : nullptr;
   Halves& weights = ofThisRun ? *ofThisRun : halvesOf(weight);
+  Buffer heldBias;
+  const dnnl::memory shift = inFloat32(bias, heldBias);
 
-  struct Product {
-    const Buffer& x;
-    Tensor& weight;
-    Tensor* bias;
-    bool sum;
-    Activation activation;
+  // Which of the three, of so many images: the first has the bias, the last the activation.
+  const auto product = [&](int64_t images, bool withBias, bool sum, bool last) -> const Compiled& {
+    Conv2dAttributes ofProduct = a;
+    ofProduct.activation = last ? a.activation : Activation::None;
+    const Shape shape = withImages(x.shape, images);
+    const auto key = Key('t').with(ofProduct).with(shape).with(weight.shape).with(withBias).with(sum);
+    return compiled(key.text(), [&] {
+      return compileConv2d(ofProduct, algorithm::convolution_direct, channelsLast(shape, DType::BFloat16),
+                           weight.shape, withBias, sum,
+                           channelsLast(withImages(y.shape, images), DType::Float32));
+    });
   };
-  const std::array products{Product{high, weights.high, bias, add != nullptr, Activation::None},
-                            Product{low, weights.high, nullptr, true, Activation::None},
-                            Product{high, weights.low, nullptr, true, a.activation}};
-  for (int64_t first = 0; first < batch; first += together) {
-    const int64_t images = std::min(together, batch - first);
-    perform([from = static_cast<const float*>(values.get_data_handle()) + first * xImage,
-             toHigh = static_cast<uint16_t*>(high.block.get()),
+  const auto convolve = [&](void* from, void* to, int64_t images) {
+    perform([from = static_cast<const float*>(from), toHigh = static_cast<uint16_t*>(high.block.get()),
              toLow = static_cast<uint16_t*>(low.block.get()),
              count = static_cast<size_t>(images * xImage)] { splitInParallel(from, toHigh, toLow, count); });
-    for (const Product& product : products) {
-      Conv2dAttributes fusedHere = a;
-      fusedHere.activation = product.activation;
-      const Shape shape = withImages(x.shape, images);
-      const auto key = Key('t')
-                           .with(fusedHere)
-                           .with(shape)
-                           .with(weight.shape)
-                           .with(product.bias != nullptr)
-                           .with(product.sum);
-      const auto& primitive = compiled(key.text(), [&] {
-        const auto chosen = describe<dnnl::convolution_forward>(
-            engine_, fused(attributes(), product.sum, product.activation), prop_kind::forward_inference,
-            algorithm::convolution_direct, channelsLast(shape, DType::BFloat16),
-            Layout(weight.shape, onednnType(DType::BFloat16), dnnl::memory::format_tag::any),
-            product.bias != nullptr ? plain(bias->shape, DType::Float32) : Layout(),
-            channelsLast(withImages(y.shape, images), DType::Float32), dims(a.stride), dilates(a.dilation),
-            dims(a.padding), paddingAfter(a, x, weight, y));
-        return compiledOf<dnnl::convolution_forward>(chosen);
-      });
-      Arguments arguments{
-          {DNNL_ARG_SRC, view(primitive.x, product.x.block.get())},
-          {DNNL_ARG_WEIGHTS, packed(primitive.weight, product.weight, heldWeight)},
-          {DNNL_ARG_DST, view(primitive.y, static_cast<float*>(result.block.get()) + first * yImage)}};
-      if (product.bias != nullptr) {
-        arguments[DNNL_ARG_BIAS] = in(plain(bias->shape, DType::Float32), *bias, heldBias);
-      }
-      execute(primitive, std::move(arguments));
-    }
-  }
-  store(std::move(result), y);
+    multiply(product(images, bias != nullptr, add != nullptr, false), high.block.get(), weights.high, shift,
+             to);
+    multiply(product(images, false, true, false), low.block.get(), weights.high, {}, to);
+    multiply(product(images, false, true, true), high.block.get(), weights.low, {}, to);
+  };
+  convolveInParts(together, channelsLast(x.shape, DType::Float32), x, channelsLast(y.shape, DType::Float32),
+                  add, y, convolve);
 }
 
 Halves& CpuEngine::halvesOf(Tensor& weight) {
@@ -109,7 +77,7 @@ Halves& CpuEngine::halvesOf(Tensor& weight) {
   if (storage.halves() == nullptr) {
     // As what is packed, they are no part of a computation that is being captured.
     const CachingAllocator::Apart apart(*allocator_);
-    const Exchanged<Steps*> now(captured_, nullptr);
+    const Exchanged<Captured*> now(captured_, nullptr);
     std::optional<Tensor> made;
     storage.keepHalves(splitWeight(inOnePiece(weight, made)));
   }

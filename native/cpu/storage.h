@@ -48,13 +48,17 @@ class CpuStorage : public Storage {
   [[nodiscard]] std::shared_ptr<const Block> share() const noexcept { return block_; }
   [[nodiscard]] bool isShared() const noexcept { return block_.use_count() > 1; }
 
-  // The same values in further layouts that weights were asked for in: made once, not at every call.
-  [[nodiscard]] const std::vector<Buffer>& packed() const noexcept { return packed_; }
-  void keepPacked(Buffer buffer) {
+  // The same values in further layouts that weights were asked for in: made once, not at every call. The last
+  // few are kept; nullptr where `layout` is none of these.
+  [[nodiscard]] std::shared_ptr<const Buffer> packed(const Layout& layout) const {
+    const auto found =
+        std::ranges::find_if(packed_, [&](const auto& kept) { return kept->layout == layout; });
+    return found != packed_.end() ? *found : nullptr;
+  }
+  void keepPacked(std::shared_ptr<const Buffer> buffer) {
     constexpr size_t most = 3;
     if (packed_.size() == most) {
       packed_.erase(packed_.begin());
-      moved();
     }
     packed_.push_back(std::move(buffer));
   }
@@ -75,7 +79,7 @@ class CpuStorage : public Storage {
   }
 
  private:
-  std::vector<Buffer> packed_;
+  std::vector<std::shared_ptr<const Buffer>> packed_;
   std::unique_ptr<Halves> halves_;
   std::optional<Scaled> scaled_;
   std::shared_ptr<Block> block_;

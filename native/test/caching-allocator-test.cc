@@ -205,7 +205,7 @@ TEST_F(CachingAllocatorTest, RefusesToPlaceOtherBlocksThanWereTraced) {
   const ArenaPlan plan = planArena(blocks);
   const Block arena = allocator->allocate(plan.bytes);
   for (const auto& work :
-       std::vector<std::function<void()>>{[&] { const Block other = allocator->allocate(100'000); },
+       std::vector<std::function<void()>>{[] {}, [&] { const Block other = allocator->allocate(100'000); },
                                           [&] {
                                             const Block a = allocator->allocate(1000);
                                             const Block further = allocator->allocate(1000);
