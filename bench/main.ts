@@ -44,7 +44,7 @@ Options:
   --model NAME      resnet18, 34, 50, 101 or 152 (default resnet50)
   --dtype NAME      of gpu: float32, float16 or bfloat16 (default float16)
   --threads N       default: as many as there are cores
-  --output FILE     the results as JSON (default results/DATE.json); a chart goes beside it as .svg.
+  --output FILE     the results, a FILE.json (default results/DATE.json); a chart goes beside it as .svg.
                     Measures that the file holds already and that are not named stay.
 `;
 
@@ -96,6 +96,9 @@ function commandLine() {
   }
   if (!/^(float32|float16|bfloat16)$/.test(values.dtype)) {
     throw new UsageError(`--dtype does not know '${values.dtype}'`);
+  }
+  if (values.output !== undefined && !values.output.endsWith('.json')) {
+    throw new UsageError(`--output writes JSON, so name a FILE.json, got '${values.output}'`);
   }
   if (!Number.isSafeInteger(threads) || threads < 1) {
     throw new UsageError(`--threads wants a whole number of at least 1, got '${values.threads}'`);

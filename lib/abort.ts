@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { CudnnResnetError } from './errors.js';
-import { kindOf } from './kind-of.js';
+import { kindOf, shown } from './kind-of.js';
 
 /** Two ways to give up waiting. */
 export interface AbortOptions {
@@ -40,7 +40,7 @@ export async function abortable<T>(
   if (deadline !== undefined && !(typeof deadline === 'number' && deadline > 0 && deadline <= longestTimer)) {
     throw new CudnnResnetError(
       'ERR_ARGUMENT',
-      `${where}: deadline must be milliseconds above 0 and at most ${longestTimer}, got ${String(deadline)}`,
+      `${where}: deadline must be milliseconds above 0 and at most ${longestTimer}, got ${shown(deadline)}`,
     );
   }
   signal?.throwIfAborted();
@@ -52,7 +52,7 @@ export async function abortable<T>(
   const timer = setTimeout(() => {
     either.abort(new DOMException(`${where}: not done within ${deadline} ms`, 'TimeoutError'));
   }, deadline);
-  signal?.addEventListener('abort', follow);
+  if (signal) listen(signal, follow);
   try {
     return await work(either.signal);
   } finally {
@@ -65,18 +65,24 @@ export async function abortable<T>(
 export function unlessAborted<T>(
   signal: AbortSignal | undefined,
   work: Promise<T>,
-  cancel: () => void,
+  cancel?: () => void,
 ): Promise<T> {
   if (signal === undefined) {
     return work;
   }
   return new Promise((resolve, reject) => {
     const abort = () => {
-      cancel();
+      cancel?.();
       reject(signal.reason);
     };
-    setMaxListeners(0, signal); // many readings may wait for one signal
-    signal.addEventListener('abort', abort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+    if (signal.aborted) abort();
+    else listen(signal, abort);
   });
+}
+
+/** Many readings may wait for one signal: Node is not to take that for a leak. */
+function listen(signal: AbortSignal, aborted: () => void): void {
+  setMaxListeners(0, signal);
+  signal.addEventListener('abort', aborted, { once: true });
 }

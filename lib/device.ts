@@ -2,6 +2,7 @@ import { statSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import type { NativeDevice } from '../binding.js';
 import { CudnnResnetError } from './errors.js';
+import { shown } from './kind-of.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
 import { Program, type TensorSpec } from './program.js';
@@ -68,7 +69,7 @@ function exactId(id: DeviceId): string {
   if (typeof id !== 'string' || !/^(cpu|cuda:\d+)$/.test(id)) {
     throw new CudnnResnetError(
       'ERR_DEVICE',
-      `a device is 'auto', 'cpu', 'cuda' or 'cuda:N', got ${JSON.stringify(id)}`,
+      `a device is 'auto', 'cpu', 'cuda' or 'cuda:N', got ${shown(id)}`,
     );
   }
   return id;
@@ -120,7 +121,10 @@ export class Device {
     this.handle.trim();
   }
 
-  /** From now on an operation that would take the device beyond `bytes` fails with `ERR_OUT_OF_MEMORY`. */
+  /**
+   * From now on an operation that would take the device beyond `bytes` fails with `ERR_OUT_OF_MEMORY`.
+   * `Number.MAX_SAFE_INTEGER` takes the limit away.
+   */
   setMemoryLimit(bytes: number): void {
     this.handle.setMemoryLimit(bytes);
   }
@@ -158,7 +162,7 @@ export class Device {
     if (typeof folder !== 'string' || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
-        `plans: there is no folder ${JSON.stringify(folder)}; 'cudnn-resnet plan -o FOLDER' makes one`,
+        `plans: there is no folder ${shown(folder)}; 'cudnn-resnet plan -o FOLDER' makes one`,
       );
     }
     this.handle.usePlans(folder);

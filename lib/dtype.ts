@@ -2,8 +2,9 @@
 export type DType = 'float32' | 'float16' | 'bfloat16' | 'uint8' | 'int64';
 
 /** Element types that networks compute in. */
-export const floatDTypes = ['float32', 'float16', 'bfloat16'] as const;
-export type FloatDType = (typeof floatDTypes)[number];
+export type FloatDType = 'float32' | 'float16' | 'bfloat16';
+
+export const floatDTypes: readonly FloatDType[] = ['float32', 'float16', 'bfloat16'];
 
 /** The typed array that holds elements of a dtype on the host. */
 export interface TypedArrayOf {

@@ -9,7 +9,7 @@ export {
   type MemoryInfo,
 } from './device.js';
 export { diagnose } from './diagnose.js';
-export type { DType, StoredDType, TypedArrayOf, WeightEntry } from './dtype.js';
+export type { DType, FloatDType, StoredDType, TypedArrayOf, WeightEntry } from './dtype.js';
 export { CudnnResnetError, type ErrorCode } from './errors.js';
 export { imagenetLabels } from './image/labels.js';
 export { type PreprocessOptions, preprocess } from './image/preprocess.js';
@@ -36,7 +36,14 @@ export * as ops from './ops.js';
 export type { Profile, ProfiledOperation, ProfileOptions } from './profile.js';
 export type { Program, TensorSpec } from './program.js';
 export { scope } from './scope.js';
-export { type HostArray, type RandomOptions, Tensor, type TensorOptions, type TopK } from './tensor.js';
+export {
+  type DTypeOf,
+  type HostArray,
+  type RandomOptions,
+  Tensor,
+  type TensorOptions,
+  type TopK,
+} from './tensor.js';
 export {
   type PretrainedModel,
   type PretrainedOptions,

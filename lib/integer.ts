@@ -1,4 +1,5 @@
 import { CudnnResnetError, type ErrorCode } from './errors.js';
+import { shown } from './kind-of.js';
 
 /** `value`, or an error where it is no whole number of at least `least`. */
 export function checkInteger(
@@ -8,7 +9,7 @@ export function checkInteger(
   code: ErrorCode = 'ERR_ARGUMENT',
 ): number {
   if (!Number.isSafeInteger(value) || value < least) {
-    throw new CudnnResnetError(code, `${what} must be an integer of at least ${least}, got ${String(value)}`);
+    throw new CudnnResnetError(code, `${what} must be an integer of at least ${least}, got ${shown(value)}`);
   }
   return value;
 }

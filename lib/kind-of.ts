@@ -5,3 +5,11 @@ export function kindOf(value: unknown): string {
   }
   return Array.isArray(value) ? 'array' : typeof value;
 }
+
+/** What a message shows of any value: numbers and quoted words, of anything else its kind. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') {
+    return JSON.stringify(value);
+  }
+  return typeof value === 'number' ? String(value) : kindOf(value);
+}

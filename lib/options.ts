@@ -1,4 +1,5 @@
 import { CudnnResnetError } from './errors.js';
+import { shown } from './kind-of.js';
 
 /**
  * Throws `ERR_ARGUMENT` where `given` is no object or holds a name that is not in `known`; a misspelt name is
@@ -8,7 +9,7 @@ export function checkOptions(where: string, given: object, known: readonly strin
   if (typeof given !== 'object' || given === null) {
     throw new CudnnResnetError(
       'ERR_ARGUMENT',
-      `${where}: expected an object of options, got ${String(given)}`,
+      `${where}: expected an object of options, got ${shown(given)}`,
     );
   }
   for (const name of Object.keys(given)) {

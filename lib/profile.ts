@@ -117,21 +117,15 @@ async function timedForward<X>(
   x: X,
   on: Device,
 ): Promise<NativeTiming[]> {
-  let timings: Promise<NativeTiming[]>;
   on.handle.startProfile();
   const unlabel = labelOperations(model, on);
-  let read: Promise<void>;
-  try {
-    read = forwardAndRead(model, x);
-  } finally {
-    unlabel();
-    timings = on.handle.endProfile();
-  }
-  await read;
+  const read = forwardAndRead(model, x);
+  unlabel();
+  const [timings] = await Promise.all([on.handle.endProfile(), read]); // both reject on a device that is lost
   return timings;
 }
 
-/** Rejects where an operation failed. The forward pass is asked for before this returns. */
+/** Rejects where the forward pass throws, or an operation failed. It is asked for before this returns. */
 function forwardAndRead<X>(model: { forward(x: X): Tensor }, x: X): Promise<void> {
   return scope(async () => {
     await runStepwise(() => model.forward(x)).data();

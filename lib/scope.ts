@@ -11,6 +11,7 @@ interface Owner {
 }
 
 interface Scope {
+  outer: Scope | undefined;
   made: Set<Disposable>;
   owners: Set<Owner>;
 }
@@ -24,14 +25,13 @@ const current = new AsyncLocalStorage<Scope | undefined>();
  * Parameters and buffers of modules belong to their module and are left alone.
  */
 export function scope<T>(fn: () => T): T {
-  const outer = current.getStore();
-  const own: Scope = { made: new Set(), owners: new Set() };
+  const own: Scope = { outer: current.getStore(), made: new Set(), owners: new Set() };
   const leave = <R>(result: R): R => {
-    release(result, own, outer);
+    release(result, own);
     return result;
   };
   const fail = (error: unknown): never => {
-    release(undefined, own, outer);
+    release(undefined, own);
     throw error;
   };
   let result: T;
@@ -58,12 +58,12 @@ export function registerOwner(owner: Owner): void {
   current.getStore()?.owners.add(owner);
 }
 
-/** Takes `tensor` out of the scope that is open. */
+/** Takes `tensor` out of the scopes that are open. */
 export function unregister(tensor: Disposable): void {
-  current.getStore()?.made.delete(tensor);
+  for (let open = current.getStore(); open; open = open.outer) open.made.delete(tensor);
 }
 
-function release(kept: unknown, { made, owners }: Scope, outer: Scope | undefined): void {
+function release(kept: unknown, { outer, made, owners }: Scope): void {
   for (const owner of owners) {
     for (const tensor of owner.ownTensors()) made.delete(tensor);
     outer?.owners.add(owner);

@@ -3,6 +3,7 @@ import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from '.
 import { type Device, type DeviceId, device } from './device.js';
 import { bytesPerElement, type DType, type TypedArrayOf, typedArrayName } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
+import { shown } from './kind-of.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
 import { register, unregister } from './scope.js';
@@ -16,6 +17,13 @@ export type HostArray =
   | Uint8Array
   | Uint8ClampedArray
   | BigInt64Array;
+
+/** The dtype of the tensor that `Tensor.from` makes of an array, where it is not told another. */
+export type DTypeOf<A extends HostArray> = A extends BigInt64Array
+  ? 'int64'
+  : A extends Uint8Array | Uint8ClampedArray
+    ? 'uint8'
+    : 'float32';
 
 /** Where a new tensor goes, and its element type. */
 export interface TensorOptions<D extends DType = DType> {
@@ -73,8 +81,8 @@ export class Tensor<D extends DType = DType> {
    * holds bit patterns and needs `dtype` 'float16' or 'bfloat16'.
    * Throws `ERR_SHAPE` where the shape has another number of elements, `ERR_DTYPE` for an array of another type.
    */
-  static from<D extends DType = 'float32'>(
-    data: HostArray,
+  static from<A extends HostArray, D extends DType = DTypeOf<A>>(
+    data: A,
     shape: readonly number[],
     options: TensorOptions<D> = {},
   ): Tensor<D> {
@@ -172,7 +180,7 @@ export class Tensor<D extends DType = DType> {
     if (!Number.isInteger(startDim) || startDim < 0 || startDim >= this.shape.length) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
-        `flatten: startDim must be a dimension of [${this.shape.join(', ')}], from 0, got ${String(startDim)}`,
+        `flatten: startDim must be a dimension of [${this.shape.join(', ')}], from 0, got ${shown(startDim)}`,
       );
     }
     return this.reshape([...this.shape.slice(0, startDim), -1]);

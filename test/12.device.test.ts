@@ -44,6 +44,8 @@ describe('devices', () => {
       0,
       null,
       {},
+      1n,
+      Object.create(null),
       Symbol('x'),
     ]) {
       expectThrows('ERR_DEVICE', () => device(id as 'cpu'), /'auto', 'cpu', 'cuda' or 'cuda:N'/);

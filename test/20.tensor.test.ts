@@ -35,6 +35,14 @@ onEveryDevice('Tensor', (id) => {
     expect(Tensor.from(new BigInt64Array(2), [2], { device: id }).dtype).toBe('int64');
   });
 
+  check('and its type follows too', async () => {
+    const bytes: Uint8Array = await Tensor.from(new Uint8Array(2), [2], { device: id }).data();
+    const integers: BigInt64Array = await Tensor.from(new BigInt64Array(2), [2], { device: id }).data();
+    const numbers: Float32Array = await Tensor.from([1, 2], [2], { device: id }).data();
+    const halves: Uint16Array = await Tensor.from([1, 2], [2], { device: id, dtype: 'float16' }).data();
+    expect([bytes, integers, numbers, halves].map(({ length }) => length)).toEqual([2, 2, 2, 2]);
+  });
+
   check('numbers and float64 are rounded to float32', async () => {
     const third = Float32Array.of(1 / 3);
     expect(await Tensor.from([1 / 3], [1], { device: id }).data()).toEqual(third);

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { ops, scope, Tensor } from '../lib/index.js';
+import { nn, ops, scope, Tensor } from '../lib/index.js';
 import { inUse } from './support/memory.js';
 import { onEveryDevice } from './support/suite.js';
 
@@ -77,6 +77,18 @@ onEveryDevice('scope', (id) => {
       expect(inner.disposed).toBe(false);
     });
     expect(inner?.disposed).toBe(true);
+  });
+
+  test('leaves alone what a parameter took over in a scope within it', () => {
+    let parameter: nn.Parameter | undefined;
+    scope(() => {
+      const x = one();
+      scope(() => {
+        parameter = new nn.Parameter(x);
+      });
+    });
+    expect(parameter?.disposed).toBe(false);
+    parameter?.dispose();
   });
 
   test('disposes everything when the body throws or rejects', async () => {

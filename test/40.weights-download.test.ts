@@ -408,5 +408,7 @@ describe('pretrainedWeights', () => {
     vi.stubEnv('XDG_CACHE_HOME', 'relative');
     vi.stubEnv('HOME', '/home/someone');
     expect(cacheFolder()).toBe('/home/someone/.cache/cudnn-resnet');
+    vi.stubEnv('HOME', '');
+    expect(() => cacheFolder()).toThrow(/no home folder.*CUDNN_RESNET_CACHE/);
   });
 });

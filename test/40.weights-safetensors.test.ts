@@ -299,7 +299,11 @@ describe('writeSafetensors', () => {
     await mkdir(join(folder, 'taken', 'inside'), { recursive: true });
     await expectRefusal(writeSafetensors(join(folder, 'taken'), { a: entry }), /cannot be written/);
     await expectRefusal(writeSafetensors(join(folder, 'no', 'folder'), { a: entry }), /ENOENT/);
-    expect(await readdir(folder)).toEqual(['taken']);
+    await expectRefusal(writeSafetensors(join(folder, 'x'.repeat(300)), { a: entry }), /ENAMETOOLONG/);
+    await expectRefusal(writeSafetensors(join(folder, 'x\0'), { a: entry }), /cannot be written/);
+    await writeFile(join(folder, 'file'), '');
+    await expectRefusal(writeSafetensors(join(folder, 'file', 'x'), { a: entry }), /ENOTDIR/);
+    expect(await readdir(folder)).toEqual(['file', 'taken']);
   });
 
   test('replaces a file at once, and keeps metadata', async () => {

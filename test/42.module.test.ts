@@ -391,6 +391,15 @@ onEveryDevice('nn.Module', (id) => {
     }),
   );
 
+  check('to() refuses a dtype that nothing computes in, and changes nothing', () =>
+    withModule(new Custom().to({ device: id }), async (module) => {
+      for (const dtype of ['uint8', 'int64', 'float'] as never[]) {
+        expectThrows('ERR_DTYPE', () => module.to({ dtype }), /Module\.to: .*float32, float16 or bfloat16/);
+      }
+      expect(module.conv1.weight.dtype).toBe('float32');
+    }),
+  );
+
   describe('what bad input gets', () => {
     check('sizes that are no sizes', () => {
       for (const wrong of [0, -1, NaN, 1.5, '3', undefined]) {

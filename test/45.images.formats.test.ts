@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
@@ -153,6 +154,21 @@ describe('many pictures in one file', () => {
     const encoded = await animation.toFormat(format, format === 'webp' ? { lossless: true } : {}).toBuffer();
     expect((await sharp(encoded).metadata()).pages).toBe(2);
     expect(new Set(await preprocess(encoded, sizes))).toEqual(new Set([200]));
+  });
+});
+
+describe('bytes', () => {
+  it('may be a part of a buffer, shared, or of another context', async () => {
+    const encoded = await image().png().toBuffer();
+    const expected = await preprocess(encoded, sizes);
+    const padded = Buffer.concat([Buffer.alloc(3), encoded, Buffer.alloc(5)]);
+    const shared = new Uint8Array(new SharedArrayBuffer(encoded.length));
+    shared.set(encoded);
+    const foreign: Uint8Array = runInNewContext('Uint8Array.from(bytes)', { bytes: encoded });
+    expect(foreign).not.toBeInstanceOf(Uint8Array);
+    for (const bytes of [padded.subarray(3, 3 + encoded.length), shared, foreign]) {
+      expect(await preprocess(bytes, sizes)).toEqual(expected);
+    }
   });
 });
 

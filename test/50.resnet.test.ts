@@ -155,6 +155,17 @@ onEveryDevice('ResNet', (id) => {
     );
   });
 
+  check('classify gives five classes unless told, or all where there are fewer', async () => {
+    for (const [numClasses, given] of [
+      [7, 5],
+      [2, 2],
+    ]) {
+      using network = new ResNet18({ device: id, numClasses: numClasses! });
+      const [classes] = await network.classify('examples/traffic-light.svg');
+      expect(classes).toHaveLength(given!);
+    }
+  });
+
   check('seeds: equal ones give equal networks, others do not', async () => {
     const weights = async (seed: number) => {
       const network = small(seed);

@@ -1,5 +1,6 @@
+import { getEventListeners } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -242,6 +243,20 @@ onEveryDevice('an abort', (id) => {
     await expectRejects('ERR_ARGUMENT', x.topK(1, { signal: {} as AbortSignal }));
   });
 
+  check('of many readings leaves no listener on their signal, and warns of none', async () => {
+    const warnings: Error[] = [];
+    const warned = (warning: Error) => warnings.push(warning);
+    process.on('warning', warned);
+    const x = Tensor.zeros([1], { device: id });
+    const { signal } = new AbortController();
+    await Promise.all(Array.from({ length: 20 }, () => x.data({ signal, deadline: 60_000 })));
+    await Promise.all(Array.from({ length: 20 }, () => x.data({ signal })));
+    await delay(1);
+    process.off('warning', warned);
+    expect(warnings).toEqual([]);
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
   check('of classify and embed frees what they held', async () => {
     using model = new ResNet18({ device: id, numClasses: 10 });
     const pictures = Array.from({ length: 400 }, () => picture); // which takes any machine longer than the last moment
@@ -264,6 +279,34 @@ onEveryDevice('an abort', (id) => {
     });
     await expect(model.embed(pictures, { signal: AbortSignal.abort('now') })).rejects.toBe('now');
     expect(await inUse(id)).toEqual(before);
+  });
+
+  check('of load, classify and embed does not wait for other work', async () => {
+    if (id !== 'cpu') return; // a GPU is done with that work before the abort
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    await model.classify(picture, { top: 1 });
+    const on = device(id);
+    on.setThreads(1);
+    on.setQueueLimit({ operations: 24 });
+    await scope(async () => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const x = Tensor.randn([64, 64, 64, 64], { device: id });
+      for (let i = 0; i < 20; i++) ops.activation(x, 'tanh');
+      const running = [
+        ResNet18.load(weights, { device: id, signal }),
+        model.classify(picture, { signal }),
+        model.embed(picture, { signal }),
+      ];
+      setTimeout(() => controller.abort(), 50);
+      for (const outcome of await Promise.allSettled(running)) {
+        expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'AbortError' } });
+      }
+      expect(on.pending).toBeGreaterThan(13); // ready() resolves at 12
+    }).finally(() => {
+      on.setQueueLimit({ operations: 100_000 });
+      on.setThreads(availableParallelism());
+    });
   });
 
   check('of load frees what it held', async () => {

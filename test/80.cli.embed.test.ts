@@ -1,6 +1,7 @@
 import {
   copyFileSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -105,5 +106,9 @@ describe('embed', () => {
     const { code, stderr } = await embed('a.png', '-o', 'absent/rows.npy');
     expect(code).toBe(1);
     expect(stderr).toContain("'absent/rows.npy' cannot be written");
+    mkdirSync(join(folder, 'folder.npy'));
+    const taken = await embed('a.png', '-o', 'folder.npy');
+    expect(taken).toMatchObject({ code: 1, stdout: '' });
+    expect(taken.stderr).toContain("'folder.npy' cannot be written: it is a folder");
   });
 });

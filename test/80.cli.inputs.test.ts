@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,11 +20,13 @@ beforeAll(() => {
     'album/.hidden.png',
     '.cache/e.png',
     'texts/readme.md',
+    'odd/two\nlines/-f.gif',
   ]) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), '');
   }
   symlinkSync(folder, join(folder, 'deep', 'loop'));
+  symlinkSync('absent', join(folder, 'odd', 'broken.png'));
   process.chdir(folder);
 });
 afterAll(() => {
@@ -51,7 +53,22 @@ describe('arguments become images', () => {
     [
       'what links lead to, each file once',
       ['.'],
-      ['a.png', 'album/b.JPG', 'b.jpg', 'deep/c.JPEG', 'deep/er/d.webp', 'deep/loop/photo[1].jpg'],
+      [
+        'a.png',
+        'album/b.JPG',
+        'b.jpg',
+        'deep/c.JPEG',
+        'deep/er/d.webp',
+        'odd/broken.png',
+        'odd/two\nlines/-f.gif',
+        'photo[1].jpg',
+      ],
+    ],
+    ['a folder behind a link', ['deep/loop/album'], ['deep/loop/album/b.JPG']],
+    [
+      'a file of any name in a folder, and a link that leads nowhere, which is reported when it is read',
+      ['odd'],
+      ['odd/broken.png', 'odd/two\nlines/-f.gif'],
     ],
     ['a pattern', ['*.{png,jpg}'], ['a.png', 'b.jpg', 'photo[1].jpg']],
     ['a pattern through folders', ['**/*.webp'], ['deep/er/d.webp']],
@@ -72,7 +89,9 @@ describe('arguments become images', () => {
         '../b.jpg',
         '../deep/c.JPEG',
         '../deep/er/d.webp',
-        '../deep/loop/photo[1].jpg',
+        '../odd/broken.png',
+        '../odd/two\nlines/-f.gif',
+        '../photo[1].jpg',
       ]);
     } finally {
       process.chdir(folder);
@@ -91,6 +110,18 @@ describe('arguments that yield nothing', () => {
       "'texts': the folder holds no images",
     ]);
     expect(inputs[0]?.error?.code).toBe('ERR_IMAGE');
+  });
+
+  // root may read everything
+  it.skipIf(process.getuid?.() === 0)('so does a folder within one that may not be read', async () => {
+    chmodSync(join(folder, 'album'), 0);
+    try {
+      const inputs = await expandInputs(['.']);
+      expect(inputs.find(({ path }) => path === 'album')?.error?.message).toMatch(/'album': .*EACCES/);
+      expect(inputs.map(({ path }) => path)).toContain('a.png');
+    } finally {
+      chmodSync(join(folder, 'album'), 0o755);
+    }
   });
 
   it('are an error where there are no others', async () => {

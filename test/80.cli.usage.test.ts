@@ -57,6 +57,7 @@ describe('wrong usage is named, with exit code 2 and nothing on stdout', () => {
     [['classify', 'x', '--size', '300', '--resize', '256'], '--resize 256 must be at least --size 300'],
     [['embed', 'x', '-o', 'rows.txt'], "FILE.npy, got 'rows.txt'"],
     [['info', 'x'], 'info takes no arguments'],
+    [['info', '--device', 'cuda:1'], '--device goes with --device-properties'],
     [['convert', 'a.pth'], 'convert takes two files'],
     [['convert', 'a', 'b.safetensors', 'c'], 'convert takes two files'],
     [['convert', 'a', 'b.pth'], "got 'b.pth'"],

@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import type { Tensor } from '../index.js';
 import { notWritten } from '../not-written.js';
 import { expandInputs } from './inputs.js';
@@ -84,6 +84,8 @@ class NpyFile {
   /** Tried before the work begins, so that a folder that is not there costs no time. */
   static async create(path: string): Promise<NpyFile> {
     try {
+      const there = await stat(path).catch(() => undefined);
+      if (there?.isDirectory()) throw new Error('it is a folder');
       const file = await open(`${path}.partial`, 'w');
       await file.writeFile(npyHeader(0, 0));
       return new NpyFile(path, file);
@@ -94,7 +96,7 @@ class NpyFile {
 
   /** Adds rows of `width` numbers. @returns the number of the first of them. */
   async append(data: Float32Array, width: number): Promise<number> {
-    await this.#file.writeFile(elementBytes(data));
+    await this.#file.writeFile(elementBytes(data)).catch(this.#fail);
     const first = this.#rows;
     this.#rows += data.length / width;
     this.#width = width;
@@ -104,9 +106,13 @@ class NpyFile {
   /** Fills in the number of rows and gives the file its name. */
   async finish(): Promise<void> {
     const header = npyHeader(this.#rows, this.#width);
-    await this.#file.write(header, 0, header.length, 0);
-    await rename(`${this.#path}.partial`, this.#path);
+    await this.#file.write(header, 0, header.length, 0).catch(this.#fail);
+    await rename(`${this.#path}.partial`, this.#path).catch(this.#fail);
   }
+
+  readonly #fail = (error: unknown): never => {
+    throw notWritten(this.#path, error);
+  };
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#file.close();

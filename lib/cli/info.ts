@@ -20,6 +20,9 @@ export const info: Command = {
       await print(`${native().deviceProperties(textOf(given, 'device') ?? 'cuda:0')}\n`);
       return 0;
     }
+    if (given.device !== undefined) {
+      throw new UsageError('--device goes with --device-properties: info is about all devices');
+    }
     const { devices, diagnose } = await import('../index.js');
     const text = diagnose().trimEnd();
     await print(given.json ? `${JSON.stringify({ devices: devices(), diagnosis: text })}\n` : `${text}\n`);

@@ -1,4 +1,4 @@
-import { realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { CudnnResnetError } from '../errors.js';
@@ -11,7 +11,7 @@ export interface Input {
 }
 
 /** What a folder is searched for. */
-const imageFiles = '**/*.{jpg,jpeg,jpe,jfif,png,webp,avif,tif,tiff,gif,svg}';
+const imageFile = /\.(jpe?g|jpe|jfif|png|webp|avif|tiff?|gif|svg)$/i;
 
 /**
  * The images that the arguments name, in their order and each once: files, folders (searched with all below, hidden ones
@@ -41,25 +41,43 @@ export async function expandInputs(args: readonly string[]): Promise<Input[]> {
 async function expand(arg: string): Promise<Input[]> {
   const stats = await stat(arg).catch(() => undefined);
   if (stats?.isDirectory()) {
-    const found = await glob(imageFiles, { cwd: arg, caseSensitiveMatch: false, expandDirectories: false });
-    return found.length > 0
-      ? sorted(found).map((path) => ({ path: join(arg, path) }))
-      : [nothing(arg, 'the folder holds no images')];
+    const found: Input[] = [];
+    for await (const input of imagesIn(arg, new Set())) found.push(input);
+    return found.length > 0 ? found : [nothing(arg, 'the folder holds no images')];
   }
   if (!stats && isDynamicPattern(arg)) {
     const found = await glob(arg, { absolute: isAbsolute(arg), expandDirectories: false });
     return found.length > 0
-      ? sorted(found).map((path) => ({ path }))
+      ? found.sort(byCodeUnits).map((path) => ({ path }))
       : [nothing(arg, 'no file matches the pattern')];
   }
   return [stats ? { path: arg } : nothing(arg, 'no such file')];
+}
+
+/** The images in a folder and in all below it; each folder is entered once, so that links may lead back. */
+async function* imagesIn(folder: string, entered: Set<string>): AsyncGenerator<Input> {
+  try {
+    const itself = await realpath(folder);
+    if (entered.has(itself)) return;
+    entered.add(itself);
+    const entries = await readdir(folder, { withFileTypes: true });
+    for (const entry of entries.sort((a, b) => byCodeUnits(a.name, b.name))) {
+      if (entry.name.startsWith('.')) continue;
+      const path = join(folder, entry.name);
+      const target = entry.isSymbolicLink() ? await stat(path).catch(() => entry) : entry;
+      if (target.isDirectory()) yield* imagesIn(path, entered);
+      else if (imageFile.test(path)) yield { path };
+    }
+  } catch (error) {
+    yield nothing(folder, `the folder cannot be searched: ${(error as Error).message}`);
+  }
 }
 
 function nothing(arg: string, why: string): Input {
   return { path: arg, error: new CudnnResnetError('ERR_IMAGE', `'${arg}': ${why}`) };
 }
 
-/** By code units: the same order everywhere, whatever the language set. */
-function sorted(paths: string[]): string[] {
-  return paths.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0));
+/** The same order everywhere, whatever the language set. */
+function byCodeUnits(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,7 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import type { PlannedGraph } from '../../binding.js';
 import type { Device } from '../device.js';
-import type { DType } from '../dtype.js';
+import type { FloatDType } from '../dtype.js';
 import { notWritten } from '../not-written.js';
 import type { PretrainedModel } from '../weights/pretrained.js';
 import { type Gpu, gpu, gpuNames } from './gpus.js';
@@ -50,8 +50,8 @@ export const plan: Command = {
       });
     }
     const bar = new ProgressBar('plans', undefined);
-    const findings = await Promise.all(work.gpus.map((one) => planFor(one, work, bar)));
-    bar.end();
+    const planning = Promise.all(work.gpus.map((one) => planFor(one, work, bar)));
+    const findings = await planning.finally(() => bar.end());
     const summaries = findings.map((graphs, i) => summary(work.gpus[i]!.name, graphs, work.folder));
     await print(work.json ? '' : `${summaries.join('\n')}\n`);
     return findings.every((graphs) => graphs.length > 0 && graphs.every(({ refusal }) => refusal === ''))
@@ -121,7 +121,7 @@ async function planFor(target: Gpu, work: Work, bar: ProgressBar): Promise<Plann
   return found;
 }
 
-type Where = { device: Device; dtype: DType; tf32: boolean };
+type Where = { device: Device; dtype: FloatDType; tf32: boolean };
 
 async function runModels(where: Where, { models, batches, size, training }: Work): Promise<void> {
   const { device, dtype } = where;

@@ -2,6 +2,7 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import type { Metadata, SharpOptions } from 'sharp';
+import { typedArrayName } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { Budget } from './budget.js';
@@ -63,7 +64,10 @@ export async function preprocess(
   const name = nameOf(image);
   const sharp = await loadSharp();
   return inFlight.spend(1, async () => {
-    const bytes = typeof image === 'string' ? await readImageFile(image) : image;
+    const bytes =
+      typeof image === 'string'
+        ? await readImageFile(image)
+        : Buffer.from(image.buffer, image.byteOffset, image.byteLength); // sharp knows no arrays of other contexts
     return decode(sharp, name, bytes, size, resize);
   });
 }
@@ -188,7 +192,7 @@ function nameOf(image: string | Uint8Array): string {
   if (typeof image === 'string') {
     return `'${image}'`;
   }
-  if (image instanceof Uint8Array) {
+  if (typedArrayName(image) === 'Uint8Array') {
     return 'the encoded bytes given';
   }
   throw new CudnnResnetError(

@@ -1,11 +1,11 @@
 import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from '../abort.js';
 import { computeOptions } from '../compute-options.js';
 import type { Device } from '../device.js';
-import type { DType } from '../dtype.js';
+import { type DType, typedArrayName } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { preprocess } from '../image/preprocess.js';
 import { checkInteger } from '../integer.js';
-import { kindOf } from '../kind-of.js';
+import { kindOf, shown } from '../kind-of.js';
 import { native } from '../native.js';
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
@@ -69,7 +69,7 @@ export interface EmbedOptions extends AbortOptions {
 
 /** Options of {@link ResNet.classify}. */
 export interface ClassifyOptions extends EmbedOptions {
-  /** How many classes to give for each image; default 5. */
+  /** How many classes to give for each image; default 5, or all where the model has fewer. */
   top?: number | undefined;
 }
 
@@ -199,8 +199,8 @@ export class ResNet extends Module {
     options: ClassifyOptions = {},
   ): Promise<Classification[][]> {
     checkOptions('classify', options, ['top', 'batch', 'resize', ...abortOptionNames]);
-    const { top = 5 } = options;
     const classes = this.fc.outFeatures;
+    const { top = Math.min(5, classes) } = options;
     if (checkInteger('classify: top', top) > classes) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
@@ -234,7 +234,10 @@ export class ResNet extends Module {
     work: (pixels: Uint8Array, signal: AbortSignal | undefined) => Promise<T[]>,
   ): Promise<T[]> {
     checkInteger(`${where}: batch`, batch);
-    const list = typeof images === 'string' || images instanceof Uint8Array ? [images] : images;
+    const list =
+      typeof images === 'string' || typedArrayName(images) === 'Uint8Array'
+        ? [images as EncodedImage]
+        : images;
     if (!Array.isArray(list)) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
@@ -245,11 +248,10 @@ export class ResNet extends Module {
       const results: T[] = [];
       let next = decode(list.slice(0, batch), resize);
       for (let first = 0; first < list.length; first += batch) {
-        const pixels = await unlessAborted(signal, next, () => undefined);
+        const pixels = await unlessAborted(signal, next);
         // While the device works on one batch the next is decoded, and no more than that.
         next = decode(list.slice(first + batch, first + 2 * batch), resize);
-        await this.device.ready();
-        signal?.throwIfAborted();
+        await unlessAborted(signal, this.device.ready());
         results.push(...(await work(pixels, signal)));
       }
       return results;
@@ -347,7 +349,7 @@ function checkStructure(block: unknown, layers: unknown): void {
   if (!Array.isArray(layers) || layers.length !== 4) {
     throw new CudnnResnetError(
       'ERR_ARGUMENT',
-      `ResNet: layers must be four numbers of blocks, such as [2, 2, 2, 2], got ${String(layers)}`,
+      `ResNet: layers must be four numbers of blocks, such as [2, 2, 2, 2], got ${shown(layers)}`,
     );
   }
   for (const blocks of layers) checkInteger('ResNet: layers', blocks);

@@ -1,10 +1,9 @@
 import type { Device, DeviceId } from '../device.js';
-import type { DType } from '../dtype.js';
+import type { FloatDType } from '../dtype.js';
 import { checkExtent } from '../integer.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
-import { unscoped } from '../scope.js';
-import { Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import { initialTensor } from '../weights/initialize.js';
 import { type LayerOptions, Module, placement } from './module.js';
 import { Parameter } from './parameter.js';
@@ -49,11 +48,12 @@ export class BatchNorm2d extends Module {
     const { device } = placement(options);
     const filled = (value: number) =>
       initialTensor([features], { kind: 'constant', value }, { device, dtype: 'float32' });
+    const zero = { kind: 'constant', value: 0 } as const;
     this.weight = new Parameter(filled(1));
     this.bias = new Parameter(filled(0));
     this.running_mean = filled(0);
     this.running_var = filled(1);
-    this.num_batches_tracked = unscoped(() => Tensor.zeros([], { device, dtype: 'int64' }));
+    this.num_batches_tracked = initialTensor([], zero, { device, dtype: 'int64' });
   }
 
   override forward(x: Tensor): Tensor {
@@ -85,7 +85,7 @@ export class BatchNorm2d extends Module {
   }
 
   /** Moves to another device; the dtype stays float32. */
-  override to(options: { device?: DeviceId | Device | undefined; dtype?: DType | undefined }): this {
+  override to(options: { device?: DeviceId | Device | undefined; dtype?: FloatDType | undefined }): this {
     checkOptions('Module.to', options, ['device', 'dtype']);
     return super.to({ device: options.device });
   }

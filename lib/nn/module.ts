@@ -1,6 +1,9 @@
+import { unlessAborted } from '../abort.js';
 import { type ComputeOptions, computeOptionNames } from '../compute-options.js';
 import { type Device, type DeviceId, device } from '../device.js';
-import type { DType } from '../dtype.js';
+import { type DType, type FloatDType, floatDTypes } from '../dtype.js';
+import { CudnnResnetError } from '../errors.js';
+import { shown } from '../kind-of.js';
 import { checkOptions } from '../options.js';
 import { type Profile, type ProfileOptions, profile } from '../profile.js';
 import { registerOwner, unscoped } from '../scope.js';
@@ -14,13 +17,13 @@ export interface LayerOptions extends ComputeOptions {
   /** Default `'auto'`: the first GPU, else the CPU. */
   device?: DeviceId | Device | undefined;
   /** Default `'float32'`. */
-  dtype?: DType | undefined;
+  dtype?: FloatDType | undefined;
 }
 
 export const layerOptionNames = ['device', 'dtype', ...computeOptionNames] as const;
 
 /** The device and the dtype that {@link LayerOptions} ask for. */
-export function placement(options: LayerOptions): { device: Device; dtype: DType } {
+export function placement(options: LayerOptions): { device: Device; dtype: FloatDType } {
   return { device: device(options.device), dtype: options.dtype ?? 'float32' };
 }
 
@@ -107,20 +110,20 @@ export abstract class Module {
     for (const [key, { dtype, shape, read, fill }] of entries) {
       const tensor = state.get(key)!;
       if (fill) {
-        await tensor.device.handle.ready();
-        signal?.throwIfAborted();
+        const ready = tensor.device.handle.ready();
+        if (ready) await unlessAborted(signal, ready);
         const before = filled;
         filled = fill(tensor);
         filled.catch(() => undefined); // it rejects where it is awaited
-        await before; // the device has one more to go on with
+        await unlessAborted(signal, before); // the device has one more to go on with
       } else {
         const data = await read();
-        await tensor.device.synchronize(); // where nothing waits a copy is let in however large it is
-        signal?.throwIfAborted();
+        // where nothing waits a copy is let in however large it is
+        await unlessAborted(signal, tensor.device.synchronize());
         writeEntry(tensor, { dtype, shape, data });
       }
     }
-    await filled;
+    await unlessAborted(signal, filled);
   }
 
   /**
@@ -145,11 +148,20 @@ export abstract class Module {
     return this.train(false);
   }
 
-  /** Moves parameters and buffers to another device or to another floating-point dtype. */
-  to(options: { device?: DeviceId | Device | undefined; dtype?: DType | undefined }): this {
+  /**
+   * Moves parameters and buffers to another device, or to another floating-point dtype those that have one. Throws
+   * `ERR_DTYPE` where `dtype` is none.
+   */
+  to(options: { device?: DeviceId | Device | undefined; dtype?: FloatDType | undefined }): this {
     checkOptions('Module.to', options, ['device', 'dtype']);
+    if (options.dtype !== undefined && !isFloat(options.dtype)) {
+      throw new CudnnResnetError(
+        'ERR_DTYPE',
+        `Module.to: dtype must be float32, float16 or bfloat16, got ${shown(options.dtype)}`,
+      );
+    }
     for (const [name, tensor] of this.ownEntries()) {
-      const dtype = tensor.dtype === 'int64' ? undefined : options.dtype;
+      const dtype = isFloat(tensor.dtype) ? options.dtype : undefined;
       const moved = unscoped(() => tensor.to({ device: options.device, dtype }));
       Object.assign(this, { [name]: tensor instanceof Parameter ? new Parameter(moved) : moved });
       tensor.dispose();
@@ -220,6 +232,10 @@ export abstract class Module {
       yield* child.namedTensors(`${prefix}${name}.`);
     }
   }
+}
+
+function isFloat(dtype: DType): dtype is FloatDType {
+  return floatDTypes.includes(dtype as FloatDType);
 }
 
 function indented(text: string): string {

@@ -11,7 +11,10 @@ export function pair(
 ): readonly [number, number] {
   const [height, width, ...rest] = (Array.isArray(value) ? value : [value, value]) as number[];
   if (rest.length > 0) {
-    throw new CudnnResnetError(code, `${what} must be a number or [height, width], got [${String(value)}]`);
+    throw new CudnnResnetError(
+      code,
+      `${what} must be a number or [height, width], got ${2 + rest.length} values`,
+    );
   }
   return [checkInteger(what, height!, least, code), checkInteger(what, width!, least, code)];
 }

@@ -46,17 +46,17 @@ export const pretrainedFiles: Readonly<Record<PretrainedModel, { v1: PretrainedF
 /** Options of {@link pretrainedWeights}. */
 export interface PretrainedOptions {
   /** Which of torchvision's two sets of weights; `v1` for every model where it is left out. */
-  version?: PretrainedVersion;
+  version?: PretrainedVersion | undefined;
   /** Where the file is kept; `CUDNN_RESNET_CACHE` or the user's cache folder where it is left out. */
-  cacheFolder?: string;
+  cacheFolder?: string | undefined;
   /** A mirror that has the files under the same names. */
-  baseUrl?: string;
+  baseUrl?: string | undefined;
   /** Milliseconds without a byte after which the server is given up; 30,000 where it is left out. */
-  stallTimeout?: number;
+  stallTimeout?: number | undefined;
   /** Called as bytes arrive; `totalBytes` is undefined where the server does not say. Not called for a cached file. */
-  onProgress?: (receivedBytes: number, totalBytes: number | undefined) => void;
+  onProgress?: ((receivedBytes: number, totalBytes: number | undefined) => void) | undefined;
   /** Ends the download; the promise rejects with the signal's reason, and what came is kept to be resumed. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**

@@ -36,7 +36,7 @@ export async function saveWeights(
 }
 
 function checkMetadata(metadata: unknown): void {
-  if (typeof metadata !== 'object' || !Object.values(metadata!).every((text) => typeof text === 'string')) {
+  if (kindOf(metadata) !== 'object' || !Object.values(metadata!).every((text) => typeof text === 'string')) {
     throw new CudnnResnetError('ERR_ARGUMENT', 'saveWeights: metadata must be an object of strings');
   }
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import type { WeightEntry } from '../dtype.js';
 import { type Fault, faultOf, messageOf, quote } from './fault.js';
 import { maxHeaderBytes } from './safetensors.js';
@@ -8,7 +8,7 @@ import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
 /** What a safetensors file says of itself. */
 export interface SafetensorsOptions {
   /** The file's `__metadata__`; `{format: 'pt'}`, which PyTorch's loaders look for, where it is left out. */
-  metadata?: Readonly<Record<string, string>>;
+  metadata?: Readonly<Record<string, string>> | undefined;
 }
 
 interface Placed {
@@ -41,12 +41,8 @@ export async function writeSafetensors(
   try {
     const handle = await open(temporary, 'wx');
     try {
-      await writeAll(handle, header);
-      for (const { entry } of placed) {
-        await writeAll(
-          handle,
-          new Uint8Array(entry.data.buffer, entry.data.byteOffset, entry.data.byteLength),
-        );
+      for (const { buffer, byteOffset, byteLength } of [header, ...placed.map(({ entry }) => entry.data)]) {
+        await handle.writeFile(new Uint8Array(buffer, byteOffset, byteLength));
       }
       await handle.sync();
     } finally {
@@ -54,7 +50,7 @@ export async function writeSafetensors(
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    await rm(temporary, { force: true }).catch(() => undefined); // there is nothing where no file can be
     throw fault(
       `cannot be written (${messageOf(error)}); check the folder, its permissions and its free space`,
       error,
@@ -100,13 +96,4 @@ function encodeHeader(placed: Placed[], metadata: Readonly<Record<string, string
   header.writeBigUInt64LE(BigInt(length));
   json.copy(header, 8);
   return header;
-}
-
-/** Bytes handed to the system at a time; one call takes less than 2^31. */
-const writeSize = 16 * 1024 * 1024;
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await handle.write(bytes, done, Math.min(writeSize, bytes.length - done))).bytesWritten;
-  }
 }
