@@ -56,8 +56,11 @@ void Plan::execute(cudnnHandle_t handle, std::span<const Binding> bindings, void
   check(requireCudnn().finalize(pack.get()), "binding tensors to a plan of cuDNN");
   const cudnnStatus_t status = requireCudnn().execute(handle, plan_, pack.get());
   if (status != CUDNN_STATUS_SUCCESS) {
-    // cuDNN does not say so where the device was lost; this call, which does nothing, does.
-    check(cudaFree(nullptr), "running a plan of cuDNN");
+    // cuDNN does not say so where the device was lost. This call asks the driver, which does, and ends no
+    // capture; one that has nothing to do, as cudaFree(nullptr), need not get that far.
+    size_t available = 0;
+    size_t total = 0;
+    check(cudaMemGetInfo(&available, &total), "running a plan of cuDNN");
   }
   check(status, "running a plan of cuDNN");
 }

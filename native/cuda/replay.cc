@@ -36,6 +36,12 @@ Graph graphOf(cudaStream_t stream, const std::function<void()>& work) {
   return Graph(graph);
 }
 
+Executable executableOf(const Graph& graph) {
+  cudaGraphExec_t executable = nullptr;
+  check(cudaGraphInstantiate(&executable, graph.get(), 0), "cudaGraphInstantiate");
+  return Executable(executable);
+}
+
 class GraphReplay : public Replay {
  public:
   GraphReplay(Block arena, std::vector<Plan> plans, Executable executable, cudaStream_t stream)
@@ -62,22 +68,20 @@ std::unique_ptr<Replay> CudaEngine::capture(const std::function<void()>& work) {
   const std::vector<Lifetime> blocks = allocator_->trace(work);
   const ArenaPlan plan = planArena(blocks);
   Block arena = allocator_->allocate(plan.bytes);
-  Graph graph;
+  Executable executable;
   std::vector<Plan> plans;
   const Exchanged<std::vector<Plan>*> capturing(captured_, &plans);
   try {
-    allocator_->place(blocks, plan, arena, [&] { graph = graphOf(stream(), work); });
+    allocator_->place(blocks, plan, arena, [&] { executable = executableOf(graphOf(stream(), work)); });
   } catch (const Error& error) {
     if (error.code() != ErrorCode::Backend) {
       throw;
     }
-    // An engine of cuDNN that cannot be captured, or a tensor that has to be rearranged at each run: the
-    // network runs operation by operation.
+    // An engine of cuDNN that cannot be captured, or whose launches the driver takes into no graph, or a
+    // tensor that has to be rearranged at each run: the network runs operation by operation.
     return nullptr;
   }
-  cudaGraphExec_t executable = nullptr;
-  check(cudaGraphInstantiate(&executable, graph.get(), 0), "cudaGraphInstantiate");
-  return std::make_unique<GraphReplay>(std::move(arena), std::move(plans), Executable(executable), stream());
+  return std::make_unique<GraphReplay>(std::move(arena), std::move(plans), std::move(executable), stream());
 }
 
 }  // namespace cudnn_resnet::cuda

@@ -156,8 +156,11 @@ TEST_F(EmulatedGpuTest, RunsOperationByOperationOnlyWhatCannotBeCaptured) {
     });
   };
   EXPECT_FALSE(outcome([&](Engine& engine) { EXPECT_NE(captured(engine), nullptr); }));
-  gpu.capture = cudaErrorNotSupported;
-  EXPECT_FALSE(outcome([&](Engine& engine) { EXPECT_EQ(captured(engine), nullptr); }));
+  for (cudaError_t* const answer : {&gpu.capture, &gpu.instantiation}) {
+    *answer = cudaErrorNotSupported;
+    EXPECT_FALSE(outcome([&](Engine& engine) { EXPECT_EQ(captured(engine), nullptr); }));
+    *answer = cudaSuccess;
+  }
   gpu.capture = cudaErrorMemoryAllocation;
   expect(ErrorCode::OutOfMemory, outcome([&](Engine& engine) { (void)captured(engine); }));
   gpu.capture = cudaErrorIllegalAddress;

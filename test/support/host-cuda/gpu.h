@@ -9,9 +9,10 @@
 namespace host_cuda {
 
 struct Gpu {
-  size_t memory = SIZE_MAX;           // bytes that it has
-  cudaError_t answer = cudaSuccess;   // to every call
-  cudaError_t capture = cudaSuccess;  // to capturing
+  size_t memory = SIZE_MAX;                 // bytes that it has
+  cudaError_t answer = cudaSuccess;         // to every call
+  cudaError_t capture = cudaSuccess;        // to capturing
+  cudaError_t instantiation = cudaSuccess;  // to making what was captured a graph that runs
 
   size_t used = 0;  // bytes of its memory
   int allocations = 0;

@@ -213,6 +213,9 @@ cudaError_t cudaGraphDestroy(cudaGraph_t graph) {
   return gpu.answer;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph, unsigned long long) {
+  if (gpu.instantiation != cudaSuccess) {
+    return host_cuda::failed(gpu.instantiation);
+  }
   *executable = new CUgraphExec_st{{graph->work}};
   return gpu.answer;
 }
