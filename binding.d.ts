@@ -181,7 +181,6 @@ export function foldBatchNorm(options: {
   batchNormWeight?: NativeTensor | undefined;
   batchNormBias?: NativeTensor | undefined;
   eps?: number | undefined;
-  /** Of the convolutions that it is for: an engine may keep the weight as they want it. */
 }): { weight: NativeTensor; bias: NativeTensor };
 export function activation(options: { x: NativeTensor; kind: string }): NativeTensor;
 export function add(options: {

@@ -14,7 +14,7 @@ if(cuda_problem)
   return()
 endif()
 find_package(CUDNN 9.8)
-find_package(CudnnFrontend 1.12)
+find_package(CudnnFrontend 1.15)
 if(NOT CUDNN_FOUND OR NOT CudnnFrontend_FOUND)
   message(STATUS "cudnn-resnet: no CUDA engine (cuDNN 9.8 or newer for CUDA ${cuda_major} found: ${CUDNN_FOUND}, "
                  "cudnn-frontend found: ${CudnnFrontend_FOUND}); npm run setup:cuda -- --cuda ${cuda_major} gets both, or set CUDNN_PATH and CUDNN_FRONTEND_PATH")

@@ -1,4 +1,4 @@
-# Finds the headers of cudnn-frontend 1.12 or newer: in CUDNN_FRONTEND_PATH, in the system's folders, in the wheel
+# Finds the headers of cudnn-frontend 1.15 or newer: in CUDNN_FRONTEND_PATH, in the system's folders, in the wheel
 # nvidia-cudnn-frontend of the python3 on PATH or of the project's .cuda. An installation uses no network by itself:
 # CUDNN_RESNET_FETCH_FRONTEND=ON fetches a pinned release from GitHub where there is none of these.
 # Gives CudnnFrontend_INCLUDE_DIR and CudnnFrontend_VERSION.

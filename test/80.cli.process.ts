@@ -17,12 +17,14 @@ export interface Surroundings {
   env?: Record<string, string>;
   /** Closes stdout when so many bytes have come, as `head` does. */
   closeAfter?: number;
+  /** Sent when so many lines have come on stdout. */
+  kill?: { signal: NodeJS.Signals; lines: number };
 }
 
 /** Runs `cudnn-resnet` with these arguments in a process of its own. */
 export function cudnnResnet(
   args: string[],
-  { cwd = root, env = {}, closeAfter }: Surroundings = {},
+  { cwd = root, env = {}, closeAfter, kill }: Surroundings = {},
 ): Promise<Ended> {
   const tsx = fileURLToPath(import.meta.resolve('tsx'));
   const child = spawn(process.execPath, ['--import', tsx, main, ...args], {
@@ -36,6 +38,7 @@ export function cudnnResnet(
     if (closeAfter !== undefined && stdout.length >= closeAfter) {
       child.stdout.destroy();
     }
+    if (kill && stdout.split('\n').length > kill.lines) child.kill(kill.signal);
   });
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;

@@ -180,6 +180,15 @@ describe.runIf(plans)('plan', () => {
       expect(bodies.some((length) => length > size && length < size + 300)).toBe(true);
     }
   });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'is ended by %s, also when something was compiled',
+    async (signal) => {
+      const args = ['plan', '--gpu', 'h200', '--model', 'resnet18', '--dtype', 'float32', '--json'];
+      const ended = await cudnnResnet(args, { kill: { signal, lines: 4 } });
+      expect(ended).toMatchObject({ code: null, signal });
+    },
+  );
 });
 
 describe('info --device-properties', () => {

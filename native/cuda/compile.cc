@@ -7,9 +7,11 @@
 #include <cudnn_frontend.h>
 #pragma GCC diagnostic pop
 
+#include <algorithm>
 #include <utility>
 
 #include "core/error.h"
+#include "cuda/signal-handlers.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -206,6 +208,7 @@ std::optional<std::string> CompiledGraph::serialize() const {
 }
 
 std::vector<CompiledGraph> compile(const Target& target, const GraphDescription& description, size_t most) {
+  const KeptSignalHandlers kept;
   try {
     return compiled(target, description, most);
   } catch (const std::exception& error) {
@@ -214,6 +217,15 @@ std::vector<CompiledGraph> compile(const Target& target, const GraphDescription&
 }
 
 namespace {
+
+// What each engine said that cuDNN's heuristics named, or that was ruled out ("Deselecting").
+std::string joined(const std::vector<std::string>& refusals) {
+  std::string list;
+  for (const std::string& refusal : refusals) {
+    list += (list.empty() ? "" : "; ") + refusal;
+  }
+  return list.empty() ? "its heuristics name no engine" : list;
+}
 
 std::vector<CompiledGraph> compiled(const Target& target, const GraphDescription& description, size_t most) {
   const auto graph = std::make_shared<Graph>();
@@ -235,17 +247,19 @@ std::vector<CompiledGraph> compiled(const Target& target, const GraphDescription
 
   // Not check_support(), which asks CUDA for a device; building finds out as well.
   std::vector<CompiledGraph> results;
-  std::string refusal = "its heuristics name no engine that is exact and deterministic enough";
+  std::vector<std::string> refusals;
   for (int64_t index = 0; index < graph->get_execution_plan_count() && results.size() < most; ++index) {
     if (fe::error_t status = graph->build_plan_at_index(index); status.is_bad()) {
-      refusal = status.get_message();
+      if (std::ranges::find(refusals, status.get_message()) == refusals.end()) {
+        refusals.push_back(status.get_message());
+      }
       continue;
     }
     const auto plan = graph->plan(index);
     results.push_back({plan, plan->get_raw_desc(), plan->getWorkspaceSize(), plan->getTag()});
   }
   if (results.empty()) {
-    throw Error(ErrorCode::Backend, refusal);
+    throw Error(ErrorCode::Backend, joined(refusals));
   }
   return results;
 }

@@ -1,8 +1,10 @@
 #include "cuda/plan-files.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <charconv>
 #include <chrono>
@@ -39,6 +41,23 @@ std::string hexadecimal(uint64_t value) {
     digits[i] = "0123456789abcdef"[value & 15U];
   }
   return digits;
+}
+
+fs::path variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// As Node's os.homedir(), by which lib/weights/cache-folder.ts goes; empty where this user has none.
+fs::path home() {
+  if (std::getenv("HOME") != nullptr) {
+    return variable("HOME");
+  }
+  passwd entry{};
+  passwd* found = nullptr;
+  std::array<char, 16384> texts{};
+  const int status = getpwuid_r(geteuid(), &entry, texts.data(), texts.size(), &found);
+  return status == 0 && found != nullptr ? found->pw_dir : "";
 }
 
 // The lines before the plan: magic, identity, graph, the plan's hash.
@@ -202,18 +221,14 @@ std::string planIdentity(const std::string& cudnnVersion, size_t cudaVersion, in
 }
 
 fs::path defaultPlanFolder() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return fs::path(value != nullptr ? value : "");
-  };
   if (const fs::path chosen = variable("CUDNN_RESNET_CACHE"); !chosen.empty()) {
     return chosen / "plans";
   }
   if (const fs::path cache = variable("XDG_CACHE_HOME"); cache.is_absolute()) {
     return cache / "cudnn-resnet" / "plans";
   }
-  const fs::path home = variable("HOME");
-  return home.empty() ? home : home / ".cache" / "cudnn-resnet" / "plans";
+  const fs::path folder = home();
+  return folder.is_absolute() ? folder / ".cache" / "cudnn-resnet" / "plans" : fs::path();
 }
 
 }  // namespace cudnn_resnet::cuda

@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <pwd.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
+#include <map>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -174,6 +178,48 @@ TEST_F(PlanFilesTest, ClearsAwayWhatAProcessThatEndedHasLeft) {
   files().write("conv b", "plan");
   EXPECT_FALSE(fs::exists(old));
   EXPECT_TRUE(fs::exists(current)) << "another process may be writing it";
+}
+
+class PlanFolderTest : public testing::Test {
+ protected:
+  PlanFolderTest() {
+    for (const char* name : {"CUDNN_RESNET_CACHE", "XDG_CACHE_HOME", "HOME"}) {
+      const char* value = std::getenv(name);
+      former_[name] = value != nullptr ? std::optional<std::string>(value) : std::nullopt;
+      unsetenv(name);
+    }
+  }
+  ~PlanFolderTest() override {
+    for (const auto& [name, value] : former_) {
+      value ? setenv(name.c_str(), value->c_str(), 1) : unsetenv(name.c_str());
+    }
+  }
+
+ private:
+  std::map<std::string, std::optional<std::string>> former_;
+};
+
+TEST_F(PlanFolderTest, IsInTheHomeOfTheUserWhereNothingNamesIt) {
+  const passwd* user = getpwuid(geteuid());
+  ASSERT_NE(user, nullptr);
+  EXPECT_EQ(defaultPlanFolder(), fs::path(user->pw_dir) / ".cache/cudnn-resnet/plans");
+}
+
+TEST_F(PlanFolderTest, IsWhereTheEnvironmentSays) {
+  setenv("HOME", "/home/someone", 1);
+  EXPECT_EQ(defaultPlanFolder(), "/home/someone/.cache/cudnn-resnet/plans");
+  setenv("XDG_CACHE_HOME", "/caches", 1);
+  EXPECT_EQ(defaultPlanFolder(), "/caches/cudnn-resnet/plans");
+  setenv("CUDNN_RESNET_CACHE", "mine", 1);
+  EXPECT_EQ(defaultPlanFolder(), "mine/plans");
+}
+
+TEST_F(PlanFolderTest, IsNoneWhereHomeIsNoAbsolutePath) {
+  for (const char* home : {"", "somewhere"}) {
+    setenv("HOME", home, 1);
+    setenv("XDG_CACHE_HOME", "relative", 1);
+    EXPECT_EQ(defaultPlanFolder(), fs::path());
+  }
 }
 
 }  // namespace
