@@ -181,6 +181,14 @@ describe.runIf(plans)('plan', () => {
     }
   });
 
+  it('ends with the status that it has when nobody reads on, though it is compiling', async () => {
+    const args = ['plan', '--gpu', 'h200', '--model', 'resnet18', '--dtype', 'float32', '--json'];
+    const ended = await Promise.all([1, 2, 3, 4].map(() => cudnnResnet(args, { closeAfter: 1 })));
+    for (const { code, signal, stderr } of ended) {
+      expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' });
+    }
+  });
+
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'is ended by %s, also when something was compiled',
     async (signal) => {

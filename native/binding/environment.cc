@@ -1,6 +1,10 @@
 #include "binding/environment.h"
 
+#include <unistd.h>
+
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <utility>
 
 #include "core/exchanged.h"
@@ -21,8 +25,23 @@ Environment::Environment(Napi::Env env) : env_(env) {
 
 namespace {
 
-// Longer than an operation takes; a queue may also wait for another that is held.
+// Longer than an operation takes; but cuDNN may have a whole network to compile, and a queue may also wait
+// for another that is held.
 constexpr std::chrono::seconds holdPatience{2};
+
+// A library's destructors must not run beside a thread that uses it: where one would not be waited for, the
+// process ends without them, with the status that it has.
+void skipDestructorsAtExit() {
+#ifdef __GLIBC__
+  static const int registered = on_exit(
+      [](int status, void* /*unused*/) {
+        std::fflush(nullptr);
+        _exit(status);
+      },
+      nullptr);
+  (void)registered;
+#endif
+}
 
 }  // namespace
 
@@ -36,7 +55,11 @@ void Environment::holdQueues(bool held) {
   };
   each([held](auto& queue) { held ? queue.hold() : queue.resume(); });
   if (held) {
-    each([](auto& queue) { queue.waitUntilIdle(holdPatience); });
+    each([](auto& queue) {
+      if (!queue.waitUntilIdle(holdPatience)) {
+        skipDestructorsAtExit();
+      }
+    });
   }
 }
 

@@ -267,9 +267,8 @@ void Device::resume() {
   arrivals_.resume();
 }
 
-void Device::waitUntilIdle(std::chrono::milliseconds patience) {
-  queue_.waitUntilIdle(patience);
-  arrivals_.waitUntilIdle(patience);
+bool Device::waitUntilIdle(std::chrono::milliseconds patience) {
+  return queue_.waitUntilIdle(patience) && arrivals_.waitUntilIdle(patience);
 }
 
 void Device::close() {

@@ -78,7 +78,7 @@ class Device {
   // As those of Queue.
   void hold();
   void resume();
-  void waitUntilIdle(std::chrono::milliseconds patience);
+  [[nodiscard]] bool waitUntilIdle(std::chrono::milliseconds patience);
 
   // Ends the queue's thread. What was not computed by then never is: a program that runs stops.
   void close();

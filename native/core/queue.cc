@@ -31,9 +31,9 @@ void Queue::resume() {
   changed_.notify_one();
 }
 
-void Queue::waitUntilIdle(std::chrono::milliseconds patience) {
+bool Queue::waitUntilIdle(std::chrono::milliseconds patience) {
   std::unique_lock lock(mutex_);
-  idle_.wait_for(lock, patience, [this] { return !busy_; });
+  return idle_.wait_for(lock, patience, [this] { return !busy_; });
 }
 
 void Queue::stop(Task last) {

@@ -45,10 +45,10 @@ TEST(Queue, BeginsNothingWhileItIsHeld) {
   queue.post([&] { ++ran; });
   started.get_future().wait();
   queue.hold();
-  queue.waitUntilIdle(std::chrono::milliseconds(1));
+  EXPECT_FALSE(queue.waitUntilIdle(std::chrono::milliseconds(1)));
   EXPECT_EQ(ran, 0);
   mayEnd.set_value();
-  queue.waitUntilIdle(std::chrono::minutes(1));
+  EXPECT_TRUE(queue.waitUntilIdle(std::chrono::minutes(1)));
   EXPECT_EQ(ran, 1);
   std::promise<void> end;
   queue.post([&] { end.set_value(); });
