@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Budget } from '../lib/image/budget.js';
@@ -113,13 +114,13 @@ describe('a budget', () => {
 });
 
 it('many images at once come out as one by one', async () => {
-  const path = new URL('golden/images/photo.jpg', import.meta.url).pathname;
+  const path = fileURLToPath(new URL('golden/images/photo.jpg', import.meta.url));
   const all = await Promise.all(Array.from({ length: 30 }, () => preprocess(path, { size: 32 })));
   expect(new Set(all.map((pixels) => Buffer.from(pixels).toString('base64'))).size).toBe(1);
 });
 
 it('the example picture is drawn', async () => {
-  const path = new URL('../examples/traffic-light.svg', import.meta.url).pathname;
+  const path = fileURLToPath(new URL('../examples/traffic-light.svg', import.meta.url));
   expect((await preprocess(path)).length).toBe(224 * 224 * 3);
 });
 
