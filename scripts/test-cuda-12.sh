@@ -2,13 +2,13 @@
 # Builds a copy of this checkout with CUDA 12 and the oldest cuDNN and cudnn-frontend that the package takes, for every
 # architecture that this CUDA knows and with warnings as errors, and has it plan ResNet-18 with a newer cuDNN. Needs no GPU.
 #
-# NVIDIA's wheels of CUDA 12 hold no nvcc. That of CUDACXX is taken where it is of CUDA 12, else Debian 13's, whose packages
-# are unpacked beside the copy and not installed.
+# NVIDIA's wheels of CUDA 12 hold no nvcc. That of CUDACXX, or of PATH, is taken where it is of CUDA 12, else Debian 13's,
+# whose packages are unpacked beside the copy and not installed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cudnn=9.8.0.87
 frontend=1.15.0
-newer_cudnn=9.24.0.43 # 9.8 itself loads what it compiled into a driver, and has no fused graph with a residual in float32
+newer_cudnn=9.24.0.43 # 9.8 itself has a driver load some of what it compiles
 folder=$PWD/build-cuda-12
 
 fail() {
@@ -60,8 +60,9 @@ PROFILE
 }
 
 bash scripts/copy-checkout.sh "$folder"
-if [[ $("${CUDACXX:-nvcc}" --version 2>/dev/null || true) != *"release 12."* ]]; then
-  export CUDACXX=$folder/toolkit/bin/nvcc
+export CUDACXX=${CUDACXX:-nvcc}
+if [[ $("$CUDACXX" --version 2>/dev/null || true) != *"release 12."* ]]; then
+  CUDACXX=$folder/toolkit/bin/nvcc
   [ -x "$CUDACXX" ] || unpack_toolkit "$folder/toolkit"
 fi
 "$CUDACXX" --version | tail -n 2
