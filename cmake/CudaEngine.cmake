@@ -75,8 +75,8 @@ if(CUDNN_RESNET_NATIVE_TESTS AND CUDNN_RESNET_EMULATED_GPU AND CUDNN_RESNET_PYTH
   include(HostCuda)
   find_package(GTest REQUIRED)
   file(GLOB engine_tests CONFIGURE_DEPENDS native/test/cuda-engine*-test.cc)
-  add_executable(cuda-on-host-tests ${engine_tests} test/support/host-cuda/gpu-test.cc
-                                    test/support/host-cuda/streams-test.cc ${host_cuda_sources})
+  file(GLOB host_cuda_tests CONFIGURE_DEPENDS test/support/host-cuda/*-test.cc)
+  add_executable(cuda-on-host-tests ${engine_tests} ${host_cuda_tests} ${host_cuda_sources})
   set(other_engines ${engines})
   list(REMOVE_ITEM other_engines cuda_engine)
   target_link_libraries(cuda-on-host-tests PRIVATE host_cuda core ${other_engines} GTest::gtest_main)
@@ -86,4 +86,6 @@ if(CUDNN_RESNET_NATIVE_TESTS AND CUDNN_RESNET_EMULATED_GPU AND CUDNN_RESNET_PYTH
   set_tests_properties(cuda-on-host-unfused PROPERTIES ENVIRONMENT CUDNN_RESNET_REFUSE_FUSED=1)
   add_test(NAME cuda-on-host-without-bfloat16 COMMAND cuda-on-host-tests --gtest_filter=*bfloat16)
   set_tests_properties(cuda-on-host-without-bfloat16 PROPERTIES ENVIRONMENT CUDNN_RESNET_NO_BFLOAT16=1)
+  set_property(TEST cuda-on-host cuda-on-host-unfused cuda-on-host-without-bfloat16
+               APPEND PROPERTY ENVIRONMENT CUDNN_RESNET_CACHE=${CMAKE_BINARY_DIR}/host-cuda/cache)
 endif()

@@ -3,7 +3,7 @@
 set(host_cuda ${CMAKE_SOURCE_DIR}/test/support/host-cuda)
 file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/host-cuda)
 file(GLOB host_cuda_sources CONFIGURE_DEPENDS native/cuda/*.cc native/kernels/*.cc)
-list(FILTER host_cuda_sources EXCLUDE REGEX "/(backend|compile|cudnn-library|driver|plan|plan-cache|planning-engine)\\.cc$")
+list(FILTER host_cuda_sources EXCLUDE REGEX "/(backend|compile|cudnn-library|driver|plan|planning-engine)\\.cc$")
 list(APPEND host_cuda_sources ${host_cuda}/emulation.cc ${host_cuda}/runtime.cc ${host_cuda}/streams.cc ${host_cuda}/plans.cc)
 file(GLOB kernel_sources CONFIGURE_DEPENDS native/kernels/*.cu)
 foreach(source IN LISTS kernel_sources)

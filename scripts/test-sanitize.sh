@@ -3,7 +3,10 @@
 # the native unit tests under ThreadSanitizer. Needs g++ and libgtest-dev. Builds in copies of this checkout, so that its
 # own build stays. Reports go to build-sanitize/*/reports, and one of them that has a frame of ours fails.
 #
-#   scripts/test-sanitize.sh [native|addon|threads]...
+# `emulated`, which is done only where it is asked for, is the engine on cuDNN under all of these, on an emulated GPU. It
+# needs CUDA's and cuDNN's headers (npm run setup:cuda).
+#
+#   scripts/test-sanitize.sh [native|addon|threads|emulated]...
 set -euo pipefail
 cd "$(dirname "$0")/.."
 parts=("$@")
@@ -34,6 +37,24 @@ threads() {
     OMP_NUM_THREADS=1 TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch "$(uname -m)" -R \
       build-native/native-tests --gtest_brief=1
   )
+}
+
+emulated() {
+  local sanitizer
+  for sanitizer in address,undefined thread; do
+    bash scripts/copy-checkout.sh "build-sanitize/emulated-$sanitizer"
+    (
+      [ ! -d .cuda ] || ln -sfn "$PWD/.cuda" "build-sanitize/emulated-$sanitizer/.cuda"
+      cd "build-sanitize/emulated-$sanitizer"
+      cmake -S . -B build-native -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCUDNN_RESNET_STRICT=ON \
+        -DCUDNN_RESNET_NATIVE_TESTS=ON "-DCUDNN_RESNET_SANITIZE=$sanitizer" >configure.log || { cat configure.log; exit 1; }
+      cmake --build build-native --parallel "$(nproc)" --target cuda-on-host-tests
+      # The threads of a kernel are fibers, with stacks that AddressSanitizer's search for uses after a return is slow with.
+      CUDNN_RESNET_CACHE=$PWD/cache ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=0 \
+        TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch "$(uname -m)" -R \
+        build-native/cuda-on-host-tests --gtest_brief=1
+    )
+  done
 }
 
 addon() {
@@ -71,12 +92,12 @@ addon() {
 
 for part in "${parts[@]}"; do
   case $part in
-    native | threads | addon)
+    native | threads | addon | emulated)
       printf '\ntest-sanitize: %s\n' "$part"
       ("$part")
       ;;
     *)
-      printf 'test-sanitize: unknown part %s: native, threads or addon\n' "$part" >&2
+      printf 'test-sanitize: unknown part %s: native, threads, addon or emulated\n' "$part" >&2
       exit 2
       ;;
   esac

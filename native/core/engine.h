@@ -78,9 +78,10 @@ class Engine {
   virtual void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y);
 
   // Captures what `work` asks of this engine; nothing of it need be computed. `work` may be called more than
-  // once and must ask for the same each time. What it allocates is held by the result. nullptr where this
-  // engine cannot.
-  virtual std::unique_ptr<Replay> capture(const std::function<void()>& work) = 0;
+  // once, with this engine or one that only listens, and must ask for the same each time. What it allocates
+  // is held by the result. nullptr where this engine cannot.
+  using Work = std::function<void(Engine&)>;
+  virtual std::unique_ptr<Replay> capture(const Work& work) = 0;
 
   // y = activation(convolution(x, weight) + bias + add)
   virtual void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,

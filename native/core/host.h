@@ -2,10 +2,22 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace cudnn_resnet {
 
 // The bytes of its memory, or those of it that the container may use.
 [[nodiscard]] uint64_t usableHostMemory();
+
+// The cores that this thread may run on, within the quota.
+[[nodiscard]] int usableCores();
+
+// No more than this process's control group is given time for: threads beyond that are stopped together until
+// time is given again.
+[[nodiscard]] int withinQuota(int cores);
+
+// The cores' worth of time that a control group is given, rounded up; 0 where it is not limited. `membership`
+// is the text of /proc/self/cgroup, `root` where the groups are mounted.
+[[nodiscard]] int coresOfControlGroup(const std::string& membership, const std::string& root);
 
 }  // namespace cudnn_resnet

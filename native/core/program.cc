@@ -115,7 +115,7 @@ void Program::capture(Engine& engine, const std::vector<TensorPtr>& arguments) {
       slots_.push_back(std::make_shared<Tensor>(argument->shape, argument->dtype));
       engine.reshape(*argument, *slots_.back());
     }
-    replay_ = engine.capture([&] { runSteps(engine, slots_); });
+    replay_ = engine.capture([&](Engine& asked) { runSteps(asked, slots_); });
     revisions_ = revisions();
   } catch (...) {
     forget();

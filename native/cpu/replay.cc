@@ -20,12 +20,12 @@ class CpuEngine::CapturedReplay : public Replay {
   Captured captured_;
 };
 
-std::unique_ptr<Replay> CpuEngine::capture(const std::function<void()>& work) {
+std::unique_ptr<Replay> CpuEngine::capture(const Work& work) {
   Captured captured;
   const auto collect = [&] {
     captured = {};
     const Exchanged<Captured*> collecting(captured_, &captured);
-    work();
+    work(*this);
   };
   collect();  // weights get their layouts, on which depends what is allocated to read them
   const std::vector<Lifetime> blocks = allocator_->trace(collect);

@@ -41,7 +41,7 @@ class CudaEngine : public Engine {
   void copy(Tensor& x, Tensor& y) override;
   void alias(Tensor& x, Tensor& y) override;
   void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) override;
-  std::unique_ptr<Replay> capture(const std::function<void()>& work) override;
+  std::unique_ptr<Replay> capture(const Work& asked) override;
   void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
               Tensor& y) override;
   void linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,

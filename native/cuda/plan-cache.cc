@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/error.h"
+#include "core/exchanged.h"
 #include "cuda/error.h"
 
 namespace cudnn_resnet::cuda {
@@ -16,7 +17,7 @@ namespace {
 constexpr size_t mostPlans = 2048;
 
 // Compiling one takes about a second, and what cuDNN ranks lower is seldom the fastest.
-constexpr size_t mostCandidates = 8;
+constexpr size_t mostTimed = 8;
 
 void warn(const std::string& message) { std::fprintf(stderr, "cudnn-resnet: %s\n", message.c_str()); }
 
@@ -42,12 +43,13 @@ void checkDevice() {
 
 // The fastest, where it is faster by more than what chance does to a measurement; else the first, which cuDNN
 // thinks best.
-size_t fastest(const std::vector<CompiledGraph>& candidates, const PlanCache::Measure& measure) {
+template <typename Candidates>
+size_t fastest(const Candidates& candidates, const PlanCache::Measure& measure) {
   constexpr float clearly = 0.97F;
   size_t best = 0;
   std::optional<float> bestTime;
   for (size_t i = 0; i < candidates.size(); ++i) {
-    const auto time = measure(Plan(candidates[i]));
+    const auto time = measure(candidates[i].plan);
     if (time && (!bestTime || *time < *bestTime * clearly)) {
       best = i;
       bestTime = time;
@@ -56,10 +58,50 @@ size_t fastest(const std::vector<CompiledGraph>& candidates, const PlanCache::Me
   return best;
 }
 
+size_t mostCandidates(const GraphDescription& graph) { return isTuned(graph) ? mostTimed : 1; }
+
+// As files hold them, for a device that is described: a handle is for one thread, and with this none is
+// needed. Nothing where cuDNN has no plan, which it is to say where it is asked with a handle.
+std::vector<std::string> compiledFor(const std::string& properties, const GraphDescription& graph) {
+  std::vector<std::string> plans;
+  try {
+    for (const CompiledGraph& compiled : compile(Target(properties), graph, mostCandidates(graph))) {
+      if (auto serialized = compiled.serialize()) {
+        plans.push_back(std::move(*serialized));
+      }
+    }
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::Backend) {
+      throw;
+    }
+  }
+  return plans;
+}
+
 }  // namespace
 
-PlanCache::PlanCache(cudnnHandle_t handle, const Stream& stream, const std::string& identity)
-    : handle_(handle), stream_(stream), identity_(identity), files_(cacheFor(identity)) {}
+PlanCache::PlanCache(int device, cudnnHandle_t handle, const Stream& stream, const std::string& identity)
+    : device_(device), handle_(handle), stream_(stream), identity_(identity), files_(cacheFor(identity)) {}
+
+void PlanCache::ahead(const std::vector<GraphDescription>& graphs, const std::function<void()>& work) {
+  using Plans = MadeAhead<std::vector<std::string>>;
+  std::vector<Plans::Item> items;
+  for (const GraphDescription& graph : graphs) {
+    if (const std::string key = text(graph); !entries_.contains(key) && !isKept(key)) {
+      items.push_back({key, [this, graph] { return compiledFor(properties_, graph); }});
+    }
+  }
+  if (!items.empty() && properties_.empty()) {
+    try {
+      properties_ = describeDevice(device_);
+    } catch (const Error&) {
+      items.clear();  // each is compiled when it is asked for
+    }
+  }
+  Plans plans(std::move(items));
+  const Exchanged<Plans*> running(ahead_, &plans);
+  work();
+}
 
 void PlanCache::alsoRead(const std::string& folder) {
   const auto same = [&](const PlanFiles& files) { return files.folder() == folder; };
@@ -71,6 +113,11 @@ void PlanCache::alsoRead(const std::string& folder) {
     warn(problem);
   }
   given_.push_back(std::move(files));
+}
+
+bool PlanCache::isKept(const std::string& key) const {
+  const auto has = [&](const PlanFiles& files) { return files.has(key); };
+  return std::ranges::any_of(given_, has) || (files_ && has(*files_));
 }
 
 std::optional<Plan> PlanCache::kept(const std::string& key) {
@@ -97,14 +144,36 @@ std::optional<Plan> PlanCache::kept(const std::string& key) {
   return files_ ? in(*files_) : std::nullopt;
 }
 
+std::vector<PlanCache::Candidate> PlanCache::candidates(const std::string& key,
+                                                        const GraphDescription& graph) {
+  std::vector<Candidate> found;
+  const auto madeAhead = ahead_ != nullptr ? ahead_->take(key) : std::nullopt;
+  for (const std::string& plan : madeAhead.value_or(std::vector<std::string>())) {
+    try {
+      found.push_back({Plan(handle_, plan), plan});
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::Backend) {
+        throw;
+      }
+    }
+  }
+  if (found.empty()) {
+    for (CompiledGraph& compiled : compile(Target(handle_), graph, mostCandidates(graph))) {
+      auto serialized = compiled.serialize();
+      found.push_back({Plan(std::move(compiled)), std::move(serialized)});
+    }
+  }
+  return found;
+}
+
 PlanCache::Entry PlanCache::make(const std::string& key, const GraphDescription& graph,
                                  const Measure& measure) {
   if (auto plan = kept(key)) {
     return {std::move(plan), {}};
   }
-  std::vector<CompiledGraph> candidates;
+  std::vector<Candidate> found;
   try {
-    candidates = compile(Target(handle_), graph, isTuned(graph) ? mostCandidates : 1);
+    found = candidates(key, graph);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::Backend) {
       throw;
@@ -112,13 +181,11 @@ PlanCache::Entry PlanCache::make(const std::string& key, const GraphDescription&
     checkDevice();
     return {std::nullopt, error.what()};
   }
-  const CompiledGraph& chosen = candidates[candidates.size() > 1 ? fastest(candidates, measure) : 0];
-  if (files_) {
-    if (const auto serialized = chosen.serialize()) {
-      files_->write(key, *serialized);
-    }
+  Candidate& chosen = found[found.size() > 1 ? fastest(found, measure) : 0];
+  if (files_ && chosen.serialized) {
+    files_->write(key, *chosen.serialized);
   }
-  return {Plan(chosen), {}};
+  return {std::move(chosen.plan), {}};
 }
 
 const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph, const Measure& measure) {

@@ -1,19 +1,17 @@
 #include "cuda/planning-engine.h"
 
 #include <chrono>
-#include <cstring>
-#include <memory>
 #include <utility>
+#include <vector>
 
 #include "core/error.h"
+#include "core/exchanged.h"
 #include "cuda/backend.h"
 #include "cuda/cudnn-library.h"
 #include "cuda/driver.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
-
-void keepNothing(Tensor& y) { y.storage = std::make_unique<Storage>(); }
 
 std::optional<PlanFiles> filesFor(const PlanningOptions& options) {
   if (options.folder.empty()) {
@@ -38,106 +36,60 @@ Target targetFor(const PlanningOptions& options) {
 }  // namespace
 
 PlanningEngine::PlanningEngine(const PlanningOptions& options)
-    : options_(options), target_(targetFor(options)), files_(filesFor(options)) {}
+    : ListeningEngine(computesBFloat16(options.capability)),
+      options_(options),
+      target_(targetFor(options)),
+      files_(filesFor(options)) {}
 
-Math PlanningEngine::math(DType dtype, const ComputeOptions& compute) const {
-  return mathOf(computesBFloat16(options_.capability) || dtype != DType::BFloat16 ? dtype : DType::Float32,
-                compute);
-}
-
-bool PlanningEngine::plan(const GraphDescription& graph) {
-  const std::string name = text(graph);
-  if (const auto found = planned_.find(name); found != planned_.end()) {
-    return found->second;
-  }
-  PlannedGraph result;
-  result.graph = name;
+PlanningEngine::Finding PlanningEngine::find(const Target& target, const GraphDescription& graph) {
+  Finding finding;
+  finding.graph.graph = text(graph);
   const auto begin = std::chrono::steady_clock::now();
   try {
-    const CompiledGraph compiled = compile(target_, graph, 1).front();
-    result.engine = compiled.engine;
-    result.workspaceBytes = static_cast<uint64_t>(compiled.workspaceBytes);
-    if (const auto serialized = compiled.serialize()) {
-      result.bytes = serialized->size();
-      if (files_) {
-        files_->write(name, *serialized);
-      }
-    }
+    const CompiledGraph compiled = compile(target, graph, 1).front();
+    finding.graph.engine = compiled.engine;
+    finding.graph.workspaceBytes = static_cast<uint64_t>(compiled.workspaceBytes);
+    finding.plan = compiled.serialize();
+    finding.graph.bytes = finding.plan ? finding.plan->size() : 0;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::Backend) {
       throw;
     }
-    result.refusal = error.what();
+    finding.graph.refusal = error.what();
   }
-  result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-  planned_.emplace(name, result.refusal.empty());
-  options_.report(result);
-  return result.refusal.empty();
+  finding.graph.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return finding;
 }
 
-void PlanningEngine::planConvolution(const ConvGraph& graph) {
-  if (!isExactFused(graph) || !plan(graph)) {
-    plan(convolutionAlone(graph));
+std::unique_ptr<Replay> PlanningEngine::capture(const Work& work) {
+  std::vector<MadeAhead<Finding>::Item> items;
+  for (const GraphDescription& graph : graphsOf(work, bfloat16())) {
+    if (!planned_.contains(text(graph))) {
+      items.push_back({text(graph), [&, graph] { return find(Target(options_.properties), graph); }});
+    }
   }
+  MadeAhead<Finding> ahead(std::move(items));
+  const Exchanged<MadeAhead<Finding>*> running(ahead_, &ahead);
+  work(*this);
+  return nullptr;
 }
 
-void PlanningEngine::conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
-                            Tensor* add, Tensor& y) {
-  planConvolution(convGraph(math(x.dtype, attributes.compute), attributes, x.shape, weight.shape,
-                            bias != nullptr, add != nullptr));
-  keepNothing(y);
-}
-
-void PlanningEngine::linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
-                            Tensor& y) {
-  planConvolution(
-      linearGraph(math(x.dtype, attributes.compute), attributes, x.shape, weight.shape, bias != nullptr));
-  keepNothing(y);
-}
-
-void PlanningEngine::batchNormTraining(const BatchNormInputs& /*inputs*/, double /*momentum*/, Tensor& x,
-                                       Tensor& y) {
-  plan(batchNormGraph(math(x.dtype), x.shape));
-  keepNothing(y);
-}
-
-void PlanningEngine::pool2d(const Pool2dAttributes& attributes, Tensor& x, Tensor& y) {
-  // Where cuDNN does not compute with the dtype, a kernel does.
-  const bool cudnns = x.dtype != DType::BFloat16 || computesBFloat16(options_.capability);
-  if (const auto graph = poolGraph(math(x.dtype), attributes, x.shape); graph && cudnns) {
-    plan(*graph);
+bool PlanningEngine::planned(const GraphDescription& graph) {
+  const std::string name = text(graph);
+  if (const auto found = planned_.find(name); found != planned_.end()) {
+    return found->second;
   }
-  keepNothing(y);
-}
-
-// What is computed without cuDNN.
-void PlanningEngine::uploadFrom(const Reader& /*read*/, Tensor& y) { keepNothing(y); }
-Arrival PlanningEngine::fetch(Tensor& x, void* data) {
-  std::memset(data, 0, x.bytes());
-  return {};
-}
-void PlanningEngine::zeros(Tensor& y) { keepNothing(y); }
-void PlanningEngine::cast(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
-void PlanningEngine::reshape(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
-void PlanningEngine::copy(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
-void PlanningEngine::alias(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
-void PlanningEngine::batchNorm(const BatchNormInputs& /*inputs*/, Activation /*activation*/, Tensor& /*x*/,
-                               Tensor& y) {
-  keepNothing(y);
-}
-void PlanningEngine::activate(Activation /*activation*/, Tensor& /*x*/, Tensor& y) { keepNothing(y); }
-void PlanningEngine::add(Activation /*activation*/, Tensor& /*a*/, Tensor& /*b*/, Tensor& y) {
-  keepNothing(y);
-}
-void PlanningEngine::softmax(Tensor& /*x*/, Tensor& y) { keepNothing(y); }
-void PlanningEngine::normalizeImage(const ImageNormalization& /*normalization*/, Tensor& /*pixels*/,
-                                    Tensor& y) {
-  keepNothing(y);
-}
-Arrival PlanningEngine::topK(Tensor& x, int64_t k, TopK& best) {
-  const auto count = static_cast<size_t>(x.shape[0] * k);
-  best = {std::vector<int64_t>(count), std::vector<float>(count)};
-  return {};
+  std::optional<Finding> finding = ahead_ != nullptr ? ahead_->take(name) : std::nullopt;
+  if (!finding) {
+    finding = find(target_, graph);
+  }
+  if (files_ && finding->plan) {
+    files_->write(name, *finding->plan);
+  }
+  const bool accepted = finding->graph.refusal.empty();
+  planned_.emplace(name, accepted);
+  options_.report(finding->graph);
+  return accepted;
 }
 
 }  // namespace cudnn_resnet::cuda

@@ -2,54 +2,42 @@
 // would ask for.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <unordered_map>
 
 #include "core/backend.h"
-#include "core/engine.h"
 #include "cuda/compile.h"
+#include "cuda/listening-engine.h"
+#include "cuda/made-ahead.h"
 #include "cuda/plan-files.h"
 
 namespace cudnn_resnet::cuda {
 
-class PlanningEngine : public Engine {
+class PlanningEngine : public ListeningEngine {
  public:
   explicit PlanningEngine(const PlanningOptions& options);
 
-  void uploadFrom(const Reader& read, Tensor& y) override;
-  [[nodiscard]] Arrival fetch(Tensor& x, void* data) override;
-  void zeros(Tensor& y) override;
-  void cast(Tensor& x, Tensor& y) override;
-  void reshape(Tensor& x, Tensor& y) override;
-  void copy(Tensor& x, Tensor& y) override;
-  void alias(Tensor& x, Tensor& y) override;
-  std::unique_ptr<Replay> capture(const std::function<void()>& /*work*/) override { return nullptr; }
-  void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
-              Tensor& y) override;
-  void linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
-              Tensor& y) override;
-  void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) override;
-  void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) override;
-  void activate(Activation activation, Tensor& x, Tensor& y) override;
-  void add(Activation activation, Tensor& a, Tensor& b, Tensor& y) override;
-  void pool2d(const Pool2dAttributes& attributes, Tensor& x, Tensor& y) override;
-  void softmax(Tensor& x, Tensor& y) override;
-  void normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) override;
-  [[nodiscard]] Arrival topK(Tensor& x, int64_t k, TopK& best) override;
-  void synchronize() override {}
+  // Captures nothing: compiles what `work` asks for on as many threads as there are cores.
+  std::unique_ptr<Replay> capture(const Work& work) override;
+
+ protected:
+  // One that cuDNN refuses is reported, and planning goes on.
+  bool planned(const GraphDescription& graph) override;
 
  private:
-  [[nodiscard]] Math math(DType dtype, const ComputeOptions& compute = {}) const;
-  // The convolution, and without what follows it where cuDNN refuses that.
-  void planConvolution(const ConvGraph& graph);
-  // Whether cuDNN has a plan; one that it refuses is reported, and planning goes on.
-  bool plan(const GraphDescription& graph);
+  struct Finding {
+    PlannedGraph graph;
+    std::optional<std::string> plan;  // for a file
+  };
+  [[nodiscard]] static Finding find(const Target& target, const GraphDescription& graph);
 
   PlanningOptions options_;
   Target target_;
   std::optional<PlanFiles> files_;
   std::unordered_map<std::string, bool> planned_;  // by graph, and whether cuDNN had a plan
+  MadeAhead<Finding>* ahead_ = nullptr;            // while capture() runs
 };
 
 }  // namespace cudnn_resnet::cuda

@@ -3,6 +3,7 @@
 #include "cuda/capturing.h"
 #include "cuda/engine.h"
 #include "cuda/error.h"
+#include "cuda/listening-engine.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -63,8 +64,10 @@ class GraphReplay : public Replay {
 
 }  // namespace
 
-std::unique_ptr<Replay> CudaEngine::capture(const std::function<void()>& work) {
-  work();  // plans are made and weights get their layouts, which is no part of the graph
+std::unique_ptr<Replay> CudaEngine::capture(const Work& asked) {
+  const auto work = [&] { asked(*this); };
+  // Plans are made and weights get their layouts, which is no part of the graph.
+  plans_->ahead(graphsOf(asked, options_.bfloat16), work);
   const std::vector<Lifetime> blocks = allocator_->trace(work);
   const ArenaPlan plan = planArena(blocks);
   Block arena = allocator_->allocate(plan.bytes);

@@ -74,12 +74,12 @@ TEST_P(CudaEngineTest, AConstantThatIsWantedInTwoLayoutsKeepsItsValues) {
   const auto weight = tensor({8, 3, 1, 1}, random({8, 3, 1, 1}));
   const auto activated = empty(shape);
   engine_->zeros(*activated);
-  const auto work = [&] {
+  const auto work = [&](Engine& engine) {
     const auto convolved = empty({2, 8, 4, 4});
-    engine_->conv2d({}, *constant, *weight, nullptr, nullptr, *convolved);
+    engine.conv2d({}, *constant, *weight, nullptr, nullptr, *convolved);
     const auto inner = empty(shape);
-    engine_->activate(Activation::None, *constant, *inner);
-    engine_->copy(*inner, *activated);
+    engine.activate(Activation::None, *constant, *inner);
+    engine.copy(*inner, *activated);
   };
   std::vector<TensorPtr> others;
   const auto writeWhereNothingIsHeld = [&] {
@@ -92,7 +92,7 @@ TEST_P(CudaEngineTest, AConstantThatIsWantedInTwoLayoutsKeepsItsValues) {
   if (replay) {
     replay->run(Cancellation());
   } else {
-    work();
+    work(*engine_);
   }
   EXPECT_EQ(read(*activated), values);
   replay.reset();

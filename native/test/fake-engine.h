@@ -42,15 +42,16 @@ class FakeEngine : public Engine {
   }
   void alias(Tensor& x, Tensor& y) override { copy(x, y); }
   // Runs the work at each replay, as if it had been captured, where the test wants an engine that captures.
-  std::unique_ptr<Replay> capture(const std::function<void()>& work) override {
+  std::unique_ptr<Replay> capture(const Work& work) override {
     struct Again : Replay {
-      explicit Again(std::function<void()> work) : work(std::move(work)) {}
-      void run(const Cancellation& /*cancellation*/) override { work(); }
-      std::function<void()> work;
+      Again(Work work, Engine& engine) : work(std::move(work)), engine(engine) {}
+      void run(const Cancellation& /*cancellation*/) override { work(engine); }
+      Work work;
+      Engine& engine;
     };
     ++captures;
-    work();
-    return capturing ? std::make_unique<Again>(work) : nullptr;
+    work(*this);
+    return capturing ? std::make_unique<Again>(work, *this) : nullptr;
   }
   bool capturing = false;
   int captures = 0;

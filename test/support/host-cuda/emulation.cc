@@ -11,7 +11,7 @@
 
 namespace host_cuda {
 
-thread_local uint3 thread;
+constinit thread_local uint3 thread;
 uint3 block;
 dim3 blockSize;
 dim3 gridSize;

@@ -12,7 +12,7 @@
 
 namespace host_cuda {
 
-extern thread_local uint3 thread;
+extern constinit thread_local uint3 thread;
 extern uint3 block;
 extern dim3 blockSize;
 extern dim3 gridSize;

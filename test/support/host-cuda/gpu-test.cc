@@ -8,6 +8,7 @@
 #include <future>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/device.h"
@@ -21,7 +22,7 @@ using Outcome = std::shared_ptr<const Error>;
 
 class EmulatedGpuTest : public testing::Test {
  protected:
-  void SetUp() override { gpu = {}; }
+  void SetUp() override { gpu.mend(); }
   void TearDown() override {
     device_.reset();
     EXPECT_EQ(gpu.used, 0U) << "memory of the GPU was not given back";
@@ -36,10 +37,12 @@ class EmulatedGpuTest : public testing::Test {
   static TensorPtr tensor(Shape shape, DType dtype = DType::Float32) {
     return std::make_shared<Tensor>(std::move(shape), dtype);
   }
+  // Freed by the queue's thread, whoever drops it last.
   TensorPtr zeros(const Shape& shape, DType dtype = DType::Float32) {
     auto y = tensor(shape, dtype);
     device().submit({{}, {y}, [y](Engine& engine) { engine.zeros(*y); }});
-    return y;
+    Tensor* const pointer = y.get();
+    return {pointer, [this, y = std::move(y)](Tensor*) mutable { device().release(std::move(y)); }};
   }
   // What running it on the queue's thread ends with.
   Outcome outcome(std::function<void(Engine&)> run) {
@@ -74,7 +77,7 @@ TEST_F(EmulatedGpuTest, GoesOnAfterItWasFull) {
   expect(ErrorCode::OutOfMemory, read(tooMuch));
   EXPECT_FALSE(read(held)) << "what was there before is still good";
   EXPECT_FALSE(read(zeros({2 * megabyte})));
-  device().release(std::move(held));
+  held.reset();
   EXPECT_FALSE(read(zeros({5 * megabyte}))) << "kept blocks of other sizes are given back first";
 }
 
@@ -150,13 +153,13 @@ TEST_F(EmulatedGpuTest, ComputesWithoutWaitingAndWithoutNewMemory) {
 
 TEST_F(EmulatedGpuTest, RunsOperationByOperationOnlyWhatCannotBeCaptured) {
   const auto captured = [](Engine& engine) {
-    return engine.capture([&engine] {
+    return engine.capture([](Engine& asked) {
       Tensor x({4}, DType::Float32);
-      engine.zeros(x);
+      asked.zeros(x);
     });
   };
   EXPECT_FALSE(outcome([&](Engine& engine) { EXPECT_NE(captured(engine), nullptr); }));
-  for (cudaError_t* const answer : {&gpu.capture, &gpu.instantiation}) {
+  for (auto* const answer : {&gpu.capture, &gpu.instantiation}) {
     *answer = cudaErrorNotSupported;
     EXPECT_FALSE(outcome([&](Engine& engine) { EXPECT_EQ(captured(engine), nullptr); }));
     *answer = cudaSuccess;
@@ -171,21 +174,21 @@ TEST_F(EmulatedGpuTest, GoesOnAfterACaptureThatSomethingElseEnded) {
   EXPECT_FALSE(outcome([](Engine& engine) {
     const auto x = tensor({4});
     engine.zeros(*x);
-    const auto activate = [&] {
+    const auto activate = [&](Engine& asked) {
       Tensor y({4}, DType::Float32);
-      engine.activate(Activation::Relu, *x, y);
+      asked.activate(Activation::Relu, *x, y);
     };
     int calls = 0;
-    const auto replay = engine.capture([&] {
-      constexpr int ofTheGraph = 3;  // after a run and a trace
+    const auto replay = engine.capture([&](Engine& asked) {
+      constexpr int ofTheGraph = 4;  // after listening, a run and a trace
       if (++calls == ofTheGraph) {
         cudaDeviceSynchronize();
         cudaGetLastError();
       }
-      activate();
+      activate(asked);
     });
     EXPECT_EQ(replay, nullptr);
-    activate();
+    activate(engine);
   }));
 }
 
@@ -203,9 +206,9 @@ TEST_F(EmulatedGpuTest, CapturesWhileOtherEnginesComeAndGo) {
   });
   EXPECT_FALSE(outcome([](Engine& engine) {
     for (int i = 0; i < 20; ++i) {
-      const auto replay = engine.capture([&engine] {
+      const auto replay = engine.capture([](Engine& asked) {
         Tensor x({4}, DType::Float32);
-        engine.zeros(x);
+        asked.zeros(x);
         std::this_thread::sleep_for(std::chrono::milliseconds(1));
       });
       ASSERT_NE(replay, nullptr) << i;

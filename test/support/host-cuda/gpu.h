@@ -3,20 +3,28 @@
 
 #include <cuda_runtime_api.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
 namespace host_cuda {
 
 struct Gpu {
-  size_t memory = SIZE_MAX;                 // bytes that it has
-  cudaError_t answer = cudaSuccess;         // to every call
-  cudaError_t capture = cudaSuccess;        // to capturing
-  cudaError_t instantiation = cudaSuccess;  // to making what was captured a graph that runs
+  std::atomic<size_t> memory{SIZE_MAX};                 // bytes that it has
+  std::atomic<cudaError_t> answer{cudaSuccess};         // to every call
+  std::atomic<cudaError_t> capture{cudaSuccess};        // to capturing
+  std::atomic<cudaError_t> instantiation{cudaSuccess};  // to making what was captured a graph that runs
 
-  size_t used = 0;  // bytes of its memory
-  int allocations = 0;
-  int waits = 0;  // of the host for a stream
+  std::atomic<size_t> used{0};  // bytes of its memory
+  std::atomic<int> allocations{0};
+  std::atomic<int> waits{0};         // of the host for a stream
+  std::atomic<int> compilations{0};  // of graphs
+
+  // All memory is there, nothing goes wrong any more.
+  void mend() {
+    memory = SIZE_MAX;
+    answer = capture = instantiation = cudaSuccess;
+  }
 };
 extern Gpu gpu;
 

@@ -7,12 +7,14 @@
 #include <cstdlib>
 #include <limits>
 #include <map>
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "cuda/backend.h"
 #include "cuda/engine.h"
+#include "gpu.h"
 #include "streams.h"
 
 struct cudnnContext {
@@ -206,9 +208,86 @@ bool refused(const GraphDescription& graph) {
   return fused || std::holds_alternative<PoolGraph>(graph);
 }
 
+// What text() was given.
+GraphDescription parsed(const std::string& text) {
+  std::istringstream words(text);
+  std::string kind, math, word;
+  words >> kind >> math;
+  ConvGraph conv;
+  PoolGraph pool;
+  std::vector<int64_t> numbers;
+  while (words >> word) {
+    if (const auto activation = activationNamed(word)) {
+      conv.attributes.activation = *activation;
+      continue;
+    }
+    conv.bias |= word == "+bias";
+    conv.add |= word == "+add";
+    pool.attributes.kind = word == "average-with-padding" ? PoolKind::AverageIncludingPadding
+                           : word == "average"            ? PoolKind::AverageExcludingPadding
+                                                          : pool.attributes.kind;
+    for (size_t at = 0; (at = word.find_first_of("0123456789", at)) != std::string::npos;) {
+      size_t digits = 0;
+      numbers.push_back(std::stoll(word.substr(at), &digits));
+      at += digits;
+    }
+  }
+  const std::map<std::string, Math> maths{
+      {"f32", Math::Float32}, {"tf32", Math::TF32}, {"f16", Math::Float16}, {"bf16", Math::BFloat16}};
+  const auto shape = [&](size_t at) { return Shape(numbers.begin() + at, numbers.begin() + at + 4); };
+  const auto pair = [&](size_t at) { return Pair{numbers[at], numbers[at + 1]}; };
+  conv.math = pool.math = maths.at(math);
+  if (kind == "conv" && numbers.size() == 15) {
+    conv.x = shape(0);
+    conv.weight = shape(4);
+    conv.attributes.stride = pair(8);
+    conv.attributes.padding = pair(10);
+    conv.attributes.dilation = pair(12);
+    conv.attributes.groups = numbers[14];
+    return conv;
+  }
+  if (kind == "pool" && numbers.size() == 10) {
+    pool.x = shape(0);
+    pool.attributes.kernel = pair(4);
+    pool.attributes.stride = pair(6);
+    pool.attributes.padding = pair(8);
+    return pool;
+  }
+  if (kind == "batch-norm" && numbers.size() == 4) {
+    return BatchNormGraph{maths.at(math), shape(0)};
+  }
+  throw Error(ErrorCode::Backend, "not a plan: " + text);
+}
+
 }  // namespace
 
+struct Target::Properties {};
+
+Target::Target(const std::string& deviceProperties) : properties_(std::make_shared<Properties>()) {
+  if (deviceProperties != describeDevice(0)) {
+    throw Error(ErrorCode::Backend, "not the emulated GPU: " + deviceProperties);
+  }
+}
+
+std::string describeDevice(int) { return "emulated"; }
+
+std::vector<CompiledGraph> compile(const Target&, const GraphDescription& graph, size_t most) {
+  ++host_cuda::gpu.compilations;
+  if (refused(graph)) {
+    throw Error(ErrorCode::Backend, "refused: " + text(graph));
+  }
+  return std::vector<CompiledGraph>(std::min(most, size_t{2}),
+                                    {std::make_shared<GraphDescription>(graph), nullptr, 0, "loops"});
+}
+
+std::optional<std::string> CompiledGraph::serialize() const {
+  return text(*static_cast<const GraphDescription*>(owner.get()));
+}
+
 Plan::Plan(CompiledGraph compiled) noexcept : owner_(std::move(compiled.owner)) {}
+
+Plan::Plan(cudnnHandle_t, const std::string& serialized)
+    : owner_(std::make_shared<GraphDescription>(parsed(serialized))) {}
 
 void Plan::execute(cudnnHandle_t handle, std::span<const Binding> bindings, void*) const {
   host_cuda::enqueue(handle->stream, [bound = Bound(bindings), plan = std::weak_ptr(owner_)] {
@@ -220,36 +299,6 @@ void Plan::execute(cudnnHandle_t handle, std::span<const Binding> bindings, void
     std::visit([&](const auto& graph) { run(graph, bound); },
                *static_cast<const GraphDescription*>(owner.get()));
   });
-}
-
-PlanCache::PlanCache(cudnnHandle_t handle, const Stream& stream, const std::string& identity)
-    : handle_(handle), stream_(stream), identity_(identity) {}
-
-void PlanCache::alsoRead(const std::string&) {}
-
-const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph, const Measure& measure) {
-  Entry& entry = entries_[text(graph)];
-  if (!entry.plan && !refused(graph)) {
-    CompiledGraph compiled;
-    compiled.owner = std::make_shared<GraphDescription>(graph);
-    entry.plan.emplace(std::move(compiled));
-    if (isTuned(graph) && !measure(*entry.plan)) {
-      throw Error(ErrorCode::Native, "a plan that runs could not be timed");
-    }
-  }
-  return entry;
-}
-
-const Plan* PlanCache::find(const GraphDescription& graph, const Measure& measure) {
-  const Entry& found = entry(graph, measure);
-  return found.plan ? &*found.plan : nullptr;
-}
-
-const Plan& PlanCache::require(const GraphDescription& graph) {
-  if (const Plan* plan = find(graph)) {
-    return *plan;
-  }
-  throw Error(ErrorCode::Backend, "refused: " + text(graph));
 }
 
 const CudnnLibrary& requireCudnn() {

@@ -53,6 +53,12 @@ cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   }
   return status;
 }
+cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
+  const std::scoped_lock lock(host_cuda::mutex);
+  *available = gpu.memory - gpu.used;
+  *total = gpu.memory;
+  return gpu.answer;
+}
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return host_cuda::allocate(pointer, bytes); }
 cudaError_t cudaFree(void* pointer) {
   host_cuda::synchronizeAll();
@@ -80,7 +86,7 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t
 cudaError_t cudaSetDevice(int) { return gpu.answer; }
 cudaError_t cudaGetLastError(void) {
   const cudaError_t last = host_cuda::takeLastError();
-  return gpu.answer != cudaSuccess ? gpu.answer : last;
+  return gpu.answer != cudaSuccess ? gpu.answer.load() : last;
 }
 const char* cudaGetErrorString(cudaError_t) { return "an error of the emulation"; }
 const char* cudaGetErrorName(cudaError_t) { return "emulated"; }

@@ -1,14 +1,13 @@
-#ifdef CUDNN_RESNET_CPU
-#include "cpu/threads.h"
-
 #include <gtest/gtest.h>
-#include <omp.h>
 
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
-namespace cudnn_resnet::cpu {
+#include "core/host.h"
+
+namespace cudnn_resnet {
 namespace {
 
 class ControlGroups : public testing::Test {
@@ -56,11 +55,10 @@ TEST_F(ControlGroups, ThatCannotBeReadLimitNothing) {
   EXPECT_EQ(coresOf("0::/\n"), 0);
 }
 
-TEST(Threads, AreAsManyAsThereAreCoresAtTheMost) {
-  EXPECT_GE(threadsToUse(), 1);
-  EXPECT_LE(threadsToUse(), omp_get_num_procs());
+TEST(Cores, AreThoseThatTheProcessMayUseAtTheMost) {
+  EXPECT_GE(usableCores(), 1);
+  EXPECT_LE(usableCores(), std::thread::hardware_concurrency());
 }
 
 }  // namespace
-}  // namespace cudnn_resnet::cpu
-#endif
+}  // namespace cudnn_resnet
