@@ -28,8 +28,9 @@ export function chart(results: Results): string {
     }
     y += panelGap;
   }
-  const { date, commit, machine, model, threads } = results;
-  const caption = `${model}, float32, ${threads} threads, ${machine.processor}; ${date.slice(0, 10)}, ${commit}`;
+  const { date, commit, machine, model, threads, gpu } = results;
+  const where = gpu ? `${gpu.dtype}, ${gpu.name}` : `float32, ${threads} threads, ${machine.processor}`;
+  const caption = `${model}, ${where}; ${date.slice(0, 10)}, ${commit}`;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" font-family="sans-serif" font-size="13">`,
     `<rect width="${width}" height="${y}" fill="white"/>`,
@@ -39,7 +40,7 @@ export function chart(results: Results): string {
   ].join('\n');
 }
 
-function panelsOf({ inference, memory, coldStart, eventLoop }: Results): Panel[] {
+function panelsOf({ inference, memory, coldStart, eventLoop, gpu }: Results): Panel[] {
   const panels: Panel[] = [];
   const add = <T>(
     title: string,
@@ -71,6 +72,9 @@ function panelsOf({ inference, memory, coldStart, eventLoop }: Results): Panel[]
   );
   add('Peak memory at batch 8 (shorter is better)', 'MB', memory, ({ bytes }) => bytes.median / 1e6);
   add('Event loop at batch 8, p99 (shorter is better)', 'ms', eventLoop?.[8], ({ p99 }) => p99);
+  for (const [batch, of] of Object.entries(gpu?.inference ?? {})) {
+    add(`On the GPU at batch ${batch} (longer is better)`, 'images/s', of, (entry) => entry.imagesPerSecond);
+  }
   return panels;
 }
 

@@ -1,7 +1,7 @@
 import { us } from './contenders.js';
 import type { Results } from './results.js';
 
-/** What this package sets out to reach on a CPU. `value` is undefined where the run did not measure it. */
+/** What this package sets out to reach. `value` is undefined where the run did not measure it. */
 interface Target {
   what: string;
   value(results: Results): number | undefined;
@@ -24,6 +24,16 @@ const eventLoop = (batch: 1 | 8): Target => ({
   atMost: 5,
   unit: ' ms',
 });
+
+/** How many times as long as ours PyTorch takes on a GPU, in float16. */
+const onGpu = (batch: number, variant: string, atLeast: number): Target => ({
+  what: `batch ${batch} on the GPU: PyTorch ${variant} takes times ours`,
+  value: ({ gpu }) => float16(gpu)?.inference[batch]?.[`PyTorch ${variant}`]?.ratio.median,
+  atLeast,
+  unit: '×',
+});
+
+const float16 = (gpu: Results['gpu']) => (gpu?.dtype === 'float16' ? gpu : undefined);
 
 const sameLoop = 'the bare loop over the same primitives';
 
@@ -53,6 +63,16 @@ const targets: readonly Target[] = [
     value: ({ coldStart }) => coldStart?.['onnxruntime-node']?.ratio.median,
     atLeast: 1,
     unit: '×',
+  },
+  ...[1, 32, 256].flatMap((batch) => [onGpu(batch, 'channels-last', 1.2), onGpu(batch, 'max-autotune', 1)]),
+  {
+    what: 'batch 256 on the GPU: share of the roofline',
+    value: ({ gpu }) => {
+      const ours = float16(gpu)?.inference[256]?.[us];
+      return ours && 100 * ours.ofRoofline;
+    },
+    atLeast: 30,
+    unit: ' %',
   },
 ];
 

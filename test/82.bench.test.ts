@@ -103,6 +103,53 @@ describe('tables, chart and verdicts', () => {
     expect(lengths[0]! / lengths[1]!).toBeCloseTo(20 / 25, 2);
   });
 
+  describe('of a GPU', () => {
+    const spread = (value: number) => ({ median: value, p25: value, p75: value });
+    const forward = (milliseconds: number, ratio: number, ofRoofline: number) => ({
+      resident: spread(milliseconds),
+      hostIncluded: spread(milliseconds + 1),
+      imagesPerSecond: 256_000 / milliseconds,
+      ratio: spread(ratio),
+      ofRoofline,
+    });
+    const { inference: _, eventLoop: __, ...rest } = run;
+    const onGpu = (dtype: string): Results => ({
+      ...rest,
+      gpu: {
+        name: 'a GPU',
+        dtype,
+        teraflops: 600,
+        gigabytes: 3000,
+        inference: {
+          256: {
+            'cudnn-resnet': forward(10, 1, 0.35),
+            'PyTorch channels-last': forward(15, 1.5, 0.23),
+            'PyTorch max-autotune': forward(9, 0.9, 0.39),
+          },
+        },
+      },
+    });
+
+    it('have a row and a bar for each contender', () => {
+      expect(tables(onGpu('float16'))).toContain(
+        '| PyTorch channels-last | 256 | 15.000 | **1.50** (1.50–1.50) | 17067 | 23 % | 16.000 |  |',
+      );
+      const drawn = chart(onGpu('float16'));
+      expect(drawn).toContain('resnet50, float16, a GPU; 2020-01-02');
+      expect(drawn).toContain('On the GPU at batch 256 (longer is better), images/s');
+      expect(drawn.match(/<rect x=/g)).toHaveLength(3);
+    });
+
+    it('hold only float16 to the aims', () => {
+      expect(verdicts(onGpu('float16'))).toEqual([
+        'reached  batch 256 on the GPU: PyTorch channels-last takes times ours: 1.50× (at least 1.2)',
+        'missed   batch 256 on the GPU: PyTorch max-autotune takes times ours: 0.90× (at least 1)',
+        'reached  batch 256 on the GPU: share of the roofline: 35.00 % (at least 30)',
+      ]);
+      expect(verdicts(onGpu('bfloat16'))).toEqual([]);
+    });
+  });
+
   it('tell what was reached, of what was measured', () => {
     expect(verdicts(run)).toEqual([
       'reached  batch 1: onnxruntime-node takes times ours: 1.25× (at least 1.15)',

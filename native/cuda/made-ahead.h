@@ -19,7 +19,9 @@
 
 namespace cudnn_resnet::cuda {
 
-// How many threads of all that make values ahead there are: with each thread that asks, no more than cores.
+// How many threads of all that make values ahead there are. With the one that asks no more than there are
+// cores to use, nor than this: where they compile for cuDNN, each takes some 50 MB.
+constexpr int mostThreads = 8;
 inline std::atomic<int> threadsAhead{0};
 
 template <typename Value>
@@ -75,7 +77,7 @@ class MadeAhead {
   }
 
   bool addThread() {
-    if (++threadsAhead >= usableCores()) {
+    if (++threadsAhead >= std::min(usableCores(), mostThreads)) {
       --threadsAhead;
       return false;
     }
