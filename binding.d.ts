@@ -21,6 +21,8 @@ export interface NativeTensor {
   cancel(): void;
   dispose(): void;
   disposed(): boolean;
+  /** Whether the last operation that was to write it has failed, as far as they have run. */
+  failed(): boolean;
 }
 
 export interface NativeDevice {
@@ -172,7 +174,10 @@ export function batchNormTraining(options: {
   eps?: number | undefined;
   momentum?: number | undefined;
 }): NativeTensor;
-/** The weight and bias of the convolution that equals the one given followed by the batch norm in inference. */
+/**
+ * Replaces the values of `foldedWeight`, of the weight's shape and dtype, and of `foldedBias`, float32, by the weight and bias of
+ * the convolution that equals the one given followed by the batch norm in inference.
+ */
 export function foldBatchNorm(options: {
   weight: NativeTensor;
   bias?: NativeTensor | undefined;
@@ -181,7 +186,9 @@ export function foldBatchNorm(options: {
   batchNormWeight?: NativeTensor | undefined;
   batchNormBias?: NativeTensor | undefined;
   eps?: number | undefined;
-}): { weight: NativeTensor; bias: NativeTensor };
+  foldedWeight: NativeTensor;
+  foldedBias: NativeTensor;
+}): void;
 export function activation(options: { x: NativeTensor; kind: string }): NativeTensor;
 export function add(options: {
   a: NativeTensor;

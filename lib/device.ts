@@ -159,7 +159,7 @@ export class Device {
    * Throws `ERR_ARGUMENT` where there is no such folder.
    */
   usePlans(folder: string): void {
-    if (typeof folder !== 'string' || !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    if (!isFolder(folder)) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
         `plans: there is no folder ${shown(folder)}; 'cudnn-resnet plan -o FOLDER' makes one`,
@@ -179,5 +179,14 @@ export class Device {
   /** The id. */
   toString(): string {
     return this.id;
+  }
+}
+
+/** Whether a folder is there: a path that cannot be looked up, such as one through a file, leads to none. */
+function isFolder(path: string): boolean {
+  try {
+    return typeof path === 'string' && statSync(path).isDirectory();
+  } catch {
+    return false;
   }
 }

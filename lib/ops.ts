@@ -10,6 +10,9 @@ import { Tensor } from './tensor.js';
 
 /**
  * Applied to each element. `gelu` is the exact form with the error function; `swish` is also known as SiLU.
+ *
+ * On the CPU NaN need not pass through `relu` and `relu6`, also where they are fused into another operation (oneDNN gives
+ * 0), nor through {@link maxPool2d} (oneDNN leaves it out).
  */
 export type Activation = 'relu' | 'relu6' | 'sigmoid' | 'tanh' | 'gelu' | 'swish';
 
@@ -96,9 +99,19 @@ export function linear<D extends DType>(
   options: LinearOptions = {},
 ): Tensor<D> {
   checkOptions('linear', options, ['bias', 'activation', ...computeOptionNames]);
-  if (options.deterministic) {
-    return linearOfImages(x, weight, options);
+  if (!options.deterministic) {
+    return linearOfRows(x, weight, options);
   }
+  try {
+    return linearOfImages(x, weight, options);
+  } catch (error) {
+    // it speaks of a convolution; the other way refuses the same, and speaks of what was given
+    linearOfRows(x, weight, options).dispose();
+    throw error;
+  }
+}
+
+function linearOfRows<D extends DType>(x: Tensor<D>, weight: Tensor, options: LinearOptions): Tensor<D> {
   return result(
     x,
     native().linear({
@@ -113,8 +126,6 @@ export function linear<D extends DType>(
 
 /** {@link linear} as a convolution: a long sum of a linear layer may be split among threads, that of a convolution is not. */
 function linearOfImages<D extends DType>(x: Tensor<D>, weight: Tensor, options: LinearOptions): Tensor<D> {
-  handle(x, 'linear: x');
-  handle(weight, 'linear: weight');
   return scope(() => {
     const kernel = weight.reshape([...weight.shape, 1, 1]);
     return conv2d(x.reshape([...x.shape, 1, 1]), kernel, options).flatten();

@@ -4,6 +4,7 @@ import type { DType } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
 import { kindOf } from './kind-of.js';
 import { native } from './native.js';
+import { checkOptions } from './options.js';
 import { scope } from './scope.js';
 import { Tensor } from './tensor.js';
 
@@ -13,6 +14,18 @@ export interface TensorSpec {
   shape: readonly number[];
   /** Default `'float32'`. */
   dtype?: DType | undefined;
+}
+
+/** Something computed beforehand that a program reads, and that is brought up to date before each of its runs. */
+interface Prepared {
+  beforeRun(): void;
+}
+
+let preparedOfRecording: Set<Prepared> | undefined;
+
+/** @internal While a program is recorded: it reads this. */
+export function beforeEachRun(prepared: Prepared): void {
+  preparedOfRecording?.add(prepared);
 }
 
 let stepwise = 0;
@@ -49,6 +62,7 @@ export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Te
     dtype: DType;
   }[];
   readonly #handle: NativeProgram;
+  readonly #prepared = new Set<Prepared>();
   readonly #outputs: readonly DType[];
   readonly #single: boolean;
 
@@ -72,7 +86,13 @@ export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Te
       }
       return results.map((tensor) => tensor.handle);
     };
-    this.#handle = scope(() => native().record({ device: on.handle, inputs: specs, body }));
+    const around = preparedOfRecording;
+    preparedOfRecording = this.#prepared;
+    try {
+      this.#handle = scope(() => native().record({ device: on.handle, inputs: specs, body }));
+    } finally {
+      preparedOfRecording = around;
+    }
     this.inputs = specs;
     this.#outputs = results.map((tensor) => tensor.dtype);
     this.#single = single;
@@ -89,6 +109,7 @@ export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Te
       }
       return input.handle;
     });
+    for (const prepared of this.#prepared) prepared.beforeRun();
     const results = this.#handle
       .run(handles)
       .map((handle, i) => new Tensor(handle, this.#outputs[i]!, this.device));
@@ -118,6 +139,9 @@ function checkRecording(inputs: readonly TensorSpec[], fn: unknown): void {
   inputs.forEach((input, i) => {
     if (typeof input !== 'object' || input === null) {
       throw wrong(`input ${i} must be a tensor or { shape, dtype }`, input);
+    }
+    if (!(input instanceof Tensor)) {
+      checkOptions(`record: input ${i}`, input, ['shape', 'dtype']);
     }
   });
 }

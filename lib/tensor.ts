@@ -1,9 +1,10 @@
+import { inspect } from 'node:util';
 import type { NativeTensor } from '../binding.js';
 import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from './abort.js';
 import { type Device, type DeviceId, device } from './device.js';
 import { bytesPerElement, type DType, type TypedArrayOf, typedArrayName } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
-import { shown } from './kind-of.js';
+import { kindOf, shown } from './kind-of.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
 import { register, unregister } from './scope.js';
@@ -68,8 +69,14 @@ export class Tensor<D extends DType = DType> {
 
   /** @internal */
   constructor(handle: NativeTensor, dtype: D, on: Device) {
+    if (handle?.shape === undefined) {
+      throw new CudnnResnetError(
+        'ERR_ARGUMENT',
+        `new Tensor: expected the addon's handle, got ${kindOf(handle)}; use Tensor.from, Tensor.zeros or an operation`,
+      );
+    }
     this.handle = handle;
-    this.shape = handle.shape;
+    this.shape = Object.freeze(handle.shape);
     this.dtype = dtype;
     this.device = on;
     register(this);
@@ -79,7 +86,10 @@ export class Tensor<D extends DType = DType> {
    * A tensor of the elements of `data`, in C order. The dtype is that of the array (`float32` for plain and float64
    * arrays), unless `dtype` asks for another: the values are then converted, rounding to nearest even. A `Uint16Array`
    * holds bit patterns and needs `dtype` 'float16' or 'bfloat16'.
-   * Throws `ERR_SHAPE` where the shape has another number of elements, `ERR_DTYPE` for an array of another type.
+   * Of a float an integer keeps the whole part, or the nearest number that its dtype has; NaN gives 0. Of an int64 a uint8
+   * keeps the lowest eight bits: 300 gives 44, where a float gives 255. {@link Tensor.to} converts alike.
+   * Throws `ERR_SHAPE` where the shape has another number of elements, `ERR_DTYPE` for an array of another type, and
+   * where a plain array for an integer dtype holds other than whole numbers.
    */
   static from<A extends HostArray, D extends DType = DTypeOf<A>>(
     data: A,
@@ -223,6 +233,11 @@ export class Tensor<D extends DType = DType> {
   toString(): string {
     return `Tensor(${this.dtype} [${this.shape.join(', ')}] on ${this.device.id}${this.disposed ? ', disposed' : ''})`;
   }
+
+  /** @internal {@link Tensor.toString}, for `console.log`. */
+  [inspect.custom](): string {
+    return this.toString();
+  }
 }
 
 /** @internal Draws of one model or script come from one seed and differ in their stream. */
@@ -289,16 +304,19 @@ export function hostData(
 
 function checkedNumber(value: number, index: number): number {
   if (typeof value !== 'number') {
-    throw new CudnnResnetError('ERR_DTYPE', `element ${index} of the data is no number but ${typeof value}`);
+    throw new CudnnResnetError(
+      'ERR_DTYPE',
+      `element ${index} of the data must be a number, got ${kindOf(value)}; int64 also comes as a BigInt64Array`,
+    );
   }
   return value;
 }
 
 function checkedInteger(value: number, index: number): number {
-  if (!Number.isSafeInteger(value)) {
+  if (!Number.isSafeInteger(checkedNumber(value, index))) {
     throw new CudnnResnetError(
       'ERR_DTYPE',
-      `element ${index} of the data is no whole number but ${String(value)}`,
+      `element ${index} of the data must be a whole number below 2^53, got ${value}; larger ones come as a BigInt64Array`,
     );
   }
   return value;

@@ -1,5 +1,8 @@
+import { execFile } from 'node:child_process';
+import { inspect, promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { type DType, device, ops, Tensor } from '../lib/index.js';
+import { assertBuilt } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { expectRejects, expectThrows } from './support/errors.js';
 import { inUse } from './support/memory.js';
@@ -47,6 +50,33 @@ onEveryDevice('Tensor', (id) => {
     const third = Float32Array.of(1 / 3);
     expect(await Tensor.from([1 / 3], [1], { device: id }).data()).toEqual(third);
     expect(await Tensor.from(Float64Array.of(1 / 3), [1], { device: id }).data()).toEqual(third);
+  });
+
+  check(
+    'integers are the whole part of floats, within their range, and of larger integers the lowest bits',
+    async () => {
+      const floats = Float32Array.of(-2.7, 2.9, 300, -300, NaN, 2 ** 70);
+      const bytes = Tensor.from(floats, [6], { device: id, dtype: 'uint8' });
+      expect(await bytes.data()).toEqual(Uint8Array.of(0, 2, 255, 0, 0, 255));
+      const integers = Tensor.from(floats, [6], { device: id, dtype: 'int64' });
+      expect(await integers.data()).toEqual(BigInt64Array.of(-2n, 2n, 300n, -300n, 0n, 2n ** 63n - 1n));
+      const lowest = Tensor.from(BigInt64Array.of(-1n, 256n, 300n), [3], { device: id, dtype: 'uint8' });
+      expect(await lowest.data()).toEqual(Uint8Array.of(255, 0, 44));
+    },
+  );
+
+  check('its shape is not to be changed', () => {
+    const x = Tensor.zeros([2, 3], { device: id });
+    expect(() => {
+      (x.shape as number[])[0] = 100;
+    }).toThrow(TypeError);
+    expect([x.shape, x.size]).toEqual([[2, 3], 6]);
+  });
+
+  check('console.log shows what its text says', () => {
+    const x = Tensor.zeros([2, 3], { device: id });
+    expect(String(x)).toBe(`Tensor(float32 [2, 3] on ${id})`);
+    expect(inspect({ x })).toBe(`{ x: ${x} }`);
   });
 
   check('a part of a larger buffer is read where it lies', async () => {
@@ -226,6 +256,13 @@ onEveryDevice('Tensor', (id) => {
       ] as const) {
         expectThrows('ERR_DTYPE', () => Tensor.from([element as number], [1], { device: id, dtype }));
       }
+      for (const [element, says] of [
+        [1n, /element 0 of the data must be a number, got bigint; .*BigInt64Array/],
+        [2 ** 60, /must be a whole number below 2\^53, got 1152921504606847000; .*BigInt64Array/],
+      ] as const) {
+        const from = () => Tensor.from([element as number], [1], { device: id, dtype: 'int64' });
+        expectThrows('ERR_DTYPE', from, says);
+      }
     });
 
     check('reshape and flatten', () => {
@@ -237,6 +274,16 @@ onEveryDevice('Tensor', (id) => {
       expectThrows('ERR_ARGUMENT', () => x.flatten(0.5));
     });
   });
+});
+
+test('classes keep their names in dist/', async () => {
+  assertBuilt();
+  const entry = new URL('../dist/index.js', import.meta.url).href;
+  const program = `import { nn, Tensor } from '${entry}';
+    try { Tensor.zeros([0]) } catch ({ stack }) { console.log(Tensor.name, nn.Module.name, stack) }`;
+  const args = ['--input-type=module', '-e', program];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  expect(stdout).toMatch(/^Tensor Module CudnnResnetError: Tensor\.zeros: .*\n +at Tensor\.zeros /);
 });
 
 test('an unknown device is ERR_DEVICE', () => {

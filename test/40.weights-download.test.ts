@@ -130,6 +130,21 @@ describe('a download', () => {
     expect(requests).toEqual([undefined, undefined]);
   });
 
+  test('whose progress report throws rejects with what it threw, and can be gone on with', async () => {
+    const { url, requests } = await serve((request, response) => answer(request, response));
+    const own = new Error('my own');
+    for (const when of [0, 1]) {
+      const onProgress = (received: number) => {
+        if (received >= when) throw own;
+      };
+      await expect(download(job(url, { onProgress }))).rejects.toBe(own);
+    }
+    await download(job(url));
+    await expectComplete();
+    expect(requests).toHaveLength(3);
+    expect(requests[2]).toMatch(/^bytes=\d+-$/);
+  });
+
   /** Leaves a part of 100,000 bytes, as an aborted call does. */
   async function leavePart(etag = '"one"'): Promise<void> {
     const controller = new AbortController();
@@ -263,14 +278,6 @@ describe('a download', () => {
     const { url } = await serve((request, response) => answer(request, response));
     await expectRefusal(download(job(url, { path: join(folder, '..', 'file', 'x') })), /CUDNN_RESNET_CACHE/);
   });
-
-  test('whose progress report throws', async () => {
-    const { url } = await serve((request, response) => answer(request, response));
-    const onProgress = () => {
-      throw new Error('mine');
-    };
-    await expectRefusal(download(job(url, { onProgress })), /mine/);
-  });
 });
 
 describe('several downloads of one file', () => {
@@ -383,13 +390,23 @@ describe('pretrainedWeights', () => {
   });
 
   test.each<[unknown[], RegExp]>([
-    [['resnet5'], /no weights of model 'resnet5'; did you mean 'resnet50'|did you mean/],
-    [['toString'], /no weights of model 'toString'/],
-    [['resnet18', { version: 'v2' }], /no version 'v2' of resnet18; there is v1/],
-    [['resnet50', { version: 'constructor' }], /no version 'constructor'/],
+    [['resnet5'], /no weights of model "resnet5"; did you mean 'resnet50'|did you mean/],
+    [['toString'], /no weights of model "toString"/],
+    [['resnet18', { version: 'v2' }], /no version "v2" of resnet18; there is v1/],
+    [['resnet50', { version: 'constructor' }], /no version "constructor"/],
     [['resnet50', { verison: 'v2' }], /did you mean 'version'/],
-    [['resnet50', { baseUrl: 'nowhere' }], /baseUrl 'nowhere' is no URL/],
-    [['resnet50', { stallTimeout: 0 }], /stallTimeout is 0/],
+    [['resnet50', { baseUrl: 'nowhere' }], /baseUrl .*URL, got "nowhere"/],
+    [['resnet50', { stallTimeout: 0 }], /stallTimeout .*got 0/],
+    [[Symbol('a')], /no weights of model symbol; known are 'resnet18'/],
+    [[Object.create(null)], /no weights of model object/],
+    [['resnet50', { version: Symbol('a') }], /no version symbol of resnet50; there is v1 and v2/],
+    [['resnet50', { version: Object.create(null) }], /no version object/],
+    [['resnet50', { baseUrl: Symbol('a') }], /baseUrl .*got symbol/],
+    [['resnet50', { baseUrl: Object.create(null) }], /baseUrl .*got object/],
+    [['resnet50', { cacheFolder: Symbol('a') }], /cacheFolder .*got symbol/],
+    [['resnet50', { stallTimeout: Symbol('a') }], /stallTimeout .*got symbol/],
+    [['resnet50', { onProgress: Symbol('a') }], /onProgress .*got symbol/],
+    [['resnet50', { signal: Symbol('a') }], /signal .*got symbol/],
   ])('refuses %j', async (given, message) => {
     const refused = pretrainedWeights(...(given as Parameters<typeof pretrainedWeights>));
     await expect(refused).rejects.toMatchObject({

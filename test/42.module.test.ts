@@ -1,8 +1,12 @@
-import { describe, expect } from 'vitest';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
 import { Bottleneck as TutorialBottleneck } from '../examples/tutorial-bottleneck.js';
 import {
   BasicBlock,
   Bottleneck,
+  device,
   nn,
   ops,
   ResNet18,
@@ -10,12 +14,16 @@ import {
   ResNet50,
   ResNet101,
   ResNet152,
+  readWeights,
+  saveWeights,
   scope,
   Tensor,
+  type WeightEntry,
 } from '../lib/index.js';
+import { temporaryFolder } from './40.weights-build.js';
 import { expectClose, expectExact, perOp } from './support/compare.js';
 import type { DeviceId } from './support/devices.js';
-import { expectThrows } from './support/errors.js';
+import { expectRejects, expectThrows } from './support/errors.js';
 import { goldenJson } from './support/golden.js';
 import { withModule } from './support/modules.js';
 import { random } from './support/random.js';
@@ -84,6 +92,81 @@ class Custom extends nn.Module {
     return this.norm.forward(this.conv1.forward(x));
   }
 }
+
+/** Two layers with one weight, and one buffer under two names. */
+class Tied extends nn.Module {
+  first: nn.Linear;
+  second: nn.Linear;
+  seen: Tensor;
+  alias: Tensor;
+
+  constructor(device: DeviceId) {
+    super();
+    this.first = new nn.Linear(3, 3, { device });
+    this.second = new nn.Linear(3, 3, { device });
+    this.second.weight.dispose();
+    this.second.weight = this.first.weight;
+    this.seen = Tensor.zeros([2], { device });
+    this.alias = this.seen;
+  }
+
+  forward(x: Tensor): Tensor {
+    return this.second.forward(this.first.forward(x));
+  }
+}
+
+/** What is no state dict, and what an error calls it. */
+const noStateDicts: [unknown, RegExp][] = [
+  [undefined, /got undefined/],
+  [[], /got array/],
+  [() => 1, /got function/],
+  [Promise.resolve(new Map()), /got Promise: await it/],
+  [new Set(), /got Set/],
+  [new WeakMap(), /got WeakMap/],
+  [new Float32Array(1), /got Float32Array/],
+  [new nn.ReLU(), /got Object/],
+];
+
+describe('saveWeights', () => {
+  const entry: WeightEntry = { dtype: 'float32', shape: [2], data: new Float32Array([1, 2]) };
+
+  test('refuses what is no state dict, and writes nothing', async () => {
+    const folder = await temporaryFolder();
+    const save = (dict: unknown) => saveWeights(join(folder, 'x.safetensors'), dict as never);
+    for (const [dict, message] of noStateDicts) {
+      await expectRejects('ERR_ARGUMENT', save(dict));
+      await expect(save(dict)).rejects.toThrow(message);
+    }
+    for (const key of [0, Symbol('a'), null, {}]) {
+      await expectRejects('ERR_ARGUMENT', save(new Map([[key, entry]])));
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('refuses metadata of a class', async () => {
+    const folder = await temporaryFolder();
+    for (const metadata of [new Map([['a', 'b']]), new Set(['a']), Promise.resolve({})]) {
+      await expectRejects(
+        'ERR_ARGUMENT',
+        saveWeights(join(folder, 'x'), { a: entry }, { metadata: metadata as never }),
+      );
+    }
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test.each([
+    'new Map([["a", entry]])',
+    '({ a: entry })',
+    'Object.assign(Object.create(null), { a: entry })',
+  ])('takes %s of another vm context', async (code) => {
+    const path = join(await temporaryFolder(), 'x.safetensors');
+    const dict = runInNewContext(
+      `const entry = { dtype: 'float32', shape: [2], data: new Float32Array([1, 2]) };${code}`,
+    );
+    await saveWeights(path, dict);
+    expect(await readWeights(path)).toEqual(new Map([['a', entry]]));
+  });
+});
 
 onEveryDevice('nn.Module', (id) => {
   const up = (x: Values) => upload(x, 'float32', id);
@@ -330,6 +413,45 @@ onEveryDevice('nn.Module', (id) => {
       }),
     );
 
+    check('refuses what is no state dict', () =>
+      withModule(make(), (module) => {
+        for (const [dict, message] of noStateDicts) {
+          expectThrows('ERR_ARGUMENT', () => module.loadStateDict(dict as never, { strict: false }), message);
+        }
+        for (const key of [0, Symbol('a'), null, {}]) {
+          const dict = new Map([[key, zeros(1)]]) as never;
+          expectThrows('ERR_ARGUMENT', () => module.loadStateDict(dict, { strict: false }), /keys must be/);
+        }
+        const shape = [Symbol('a')] as never;
+        const symbols = { '0.bias': { dtype: 'float32', shape, data: new Float32Array(4) } } as const;
+        expectThrows('ERR_ARGUMENT', () => module.loadStateDict(symbols, { strict: false }), /"0\.bias"/);
+        expectThrows('ERR_ARGUMENT', () => module.loadStateDict({}, { strict: 'no' as never }), /strict/);
+      }),
+    );
+
+    check('where one entry cannot be written names it, and changes nothing', () =>
+      withModule(make(), async (module) => {
+        const bias = module.stateDict().get('0.bias')!;
+        const before = await bias.data();
+        const disposed = zeros(4);
+        disposed.dispose();
+        for (const [code, wrong] of [
+          ['ERR_WEIGHTS', { dtype: 'float32', shape: [4], data: new Float32Array(3) }],
+          ['ERR_WEIGHTS', { dtype: 'float32', shape: [4], data: new Uint16Array(4) }],
+          ['ERR_WEIGHTS', { dtype: 'float16', shape: [4], data: new Float32Array(4) }],
+          ['ERR_WEIGHTS', { dtype: 'float32', shape: [4], data: new Float64Array(4) }],
+          ['ERR_DISPOSED', disposed],
+        ] as const) {
+          const dict = { '0.bias': zeros(4), '1.bias': wrong as Tensor };
+          expectThrows(code, () => module.loadStateDict(dict, { strict: false }), /"1\.bias"/);
+        }
+        module.stateDict().get('1.bias')!.dispose();
+        const dict = { '0.bias': zeros(4), '1.bias': zeros(4) };
+        expectThrows('ERR_DISPOSED', () => module.loadStateDict(dict, { strict: false }), /"1\.bias"/);
+        expect(await bias.data()).toEqual(before);
+      }),
+    );
+
     check('a change of any parameter reaches the folded convolution', () =>
       withModule(make(), async (module) => {
         module.eval();
@@ -391,10 +513,50 @@ onEveryDevice('nn.Module', (id) => {
     }),
   );
 
+  check('to() leaves tensors alone that are there already', () =>
+    withModule(new Custom().to({ device: id }), async (module) => {
+      const before = [...module.stateDict().values()];
+      module
+        .to({})
+        .to({ dtype: 'float32' })
+        .to({ device: id })
+        .to({ device: device(id) });
+      expect([...module.stateDict().values()].every((tensor, i) => tensor === before[i])).toBe(true);
+      expect(before.some((tensor) => tensor.disposed)).toBe(false);
+    }),
+  );
+
+  describe('a tensor of several names', () => {
+    check('is listed once, and under each name in the state dict', () =>
+      withModule(new Tied(id), (module) => {
+        const { first, second, seen } = module;
+        expect(module.parameters()).toEqual([first.weight, first.bias, second.bias]);
+        expect(module.buffers()).toEqual([seen]);
+        const names = ['seen', 'alias', 'first.weight', 'first.bias', 'second.weight', 'second.bias'];
+        expect([...module.stateDict().keys()]).toEqual(names);
+      }),
+    );
+
+    check('stays one tensor when the module is moved', () =>
+      withModule(new Tied(id), async (module) => {
+        const before = await download(module.first.weight);
+        module.to({ dtype: 'bfloat16' });
+        expect(module.second.weight).toBe(module.first.weight);
+        expect(module.alias).toBe(module.seen);
+        expect(module.seen.dtype).toBe('bfloat16');
+        expectExact(await download(module.first.weight), rounded(before, 'bfloat16'));
+        const x = zeros(1, 3).to({ dtype: 'bfloat16' });
+        expect(module.forward(x).shape).toEqual([1, 3]);
+      }),
+    );
+  });
+
   check('to() refuses a dtype that nothing computes in, and changes nothing', () =>
     withModule(new Custom().to({ device: id }), async (module) => {
       for (const dtype of ['uint8', 'int64', 'float'] as never[]) {
         expectThrows('ERR_DTYPE', () => module.to({ dtype }), /Module\.to: .*float32, float16 or bfloat16/);
+        expectThrows('ERR_DTYPE', () => module.norm.to({ dtype }), /Module\.to: .*float32/);
+        expectThrows('ERR_DTYPE', () => new nn.Linear(2, 2, { dtype, device: id }), /Linear: dtype/);
       }
       expect(module.conv1.weight.dtype).toBe('float32');
     }),
@@ -427,6 +589,40 @@ onEveryDevice('nn.Module', (id) => {
       expectThrows('ERR_ARGUMENT', () => new nn.ReLU({ inPlace: true } as object), /'inplace'/);
       expectThrows('ERR_ARGUMENT', () => new Bottleneck(4, 4, { strides: 1 } as object), /'stride'/);
       expectThrows('ERR_ARGUMENT', () => new ResNet18({ numclasses: 3 } as object), /'numClasses'/);
+    });
+
+    check('options of the wrong kind', () => {
+      for (const wrong of ['no', 1, {}, Symbol('a')] as never[]) {
+        expectThrows('ERR_ARGUMENT', () => new nn.Conv2d(4, 4, 1, { bias: wrong }), /Conv2d: bias/);
+        expectThrows('ERR_ARGUMENT', () => new nn.Linear(4, 4, { bias: wrong }), /Linear: bias/);
+        expectThrows('ERR_ARGUMENT', () => new nn.ReLU({ inplace: wrong }), /ReLU: inplace/);
+        expectThrows('ERR_ARGUMENT', () => new nn.ReLU().train(wrong), /train: mode/);
+        expectThrows('ERR_ARGUMENT', () => new Bottleneck(4, 4, { downsample: wrong }), /downsample/);
+      }
+      for (const wrong of ['x', -1, NaN, Infinity, Symbol('a')] as never[]) {
+        expectThrows('ERR_ARGUMENT', () => new nn.BatchNorm2d(4, { eps: wrong }), /BatchNorm2d: eps/);
+        expectThrows('ERR_ARGUMENT', () => new nn.BatchNorm2d(4, { momentum: wrong }), /momentum/);
+      }
+    });
+
+    check('what is no module in a Sequential, and no tensor in a Parameter', () => {
+      for (const wrong of [undefined, null, 1, {}, () => 1, nn.ReLU, Tensor] as never[]) {
+        expectThrows('ERR_ARGUMENT', () => new nn.Sequential(new nn.ReLU(), wrong), /modules.*place 1$/);
+        expectThrows('ERR_ARGUMENT', () => new nn.Parameter(wrong), /Parameter: expected a Tensor/);
+      }
+      const modules = [new nn.ReLU(), new nn.Identity()] as never;
+      expectThrows('ERR_ARGUMENT', () => new nn.Sequential(modules), /array in place 0; spread it/);
+      expectThrows('ERR_ARGUMENT', () => new nn.Parameter([1, 2] as never), /got array/);
+    });
+
+    check('what AdaptiveAvgPool2d cannot divide', () => {
+      for (const size of [1, 2]) {
+        const pool = new nn.AdaptiveAvgPool2d(size);
+        for (const wrong of [undefined, null, [1], {}] as never[]) {
+          expectThrows('ERR_ARGUMENT', () => pool.forward(wrong), /AdaptiveAvgPool2d: x must be a Tensor/);
+        }
+        expectThrows('ERR_SHAPE', () => pool.forward(zeros(4, 4)), /AdaptiveAvgPool2d: .*got \[4, 4\]/);
+      }
     });
 
     check('an input that does not fit', () =>

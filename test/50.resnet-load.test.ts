@@ -6,13 +6,21 @@ import {
   nn,
   ResNet18,
   ResNet34,
+  type ResNetOptions,
   readWeights,
   saveWeights,
   Tensor,
   type WeightEntry,
 } from '../lib/index.js';
 import { withStoredEntries } from '../lib/weights/read.js';
-import { checkpoint, pickle, temporaryFolder, tensorPickle } from './40.weights-build.js';
+import {
+  checkpoint,
+  expectRefusal,
+  pickle,
+  safetensors,
+  temporaryFolder,
+  tensorPickle,
+} from './40.weights-build.js';
 import { expectRejects } from './support/errors.js';
 import { check, onEveryDevice } from './support/suite.js';
 
@@ -134,6 +142,39 @@ onEveryDevice('ResNet.load', (id) => {
     expect(on.memory().tensors).toBe(before);
     using model = await ResNet18.load(path, { device: id });
     expect(model.fc.outFeatures).toBe(7);
+  });
+
+  check('a file whose last layer has no classes, or more than there can be, is ERR_WEIGHTS', async () => {
+    const path = join(await temporaryFolder(), 'hostile.safetensors');
+    for (const shape of [[0, 512], [2 ** 33, 0], [2 ** 33, 1], [512, 0], []]) {
+      const bytes = shape.reduce((product, extent) => product * extent, 1);
+      const header = safetensors({ 'fc.weight': { dtype: 'U8', shape, data_offsets: [0, bytes] } });
+      await writeFile(path, header);
+      await truncate(path, header.length + bytes); // of holes
+      await expectRefusal(ResNet18.load(path, { device: id }), /does not fit ResNet18/);
+    }
+  });
+
+  check('refuses a dtype that nothing computes in before it reads the file', async () => {
+    for (const dtype of ['int64', 'uint8', 'nonsense'] as never[]) {
+      await expectRejects('ERR_DTYPE', ResNet18.load('/nowhere', { device: id, dtype }));
+    }
+  });
+
+  check('into a network whose last layer is another', async () => {
+    class Headed extends ResNet18 {
+      constructor(options: ResNetOptions) {
+        super(options);
+        this.fc.dispose();
+        const { device, dtype } = options;
+        this.fc = new nn.Sequential(new nn.Linear(512, 3, { device, dtype })) as nn.Module as nn.Linear;
+      }
+    }
+    const path = join(await temporaryFolder(), 'headed.safetensors');
+    using made = new Headed({ device: id });
+    await saveWeights(path, made.stateDict());
+    using model = await Headed.load(path, { device: id });
+    await expectHolds(model, await readWeights(path));
   });
 
   check('a file of another network is ERR_WEIGHTS, which names both', async () => {

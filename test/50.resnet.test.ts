@@ -1,7 +1,7 @@
 import { describe, expect } from 'vitest';
-import { BasicBlock, ops, ResNet, ResNet18, ResNet50, ResNet101, Tensor } from '../lib/index.js';
+import { BasicBlock, nn, ops, ResNet, ResNet18, ResNet50, ResNet101, Tensor } from '../lib/index.js';
 import { expectClose, expectExact, perNetwork } from './support/compare.js';
-import { expectThrows } from './support/errors.js';
+import { expectRejects, expectThrows } from './support/errors.js';
 import { images } from './support/generator.js';
 import { goldenTensors } from './support/golden.js';
 import { loadGenerated, withModule } from './support/modules.js';
@@ -163,6 +163,35 @@ onEveryDevice('ResNet', (id) => {
       using network = new ResNet18({ device: id, numClasses: numClasses! });
       const [classes] = await network.classify('examples/traffic-light.svg');
       expect(classes).toHaveLength(given!);
+    }
+  });
+
+  check('the last layer may be another module', async () => {
+    const x = upload(images('replaced', [2, 3, 64, 64]), 'float32', id);
+    const image = 'examples/traffic-light.svg';
+    for (const [fc, classes] of [
+      [new nn.Identity(), 512],
+      [new nn.Sequential(new nn.Linear(512, 3, { device: id }), new nn.ReLU()), 3],
+    ] as const) {
+      using network = small(7);
+      network.fc.dispose();
+      network.fc = fc as nn.Module as nn.Linear;
+      network.eval();
+      expect([network.device.id, network.dtype]).toEqual([id, 'float32']);
+      expect(network.forward(x).shape).toEqual([2, classes]);
+      const expected = await download(fc.forward(network.features(x)));
+      expectExact(await download(network.forward(x)), expected);
+      expect((await network.classify(image))[0]).toHaveLength(Math.min(5, classes));
+      await expectRejects('ERR_ARGUMENT', network.classify(image, { top: classes + 1 }));
+    }
+  });
+
+  check('a member of the family refuses a structure, and what is no object of options', () => {
+    for (const wrong of [{ layers: [1, 1, 1, 1] }, { block: BasicBlock }, { clases: 5 }] as object[]) {
+      expectThrows('ERR_ARGUMENT', () => new ResNet18(wrong), /^ResNet18: .*known are 'numClasses'/);
+    }
+    for (const wrong of [null, 5] as never[]) {
+      expectThrows('ERR_ARGUMENT', () => new ResNet18(wrong), /^ResNet18: expected an object of options/);
     }
   });
 

@@ -35,6 +35,55 @@ onEveryDevice('device.record', (id) => {
     expect(copy).toEqual(await bytes(ops.add(x([2, 3], 'a'), x([2, 3], 'b'), { activation: 'relu' })));
   });
 
+  check('folds batch norms anew where what they were folded of has other values', async () => {
+    const place = { device: id } as const;
+    const net = new nn.Sequential(
+      new nn.Conv2d(3, 4, 3, { ...place, bias: false }),
+      new nn.BatchNorm2d(4, place),
+      new nn.ReLU(),
+      new nn.Conv2d(4, 2, 1, place),
+    ).eval();
+    const input = x([2, 3, 5, 5]);
+    using program = device(id).record((a) => net.forward(a!), [input]);
+    const run = async () => expect(await bytes(program.run(input))).toEqual(await bytes(net.forward(input)));
+    await run();
+    net.loadStateDict({ '0.weight': x([4, 3, 3, 3], 'weight'), '3.bias': x([2], 'bias') }, { strict: false });
+    await run();
+    net.loadStateDict({ '1.running_mean': x([4], 'mean') }, { strict: false });
+    await run();
+    net.train().forward(input); // moves the running statistics
+    net.eval();
+    await run();
+    const last = await bytes(program.run(input));
+    net.dispose();
+    expect(await bytes(program.run(input))).toEqual(last);
+  });
+
+  check('folds batch norms again where there was no memory for it', async () => {
+    const place = { device: id } as const;
+    const net = new nn.Sequential(
+      new nn.Conv2d(64, 256, 3, { ...place, bias: false }),
+      new nn.BatchNorm2d(256, place),
+    ).eval();
+    const input = x([1, 64, 5, 5]);
+    using program = device(id).record((a) => net.forward(a!), [input]);
+    device(id).trim();
+    await device(id).synchronize();
+    device(id).setMemoryLimit(device(id).memory().bytes);
+    net.loadStateDict({ '1.bias': x([256], 'bias') }, { strict: false }); // fits; folding anew does not
+    await expectRejects('ERR_OUT_OF_MEMORY', net.forward(input).data());
+    await expectRejects('ERR_OUT_OF_MEMORY', program.run(input).data());
+    device(id).setMemoryLimit(device(id).info.memory);
+    expect(await bytes(program.run(input))).toEqual(await bytes(net.forward(input)));
+    net.dispose();
+  });
+
+  check('refuses what is no input', () => {
+    expectThrows('ERR_ARGUMENT', () =>
+      device(id).record((a) => a!, [{ shape: [1], dtyp: 'float16' } as unknown as { shape: number[] }]),
+    );
+  });
+
   check('gives several results, its inputs and what it never computed among them', async () => {
     const constant = x([3], 'constant');
     using program = device(id).record(

@@ -1,3 +1,4 @@
+import { symlinkSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,6 +50,8 @@ describe('an argument of the wrong kind is ERR_ARGUMENT, and the message says wh
   const cases: [string, () => unknown, RegExp][] = [
     ['classify(undefined)', () => network.classify(wrong(undefined)), /classify: .*path.*got undefined/],
     ['classify([5])', () => network.classify(wrong([5])), /path.*got 5/],
+    // biome-ignore lint/suspicious/noSparseArray: that is what is refused
+    ['classify([,])', () => network.classify(wrong([,])), /path.*got undefined/],
     ['classify, top', () => network.classify([], { top: 0 }), /classify: top .*least 1, got 0/],
     ['classify, batch', () => network.classify([], { batch: 1.5 }), /classify: batch .*got 1\.5/],
     ['embed(5)', () => network.embed(wrong(5)), /embed: .*path.*got number/],
@@ -72,6 +75,25 @@ describe('an argument of the wrong kind is ERR_ARGUMENT, and the message says wh
     ['nn.manualSeed', () => nn.manualSeed(wrong('x')), /manualSeed: seed .*got "x"/],
     ['nn.manualSeed, an object', () => nn.manualSeed(wrong(Object.create(null))), /seed .*got object/],
     ['usePlans(1n)', () => device(id).usePlans(wrong(1n)), /no folder.*bigint/],
+    ...['a\0b', 'x'.repeat(300), '/etc/passwd/x'].map((plans): [string, () => unknown, RegExp] => [
+      `new ResNet18, plans ${JSON.stringify(plans)}`,
+      () => new ResNet18({ ...on, plans }),
+      /plans: there is no folder "/,
+    ]),
+    [
+      'usePlans, a link to itself',
+      () => {
+        symlinkSync('loop', join(folder, 'loop'));
+        device(id).usePlans(join(folder, 'loop'));
+      },
+      /no folder ".*loop"/,
+    ],
+    [
+      'new Tensor()',
+      () => new (wrong(Tensor) as new () => Tensor)(),
+      /new Tensor: .*undefined.*Tensor\.from/,
+    ],
+    ['new Tensor([1])', () => new Tensor(wrong([1]), 'float32', device(id)), /new Tensor: .*got array/],
     ['flatten, an object', () => tensor().flatten(wrong(Object.create(null))), /startDim .*got object/],
     [
       'data, deadline',

@@ -48,6 +48,10 @@ const provoked: Record<Exclude<ErrorCode, NativeOnly>, { by: () => unknown; says
       by: () => ops.conv2d(Tensor.zeros([1, 3, 8, 8], at), Tensor.zeros([4, 2, 3, 3], at)),
       says: /3 channels.*expects 2/,
     },
+    ...[{}, { deterministic: true }].map((options) => ({
+      by: () => ops.linear(Tensor.zeros([2, 3], at), Tensor.zeros([4, 5], at), options),
+      says: /^linear: x \[2, 3\] has 3 features, weight \[4, 5\] expects 5/,
+    })),
     {
       by: () => {
         using model = new ResNet18({ ...at, numClasses: 2 });
@@ -62,6 +66,13 @@ const provoked: Record<Exclude<ErrorCode, NativeOnly>, { by: () => unknown; says
     {
       by: () => ops.add(Tensor.zeros([1], at), Tensor.zeros([1], { ...at, dtype: 'float16' })),
       says: /b must be float32, got float16/,
+    },
+    {
+      by: () => {
+        const weight = Tensor.zeros([4, 3], { ...at, dtype: 'float16' });
+        return ops.linear(Tensor.zeros([2, 3], at), weight, { deterministic: true });
+      },
+      says: /^linear: weight must be float32, got float16/,
     },
   ],
   ERR_DEVICE: [

@@ -100,11 +100,11 @@ describe('bench', () => {
     expect(stderr).toContain(message);
   });
 
-  it('fails with exit code 1 where the trace cannot be written', async () => {
+  it('fails with exit code 1, before any work, where the trace cannot be written', async () => {
     const trace = join(folder, 'absent', 'trace.json');
-    const { code, stderr } = await cudnnResnet([...quick, '--batch', '1', '--trace', trace]);
-    expect(code).toBe(1);
-    expect(stderr).toContain('trace.json');
+    const { code, stdout, stderr } = await cudnnResnet([...quick, '--batch', '1', '--trace', trace]);
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/trace\.json' cannot be written: .*ENOENT.*\[ERR_ARGUMENT\]\n$/);
     expect(existsSync(trace)).toBe(false);
   });
 });

@@ -1,4 +1,4 @@
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -8,6 +8,7 @@ import { ResNet18, saveWeights } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './80.cli.process.js';
 
 const random = ['--weights', 'random', '--model', 'resnet18', '--device', 'cpu'];
+const root = fileURLToPath(new URL('..', import.meta.url));
 const golden = fileURLToPath(new URL('golden/images/', import.meta.url));
 
 interface Line {
@@ -127,6 +128,13 @@ describe('classify', () => {
     expect(stderr).not.toMatch(/EPIPE|Error/);
   });
 
+  it('gives its results where the reader of its messages has gone', async () => {
+    const args = ['classify', 'broken.jpg', 'a.png', '--json', ...random];
+    const { code, stdout } = await cudnnResnet(args, { cwd: folder, unheard: true });
+    expect(code).toBe(1);
+    expect((jsonLines(stdout) as Line[]).map(({ image }) => image)).toEqual(['a.png']);
+  });
+
   it('fails with exit code 1 on a device that is not there', async () => {
     const { code, stderr } = await cudnnResnet(
       ['classify', 'a.png', '--weights', 'random', '--model', 'resnet18', '--device', 'cuda:99'],
@@ -202,5 +210,21 @@ describe('info', () => {
     const [{ devices, diagnosis }] = jsonLines(stdout) as [{ devices: { id: string }[]; diagnosis: string }];
     expect(devices.map(({ id }) => id)).toContain('cpu');
     expect(diagnosis.length).toBeGreaterThan(0);
+  });
+
+  it('says why there is no addon, as text and as JSON', async () => {
+    // the source without what was compiled of it
+    const copy = join(folder, 'copy');
+    cpSync(join(root, 'lib'), join(copy, 'lib'), { recursive: true });
+    copyFileSync(join(root, 'package.json'), join(copy, 'package.json'));
+    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
+    const main = join(copy, 'lib/cli/main.ts');
+    const text = await cudnnResnet(['info'], { main });
+    expect([text.code, text.stdout]).toEqual([0, expect.stringContaining('cannot be loaded')]);
+    const json = await cudnnResnet(['info', '--json'], { main });
+    expect([json.code, jsonLines(json.stdout)]).toEqual([
+      0,
+      [{ devices: [], diagnosis: text.stdout.trimEnd() }],
+    ]);
   });
 });

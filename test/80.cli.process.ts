@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** The command line's source, run through tsx: what is tested is what is in the tree, built or not. */
-const main = fileURLToPath(new URL('../lib/cli/main.ts', import.meta.url));
+const source = fileURLToPath(new URL('../lib/cli/main.ts', import.meta.url));
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 export interface Ended {
@@ -15,6 +15,10 @@ export interface Ended {
 export interface Surroundings {
   cwd?: string;
   env?: Record<string, string>;
+  /** Another main program than the source in the tree. */
+  main?: string;
+  /** Closes stderr at once. */
+  unheard?: boolean;
   /** Closes stdout when so many bytes have come, as `head` does. */
   closeAfter?: number;
   /** Sent when so many lines have come on stdout. */
@@ -24,7 +28,7 @@ export interface Surroundings {
 /** Runs `cudnn-resnet` with these arguments in a process of its own. */
 export function cudnnResnet(
   args: string[],
-  { cwd = root, env = {}, closeAfter, kill }: Surroundings = {},
+  { cwd = root, env = {}, main = source, unheard, closeAfter, kill }: Surroundings = {},
 ): Promise<Ended> {
   const tsx = fileURLToPath(import.meta.resolve('tsx'));
   const child = spawn(process.execPath, ['--import', tsx, main, ...args], {
@@ -32,6 +36,7 @@ export function cudnnResnet(
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  if (unheard) child.stderr.destroy();
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;

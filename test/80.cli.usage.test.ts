@@ -1,5 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { readLayers } from '../lib/cli/layers.js';
 import { cudnnResnet } from './80.cli.process.js';
 
 describe('help and version', () => {
@@ -54,6 +57,9 @@ describe('wrong usage is named, with exit code 2 and nothing on stdout', () => {
     [['classify', 'x', '--top', '1e3'], "got '1e3'"],
     [['classify', 'x', '--top'], "'--top <value>' argument missing"],
     [['classify', 'x', '--json=yes'], "'--json' does not take an argument"],
+    [['classify', 'x', '--size', '99999'], "--size wants a whole number from 1 to 16383, got '99999'"],
+    [['embed', 'x', '--resize', '16384'], "--resize wants a whole number from 1 to 16383, got '16384'"],
+    [['bench', '--size', '16384'], "--size wants a whole number from 1 to 16383, got '16384'"],
     [['classify', 'x', '--size', '300', '--resize', '256'], '--resize 256 must be at least --size 300'],
     [['embed', 'x', '-o', 'rows.txt'], "FILE.npy, got 'rows.txt'"],
     [['info', 'x'], 'info takes no arguments'],
@@ -67,5 +73,25 @@ describe('wrong usage is named, with exit code 2 and nothing on stdout', () => {
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/^\s+at /m);
+  });
+});
+
+describe('a line of layers that cannot be is named', () => {
+  it.each([
+    ['8x9x9 8x3x3 s0', "what is 's0'? Known are sN dN gN from 1"],
+    ['8x9x9 8x3x3 g0', "what is 'g0'?"],
+    ['8x9x9 8x3x3 d00', "what is 'd00'?"],
+    ['8x0x9 8x3x3', "'8x0x9' is not of the form 64x56x56, of numbers from 1"],
+    ['8x9x9 9x3x3 g2', '8 and 9 channels do not divide into 2 groups'],
+    ['8x9x2 8x3x3 add', 'the kernel 3x3 is larger than the padded input 9x2'],
+  ])('%s', async (line, message) => {
+    const folder = mkdtempSync(join(tmpdir(), 'layers-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const file = join(folder, 'layers.txt');
+    writeFileSync(file, `8x9x9 8x3x3 s1 p0 d1 g1\n${line}\n`);
+    await expect(readLayers(file)).rejects.toMatchObject({
+      name: 'UsageError',
+      message: expect.stringContaining(`layers.txt:2: ${message}`),
+    });
   });
 });

@@ -1,4 +1,6 @@
+import { open } from 'node:fs/promises';
 import type { ResNet } from '../index.js';
+import { notWritten } from '../not-written.js';
 import { type ModelChoice, modelChoice, modelOptions, openModel } from './model.js';
 import { note, print } from './output.js';
 import { type Command, countsOf, type Given, textOf, UsageError } from './usage.js';
@@ -46,6 +48,7 @@ export const bench: Command = {
     const batches = countsOf(given, 'batch', [1, 8, 32]);
     const seconds = secondsOf(given);
     const trace = textOf(given, 'trace');
+    if (trace !== undefined) await tryToWrite(trace);
     const { model, weights } = await openModel(choice);
     const { id, name, engine } = model.device.info;
     const { size } = choice;
@@ -77,6 +80,16 @@ export const bench: Command = {
     return 0;
   },
 };
+
+/** Before the work begins, so that a folder that is not there costs no time; what a file holds stays until then. */
+async function tryToWrite(path: string): Promise<void> {
+  try {
+    const file = await open(path, 'a');
+    await file.close();
+  } catch (error) {
+    throw notWritten(path, error);
+  }
+}
 
 /** Normalised values: what they are does not matter to the time. */
 async function images(model: ResNet, batch: number, size: number) {

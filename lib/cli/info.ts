@@ -1,3 +1,4 @@
+import type { DeviceInfo } from '../index.js';
 import { print } from './output.js';
 import { type Command, textOf, UsageError } from './usage.js';
 
@@ -23,9 +24,20 @@ export const info: Command = {
     if (given.device !== undefined) {
       throw new UsageError('--device goes with --device-properties: info is about all devices');
     }
-    const { devices, diagnose } = await import('../index.js');
-    const text = diagnose().trimEnd();
-    await print(given.json ? `${JSON.stringify({ devices: devices(), diagnosis: text })}\n` : `${text}\n`);
+    const { diagnose } = await import('../index.js');
+    const diagnosis = diagnose().trimEnd();
+    const report = given.json ? JSON.stringify({ devices: await usableDevices(), diagnosis }) : diagnosis;
+    await print(`${report}\n`);
     return 0;
   },
 };
+
+/** None where the addon cannot be loaded: the diagnosis says why. */
+async function usableDevices(): Promise<DeviceInfo[]> {
+  const { devices } = await import('../index.js');
+  try {
+    return devices();
+  } catch {
+    return [];
+  }
+}

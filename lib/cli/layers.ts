@@ -54,7 +54,7 @@ function parse([x = '', weight = '', ...words]: string[], place: string): Layer 
   const options: Layer['options'] = { stride: 1, padding: 0, dilation: 1, groups: 1 };
   const layer: Layer = { x: [c, h, w], weight: [k, c, r, s], bias: false, add: false, options };
   for (const word of words) {
-    const [, letter, digits] = /^([spdg])(\d+)$/.exec(word) ?? [];
+    const [, letter, digits] = /^(p|[sdg](?!0))(\d+)$/.exec(word) ?? [];
     if (letter !== undefined) {
       layer.options[numbers[letter as keyof typeof numbers]] = Number(digits);
     } else if (word === 'bias' || word === 'add') {
@@ -63,18 +63,24 @@ function parse([x = '', weight = '', ...words]: string[], place: string): Layer 
       layer.options.activation = word as Activation;
     } else {
       throw new UsageError(
-        `${place}: what is '${word}'? Known are sN pN dN gN, bias, add, ${activations.join(', ')}`,
+        `${place}: what is '${word}'? Known are sN dN gN from 1, pN, bias, add, ${activations.join(', ')}`,
       );
     }
   }
   layer.weight[1] = c / options.groups;
+  if (!Number.isInteger(layer.weight[1]) || k % options.groups !== 0) {
+    throw new UsageError(`${place}: ${c} and ${k} channels do not divide into ${options.groups} groups`);
+  }
+  if (Math.min(...outputOf(layer)) < 1) {
+    throw new UsageError(`${place}: the kernel ${r}x${s} is larger than the padded input ${h}x${w}`);
+  }
   return layer;
 }
 
 function extents(text: string, place: string): [number, number, number] {
-  const parts = /^(\d+)x(\d+)x(\d+)$/.exec(text);
+  const parts = /^([1-9]\d*)x([1-9]\d*)x([1-9]\d*)$/.exec(text);
   if (!parts) {
-    throw new UsageError(`${place}: '${text}' is not of the form 64x56x56`);
+    throw new UsageError(`${place}: '${text}' is not of the form 64x56x56, of numbers from 1`);
   }
   return [Number(parts[1]), Number(parts[2]), Number(parts[3])];
 }

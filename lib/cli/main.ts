@@ -6,7 +6,7 @@ import { classify } from './classify.js';
 import { convert } from './convert.js';
 import { embed } from './embed.js';
 import { info } from './info.js';
-import { complain, endQuietlyWithoutReader, print } from './output.js';
+import { complain, heedReadersThatGo, print } from './output.js';
 import { plan } from './plan.js';
 import { type Command, helpOf, parseCommandLine, UsageError } from './usage.js';
 
@@ -51,7 +51,7 @@ async function run([name, ...args]: string[]): Promise<number> {
   return command.run(operands, given);
 }
 
-endQuietlyWithoutReader();
+heedReadersThatGo();
 try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type FloatDType, floatDTypes } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
+import { maxSide } from '../image/preprocess.js';
 import type { ResNet } from '../index.js';
 import { suggestion } from '../options.js';
 import {
@@ -65,8 +66,8 @@ export function modelChoice(given: Given): ModelChoice {
     device: device as ModelChoice['device'],
     dtype: choiceOf(given, 'dtype', floatDTypes),
     batch: countOf(given, 'batch', 8),
-    size: countOf(given, 'size', 224),
-    resize: given.resize === undefined ? undefined : countOf(given, 'resize', 256),
+    size: countOf(given, 'size', 224, maxSide),
+    resize: given.resize === undefined ? undefined : countOf(given, 'resize', 256, maxSide),
   };
   if (choice.resize !== undefined && choice.resize < choice.size) {
     throw new UsageError(`--resize ${choice.resize} must be at least --size ${choice.size}`);
@@ -128,7 +129,7 @@ export async function openModel(choice: ModelChoice): Promise<ReadyModel> {
     model,
     weights: source.name,
     random: source.file === undefined,
-    resize: choice.resize ?? Math.floor((choice.size * source.resize) / 224),
+    resize: choice.resize ?? Math.min(Math.floor((choice.size * source.resize) / 224), maxSide),
     seconds: (performance.now() - begin) / 1000,
   };
 }

@@ -30,9 +30,10 @@ function describe(error: unknown): string {
 
 /**
  * Ends the program without a word when the reader of stdout has gone, as after `| head`: nobody wants the rest.
- * Other errors of stdout (a full disk behind `>`) are failed work.
+ * Other errors of stdout (a full disk behind `>`) are failed work. Without a reader of stderr the work goes on, unheard.
  */
-export function endQuietlyWithoutReader(): void {
+export function heedReadersThatGo(): void {
+  process.stderr.on('error', () => undefined);
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') {
       note(`cudnn-resnet: the output cannot be written: ${error.message}`);

@@ -88,13 +88,13 @@ export function textOf(given: Given, name: string): string | undefined {
 }
 
 /**
- * An option's whole number of at least one.
+ * An option's whole number, from 1 to `most`.
  *
  * @throws {@link UsageError} for anything else.
  */
-export function countOf(given: Given, name: string, otherwise: number): number {
+export function countOf(given: Given, name: string, otherwise: number, most?: number): number {
   const text = textOf(given, name);
-  return text === undefined ? otherwise : count(name, text);
+  return text === undefined ? otherwise : count(name, text, most);
 }
 
 /** As {@link countOf}, of numbers separated by commas. */
@@ -103,10 +103,11 @@ export function countsOf(given: Given, name: string, otherwise: number[]): numbe
   return text === undefined ? otherwise : text.split(',').map((part) => count(name, part.trim()));
 }
 
-function count(name: string, text: string): number {
+function count(name: string, text: string, most = Number.MAX_SAFE_INTEGER): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || !Number.isSafeInteger(value)) {
-    throw new UsageError(`--${name} wants a whole number of at least 1, got '${text}'`);
+  if (!/^\d+$/.test(text) || value < 1 || value > most) {
+    const range = most === Number.MAX_SAFE_INTEGER ? 'of at least 1' : `from 1 to ${most}`;
+    throw new UsageError(`--${name} wants a whole number ${range}, got '${text}'`);
   }
   return value;
 }

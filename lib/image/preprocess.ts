@@ -20,8 +20,11 @@ export interface PreprocessOptions {
   resize?: number | undefined;
 }
 
+/** The longest side, in pixels, that an image is scaled or cut to. */
+export const maxSide = 0x3fff;
+
 /** The most pixels that an image may decode to: 16383 × 16383, sharp's own limit. */
-const maxPixels = 0x3fff * 0x3fff;
+const maxPixels = maxSide * maxSide;
 
 /** The largest encoded image that is read from a file, in bytes. */
 const maxFileBytes = 1 << 30;
@@ -173,10 +176,10 @@ async function scale(sharp: Sharp, raster: Uint8Array, metadata: Metadata, crop:
 
 function checkSizes(size: number, resize: number): void {
   for (const [option, value] of Object.entries({ size, resize })) {
-    if (!Number.isInteger(value) || value < 1 || value > 0x3fff) {
+    if (!Number.isInteger(value) || value < 1 || value > maxSide) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
-        `preprocess: ${option} must be a whole number of pixels from 1 to ${0x3fff}, got ${inspect(value)}`,
+        `preprocess: ${option} must be a whole number of pixels from 1 to ${maxSide}, got ${inspect(value)}`,
       );
     }
   }

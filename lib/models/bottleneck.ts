@@ -1,5 +1,6 @@
 import { checkInteger } from '../integer.js';
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
+import { checkBoolean } from '../nn/boolean.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { type LayerOptions, layerOptionNames, Module } from '../nn/module.js';
@@ -55,7 +56,9 @@ export class Bottleneck extends Module {
       downsample = stride !== 1 || inChannels !== outChannels,
       ...place
     } = options;
-    checkInteger('Bottleneck: stride', stride); // before anything is made
+    // before anything is made
+    checkInteger('Bottleneck: stride', stride);
+    checkBoolean('Bottleneck: downsample', downsample);
     const { device } = place;
     this.conv1 = new Conv2d(inChannels, width, 1, { bias: false, ...place });
     this.bn1 = new BatchNorm2d(width, { device });

@@ -15,12 +15,12 @@ import { Tensor } from '../tensor.js';
 export type ImageInput = Tensor | Float32Array | Uint8Array;
 
 /** ImageNet's mean and standard deviation of red, green and blue, for pixels from 0 to 1. */
-export const imagenetNormalization = {
+export const imagenetNormalization = Object.freeze({
   /** What is subtracted. */
-  mean: [0.485, 0.456, 0.406],
+  mean: Object.freeze([0.485, 0.456, 0.406] as const),
   /** What is divided by. */
-  std: [0.229, 0.224, 0.225],
-} as const;
+  std: Object.freeze([0.229, 0.224, 0.225] as const),
+});
 
 /** The side of the square images that arrays hold. */
 const side = 224;

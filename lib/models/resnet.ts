@@ -11,7 +11,7 @@ import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { Linear } from '../nn/linear.js';
-import { type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
+import { checkFloatDType, type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.js';
 import { ReLU } from '../nn/relu.js';
 import { Sequential } from '../nn/sequential.js';
@@ -20,6 +20,7 @@ import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { startResidualInitialization, withoutValues } from '../weights/initialize.js';
 import { withStoredEntries } from '../weights/read.js';
+import type { StoredEntry } from '../weights/stored-entry.js';
 import { BasicBlock } from './basic-block.js';
 import { Bottleneck } from './bottleneck.js';
 import { type Classification, classesOf } from './classification.js';
@@ -55,6 +56,8 @@ export interface ResNetStructure {
   /** How many blocks each of the four groups has. */
   layers: readonly [number, number, number, number];
 }
+
+const resNetOptionNames = ['numClasses', 'seed', 'plans', ...layerOptionNames] as const;
 
 /** A file's path, or the bytes of an encoded image. */
 export type EncodedImage = string | Uint8Array;
@@ -99,18 +102,18 @@ export class ResNet extends Module {
   layer4: Sequential;
   /** The mean of each channel. */
   avgpool: AdaptiveAvgPool2d;
-  /** From the embedding to the class scores. */
+  /** From the embedding to the class scores. Another module may be put in its place. */
   fc: Linear;
   readonly #programs = new Programs(this);
 
   constructor(options: ResNetOptions & ResNetStructure) {
     super();
-    checkOptions('ResNet', options, ['block', 'layers', 'numClasses', 'seed', 'plans', ...layerOptionNames]);
+    checkOptions('ResNet', options, ['block', 'layers', ...resNetOptionNames]);
     const { block, layers, numClasses = 1000, seed = 0 } = options;
     checkStructure(block, layers);
     checkInteger('ResNet: numClasses', numClasses);
     checkInteger('ResNet: seed', seed, 0);
-    const { device, dtype } = placement(options);
+    const { device, dtype } = placement('ResNet', options);
     const place = { device, dtype, ...computeOptions(options) };
     if (options.plans !== undefined) {
       device.usePlans(options.plans);
@@ -199,16 +202,17 @@ export class ResNet extends Module {
     options: ClassifyOptions = {},
   ): Promise<Classification[][]> {
     checkOptions('classify', options, ['top', 'batch', 'resize', ...abortOptionNames]);
-    const classes = this.fc.outFeatures;
-    const { top = Math.min(5, classes) } = options;
-    if (checkInteger('classify: top', top) > classes) {
-      throw new CudnnResnetError(
-        'ERR_ARGUMENT',
-        `classify: top is ${top}, but the model has ${classes} classes`,
-      );
-    }
+    if (options.top !== undefined) checkInteger('classify: top', options.top);
     return this.inBatches('classify', images, options, async (pixels, signal) => {
       using scores = this.predict(pixels);
+      const classes = scores.shape[1]!;
+      const { top = Math.min(5, classes) } = options;
+      if (top > classes) {
+        throw new CudnnResnetError(
+          'ERR_ARGUMENT',
+          `classify: top is ${top}, but the model has ${classes} classes`,
+        );
+      }
       return await classesOf(scores, top, { signal });
     });
   }
@@ -260,12 +264,12 @@ export class ResNet extends Module {
 
   /** Where the model computes. */
   get device(): Device {
-    return this.fc.weight.device;
+    return this.conv1.weight.device;
   }
 
   /** What it computes in. */
   get dtype(): DType {
-    return this.fc.weight.dtype;
+    return this.conv1.weight.dtype;
   }
 
   /**
@@ -282,11 +286,12 @@ export class ResNet extends Module {
   ): Promise<M> {
     checkOptions('load', options, ['plans', ...layerOptionNames, ...abortOptionNames]);
     const { signal: given, deadline, ...modelOptions } = options;
+    if (options.dtype !== undefined) checkFloatDType('load', options.dtype);
     const found = native().findDevices();
     return abortable('load', { signal: given, deadline }, (signal) =>
       withStoredEntries(path, signal, async (entries) => {
         await found;
-        const numClasses = entries.get('fc.weight')?.shape[0];
+        const numClasses = classesIn(entries);
         const model = withoutValues(() => new this({ ...modelOptions, numClasses }));
         try {
           await model.loadStoredEntries(path, entries, signal);
@@ -307,36 +312,51 @@ export class ResNet extends Module {
 /** 11.7 million parameters, 69.8 % top-1 on ImageNet with torchvision's weights. */
 export class ResNet18 extends ResNet {
   constructor(options: ResNetOptions = {}) {
-    super({ ...options, ...family.ResNet18 });
+    super(member('ResNet18', options));
   }
 }
 
 /** 21.8 million parameters, 73.3 % top-1. */
 export class ResNet34 extends ResNet {
   constructor(options: ResNetOptions = {}) {
-    super({ ...options, ...family.ResNet34 });
+    super(member('ResNet34', options));
   }
 }
 
 /** 25.6 million parameters, 76.1 % top-1 (V2 weights: 80.9 %). */
 export class ResNet50 extends ResNet {
   constructor(options: ResNetOptions = {}) {
-    super({ ...options, ...family.ResNet50 });
+    super(member('ResNet50', options));
   }
 }
 
 /** 44.5 million parameters, 77.4 % top-1 (V2 weights: 81.9 %). */
 export class ResNet101 extends ResNet {
   constructor(options: ResNetOptions = {}) {
-    super({ ...options, ...family.ResNet101 });
+    super(member('ResNet101', options));
   }
 }
 
 /** 60.2 million parameters, 78.3 % top-1 (V2 weights: 82.3 %). */
 export class ResNet152 extends ResNet {
   constructor(options: ResNetOptions = {}) {
-    super({ ...options, ...family.ResNet152 });
+    super(member('ResNet152', options));
   }
+}
+
+/** The options of a member of the family, with its structure. */
+function member(name: keyof typeof family, options: ResNetOptions): ResNetOptions & ResNetStructure {
+  checkOptions(name, options, resNetOptionNames);
+  return { ...options, ...family[name] };
+}
+
+/** More classes than any network has, and fewer than a tensor can. */
+const mostClasses = 2 ** 24;
+
+/** How many classes a file's network has, where that can be: a file that fits no network may say anything. */
+function classesIn(entries: ReadonlyMap<string, StoredEntry>): number | undefined {
+  const classes = entries.get('fc.weight')?.shape[0] ?? 0;
+  return classes > 0 && classes <= mostClasses ? classes : undefined;
 }
 
 function checkStructure(block: unknown, layers: unknown): void {
@@ -362,7 +382,9 @@ function isKindOf(block: unknown, of: typeof BasicBlock | typeof Bottleneck): bo
 
 /** The pixels of images, one after the other. */
 function decode(images: readonly EncodedImage[], resize: number | undefined): Promise<Uint8Array> {
-  const pixels = Promise.all(images.map((image) => preprocess(image, { resize }))).then(Buffer.concat);
+  const pixels = Promise.all(Array.from(images, (image) => preprocess(image, { resize }))).then(
+    Buffer.concat,
+  );
   pixels.catch(() => undefined); // it rejects where it is awaited, if it still is
   return pixels;
 }

@@ -1,11 +1,11 @@
-import type { Device, DeviceId } from '../device.js';
-import type { FloatDType } from '../dtype.js';
+import { CudnnResnetError } from '../errors.js';
 import { checkExtent } from '../integer.js';
+import { shown } from '../kind-of.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { initialTensor } from '../weights/initialize.js';
-import { type LayerOptions, Module, placement } from './module.js';
+import { type LayerOptions, Module, type Placement, placement } from './module.js';
 import { Parameter } from './parameter.js';
 import { pythonBool, pythonFloat } from './python.js';
 
@@ -43,9 +43,9 @@ export class BatchNorm2d extends Module {
     super();
     checkOptions('BatchNorm2d', options, ['eps', 'momentum', 'device']);
     this.features = checkExtent('BatchNorm2d: features', features);
-    this.eps = options.eps ?? 1e-5;
-    this.momentum = options.momentum ?? 0.1;
-    const { device } = placement(options);
+    this.eps = checkNumber('BatchNorm2d: eps', options.eps ?? 1e-5);
+    this.momentum = checkNumber('BatchNorm2d: momentum', options.momentum ?? 0.1);
+    const { device } = placement('BatchNorm2d', options);
     const filled = (value: number) =>
       initialTensor([features], { kind: 'constant', value }, { device, dtype: 'float32' });
     const zero = { kind: 'constant', value: 0 } as const;
@@ -84,10 +84,9 @@ export class BatchNorm2d extends Module {
     return y;
   }
 
-  /** Moves to another device; the dtype stays float32. */
-  override to(options: { device?: DeviceId | Device | undefined; dtype?: FloatDType | undefined }): this {
-    checkOptions('Module.to', options, ['device', 'dtype']);
-    return super.to({ device: options.device });
+  /** The dtype stays float32. */
+  protected override moveTensors({ device }: Placement, moved: Map<Tensor, Tensor>): void {
+    super.moveTensors({ device }, moved);
   }
 
   protected override describeOptions(): string {
@@ -95,4 +94,15 @@ export class BatchNorm2d extends Module {
     const momentum = pythonFloat(this.momentum);
     return `${this.features}, eps=${eps}, momentum=${momentum}, affine=${pythonBool(true)}, track_running_stats=${pythonBool(true)}`;
   }
+}
+
+/** `value`, or an error where it is no finite number of at least 0. */
+function checkNumber(what: string, value: number): number {
+  if (!Number.isFinite(value) || value < 0) {
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `${what} must be a finite number of at least 0, got ${shown(value)}`,
+    );
+  }
+  return value;
 }

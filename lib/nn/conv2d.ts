@@ -1,13 +1,14 @@
 import { type ComputeOptions, computeOptions } from '../compute-options.js';
 import { CudnnResnetError } from '../errors.js';
 import { checkExtent, checkInteger } from '../integer.js';
-import { native } from '../native.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
-import { unscoped } from '../scope.js';
-import { Tensor } from '../tensor.js';
+import { beforeEachRun } from '../program.js';
+import type { Tensor } from '../tensor.js';
 import { convolutionInitializer, initialTensor, uniformFanIn } from '../weights/initialize.js';
 import type { BatchNorm2d } from './batch-norm2d.js';
+import { checkBoolean } from './boolean.js';
+import { Folding } from './folding.js';
 import { type LayerOptions, layerOptionNames, Module, placement } from './module.js';
 import { pair } from './pair.js';
 import { Parameter } from './parameter.js';
@@ -25,14 +26,6 @@ export interface Conv2dLayerOptions extends LayerOptions {
   groups?: number | undefined;
   /** Whether there is a bias; default true. */
   bias?: boolean | undefined;
-}
-
-/** The convolution and its bias that a convolution followed by a batch norm in inference amounts to. */
-interface Folded {
-  weight: Tensor;
-  bias: Tensor;
-  /** What it was computed from: tensors and their versions, one after the other. */
-  source: readonly unknown[];
 }
 
 /** A 2-D convolution over `[N, in, H, W]`, with PyTorch's initial values and text. */
@@ -57,7 +50,7 @@ export class Conv2d extends Module {
   readonly groups: number;
   /** How it is computed. */
   readonly compute: ComputeOptions;
-  #folded: Folded | undefined;
+  #folding: Folding | undefined;
 
   constructor(
     inChannels: number,
@@ -80,12 +73,12 @@ export class Conv2d extends Module {
         `Conv2d: ${inChannels} input and ${outChannels} output channels do not divide into ${this.groups} groups`,
       );
     }
+    const hasBias = checkBoolean('Conv2d: bias', options.bias ?? true);
     this.compute = computeOptions(options);
-    const place = placement(options);
+    const place = placement('Conv2d', options);
     const shape = [outChannels, inChannels / this.groups, ...this.kernelSize];
     this.weight = new Parameter(initialTensor(shape, convolutionInitializer(shape), place));
-    this.bias =
-      (options.bias ?? true) ? new Parameter(initialTensor([outChannels], uniformFanIn(shape), place)) : null;
+    this.bias = hasBias ? new Parameter(initialTensor([outChannels], uniformFanIn(shape), place)) : null;
   }
 
   /** `[N, inChannels, H, W]` to `[N, outChannels, H', W']`; see `ops.conv2d`. */
@@ -104,12 +97,14 @@ export class Conv2d extends Module {
     batchNorm: BatchNorm2d,
     fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>,
   ): Tensor {
-    const { weight, bias } = this.#foldedWith(batchNorm);
+    const folding = this.#foldedWith(batchNorm);
+    beforeEachRun(folding);
+    const { weight, bias } = folding;
     return ops.conv2d(x, weight, { ...this.attributes(), ...fused, bias, algorithm: 'fast' });
   }
 
   override dispose(): void {
-    this.#dropFolded();
+    this.#folding?.dispose();
     super.dispose();
   }
 
@@ -118,36 +113,13 @@ export class Conv2d extends Module {
     return { stride, padding, dilation, groups, ...compute };
   }
 
-  /** Computed once, and again when one of the tensors that it comes from has changed. */
-  #foldedWith(batchNorm: BatchNorm2d): Folded {
-    const { weight, bias } = this;
-    const { running_mean, running_var, weight: batchNormWeight, bias: batchNormBias, eps } = batchNorm;
-    const tensors = [weight, bias, running_mean, running_var, batchNormWeight, batchNormBias];
-    const source = [...tensors, ...tensors.map((tensor) => tensor?.version), eps];
-    if (!this.#folded?.source.every((value, i) => value === source[i])) {
-      this.#dropFolded();
-      const folded = native().foldBatchNorm({
-        weight: weight.handle,
-        bias: bias?.handle,
-        mean: running_mean.handle,
-        variance: running_var.handle,
-        batchNormWeight: batchNormWeight?.handle,
-        batchNormBias: batchNormBias?.handle,
-        eps,
-      });
-      this.#folded = unscoped(() => ({
-        weight: new Tensor(folded.weight, weight.dtype, weight.device),
-        bias: new Tensor(folded.bias, 'float32', weight.device),
-        source,
-      }));
+  #foldedWith(batchNorm: BatchNorm2d): Folding {
+    if (!this.#folding?.isOf(this, batchNorm)) {
+      this.#folding?.dispose();
+      this.#folding = new Folding(this, batchNorm);
     }
-    return this.#folded;
-  }
-
-  #dropFolded(): void {
-    this.#folded?.weight.dispose();
-    this.#folded?.bias.dispose();
-    this.#folded = undefined;
+    this.#folding.refresh();
+    return this.#folding;
   }
 
   protected override describeOptions(): string {

@@ -4,6 +4,7 @@ import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { initialTensor, uniformFanIn } from '../weights/initialize.js';
+import { checkBoolean } from './boolean.js';
 import { type LayerOptions, layerOptionNames, Module, placement } from './module.js';
 import { Parameter } from './parameter.js';
 import { pythonBool } from './python.js';
@@ -32,12 +33,13 @@ export class Linear extends Module {
     checkOptions('Linear', options, ['bias', ...layerOptionNames]);
     this.inFeatures = checkExtent('Linear: inFeatures', inFeatures);
     this.outFeatures = checkExtent('Linear: outFeatures', outFeatures);
+    const hasBias = checkBoolean('Linear: bias', options.bias ?? true);
     this.compute = computeOptions(options);
-    const place = placement(options);
+    const place = placement('Linear', options);
     const shape = [outFeatures, inFeatures];
     const initial = uniformFanIn(shape);
     this.weight = new Parameter(initialTensor(shape, initial, place));
-    this.bias = (options.bias ?? true) ? new Parameter(initialTensor([outFeatures], initial, place)) : null;
+    this.bias = hasBias ? new Parameter(initialTensor([outFeatures], initial, place)) : null;
   }
 
   /** `[N, inFeatures]` to `[N, outFeatures]`. */

@@ -1,7 +1,7 @@
 import { unlessAborted } from '../abort.js';
 import { type ComputeOptions, computeOptionNames } from '../compute-options.js';
 import { type Device, type DeviceId, device } from '../device.js';
-import { type DType, type FloatDType, floatDTypes } from '../dtype.js';
+import { type FloatDType, floatDTypes } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { shown } from '../kind-of.js';
 import { checkOptions } from '../options.js';
@@ -9,8 +9,9 @@ import { type Profile, type ProfileOptions, profile } from '../profile.js';
 import { registerOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import type { StoredEntry } from '../weights/stored-entry.js';
+import { checkBoolean } from './boolean.js';
 import { Parameter } from './parameter.js';
-import { type StateDictionary, stateDictPlan, stateEntries, writeEntry } from './state-dict.js';
+import { checkWrite, type StateDictionary, stateDictPlan, stateEntries, writeEntry } from './state-dict.js';
 
 /** Where a layer's parameters are made, of what type, and how it computes. */
 export interface LayerOptions extends ComputeOptions {
@@ -22,9 +23,27 @@ export interface LayerOptions extends ComputeOptions {
 
 export const layerOptionNames = ['device', 'dtype', ...computeOptionNames] as const;
 
-/** The device and the dtype that {@link LayerOptions} ask for. */
-export function placement(options: LayerOptions): { device: Device; dtype: FloatDType } {
-  return { device: device(options.device), dtype: options.dtype ?? 'float32' };
+/** Where a module's tensors are, and of what type those of floating-point numbers. */
+export interface Placement {
+  device?: Device | undefined;
+  dtype?: FloatDType | undefined;
+}
+
+/** What {@link LayerOptions} ask for. Throws `ERR_DTYPE` where the dtype is none of floating-point numbers. */
+export function placement(where: string, options: LayerOptions): { device: Device; dtype: FloatDType } {
+  const { dtype = 'float32' } = options;
+  checkFloatDType(where, dtype);
+  return { device: device(options.device), dtype };
+}
+
+/** Throws `ERR_DTYPE` where networks do not compute in `dtype`. */
+export function checkFloatDType(where: string, dtype: unknown): void {
+  if (!isFloat(dtype)) {
+    throw new CudnnResnetError(
+      'ERR_DTYPE',
+      `${where}: dtype must be float32, float16 or bfloat16, got ${shown(dtype)}`,
+    );
+  }
 }
 
 /** What {@link Module.loadStateDict} found different, where it is not strict. */
@@ -58,18 +77,14 @@ export abstract class Module {
     return Object.entries(this).filter((entry): entry is [string, Module] => entry[1] instanceof Module);
   }
 
-  /** The parameters, those of submodules included. */
+  /** The parameters, those of submodules included; each once, however many names it has. */
   parameters(): Parameter[] {
-    return [...this.namedTensors()]
-      .map(([, tensor]) => tensor)
-      .filter((tensor) => tensor instanceof Parameter);
+    return [...new Set(this.stateDict().values())].filter((tensor) => tensor instanceof Parameter);
   }
 
-  /** The tensors that are kept with the parameters but not learnt, such as running statistics. */
+  /** The tensors that are kept with the parameters but not learnt, such as running statistics; each once. */
   buffers(): Tensor[] {
-    return [...this.namedTensors()]
-      .map(([, tensor]) => tensor)
-      .filter((tensor) => !(tensor instanceof Parameter));
+    return [...new Set(this.stateDict().values())].filter((tensor) => !(tensor instanceof Parameter));
   }
 
   /** Parameters and buffers by their path, for example `layer1.0.conv1.weight`; the tensors are the module's own. */
@@ -78,16 +93,20 @@ export abstract class Module {
   }
 
   /**
-   * Copies values into the parameters and buffers. All keys are checked first: `ERR_WEIGHTS` lists those that are
-   * missing, unexpected or of another shape, and nothing is changed then. With `strict: false` missing and unexpected
-   * keys are only returned. Values are converted to each tensor's dtype.
+   * Copies values into the parameters and buffers. All is checked first: `ERR_WEIGHTS` lists the keys that are missing,
+   * unexpected or of another shape, or says whose elements are not what the entry says; nothing is changed then. With
+   * `strict: false` missing and unexpected keys are only returned. Values are converted to each tensor's dtype.
    */
   loadStateDict(dict: StateDictionary, options: { strict?: boolean | undefined } = {}): LoadResult {
     checkOptions('loadStateDict', options, ['strict']);
     const given = stateEntries('loadStateDict', dict);
     const misfit = 'the state dict does not fit the module';
-    const plan = stateDictPlan(misfit, this.stateDict(), given, options.strict ?? true);
-    for (const [tensor, entry] of plan.writes) {
+    const strict = checkBoolean('loadStateDict: strict', options.strict ?? true);
+    const plan = stateDictPlan(misfit, this.stateDict(), given, strict);
+    for (const [key, tensor, entry] of plan.writes) {
+      checkWrite(key, tensor, entry);
+    }
+    for (const [, tensor, entry] of plan.writes) {
       writeEntry(tensor, entry);
     }
     return { missing: plan.missing, unexpected: plan.unexpected };
@@ -136,7 +155,7 @@ export abstract class Module {
 
   /** Training mode: batch norms use, and move, the statistics of the batch. */
   train(mode = true): this {
-    this.training = mode;
+    this.training = checkBoolean('train: mode', mode);
     for (const [, child] of this.children()) {
       child.train(mode);
     }
@@ -149,27 +168,34 @@ export abstract class Module {
   }
 
   /**
-   * Moves parameters and buffers to another device, or to another floating-point dtype those that have one. Throws
-   * `ERR_DTYPE` where `dtype` is none.
+   * Moves parameters and buffers to another device, or to another floating-point dtype those that have one; those of
+   * batch norms stay float32. A tensor that is there already stays what it is, and one that has several names keeps
+   * them. Throws `ERR_DTYPE` where `dtype` is none.
    */
   to(options: { device?: DeviceId | Device | undefined; dtype?: FloatDType | undefined }): this {
     checkOptions('Module.to', options, ['device', 'dtype']);
-    if (options.dtype !== undefined && !isFloat(options.dtype)) {
-      throw new CudnnResnetError(
-        'ERR_DTYPE',
-        `Module.to: dtype must be float32, float16 or bfloat16, got ${shown(options.dtype)}`,
-      );
+    const { dtype } = options;
+    if (dtype !== undefined) {
+      checkFloatDType('Module.to', dtype);
     }
+    const to = options.device === undefined ? undefined : device(options.device);
+    this.moveTensors({ device: to, dtype }, new Map());
+    return this;
+  }
+
+  /** {@link Module.to}; `moved` holds what tensors have become so far. */
+  protected moveTensors(to: Placement, moved: Map<Tensor, Tensor>): void {
     for (const [name, tensor] of this.ownEntries()) {
-      const dtype = isFloat(tensor.dtype) ? options.dtype : undefined;
-      const moved = unscoped(() => tensor.to({ device: options.device, dtype }));
-      Object.assign(this, { [name]: tensor instanceof Parameter ? new Parameter(moved) : moved });
-      tensor.dispose();
+      const became = moved.get(tensor) ?? movedTensor(tensor, to);
+      if (became !== tensor) {
+        moved.set(tensor, became);
+        Object.assign(this, { [name]: became });
+        tensor.dispose();
+      }
     }
     for (const [, child] of this.children()) {
-      child.to(options);
+      child.moveTensors(to, moved);
     }
-    return this;
   }
 
   /** Frees the parameters and buffers, those of submodules included. */
@@ -234,7 +260,18 @@ export abstract class Module {
   }
 }
 
-function isFloat(dtype: DType): dtype is FloatDType {
+/** The tensor on another device or, where it has a floating-point dtype, of another one; itself where it is that. */
+function movedTensor(tensor: Tensor, to: Placement): Tensor {
+  const on = to.device ?? tensor.device;
+  const dtype = isFloat(tensor.dtype) ? (to.dtype ?? tensor.dtype) : tensor.dtype;
+  if (on === tensor.device && dtype === tensor.dtype) {
+    return tensor;
+  }
+  const moved = unscoped(() => tensor.to({ device: on, dtype }));
+  return tensor instanceof Parameter ? new Parameter(moved) : moved;
+}
+
+function isFloat(dtype: unknown): dtype is FloatDType {
   return floatDTypes.includes(dtype as FloatDType);
 }
 

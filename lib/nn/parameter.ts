@@ -1,4 +1,6 @@
 import type { DType } from '../dtype.js';
+import { CudnnResnetError } from '../errors.js';
+import { kindOf } from '../kind-of.js';
 import { unregister } from '../scope.js';
 import { Tensor } from '../tensor.js';
 
@@ -8,6 +10,9 @@ import { Tensor } from '../tensor.js';
  */
 export class Parameter<D extends DType = DType> extends Tensor<D> {
   constructor(tensor: Tensor<D>) {
+    if (!(tensor instanceof Tensor)) {
+      throw new CudnnResnetError('ERR_ARGUMENT', `Parameter: expected a Tensor, got ${kindOf(tensor)}`);
+    }
     super(tensor.handle, tensor.dtype, tensor.device);
     unregister(tensor);
     unregister(this);

@@ -1,7 +1,8 @@
 import { CudnnResnetError } from '../errors.js';
+import { kindOf } from '../kind-of.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
-import type { Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { Module } from './module.js';
 import { pair } from './pair.js';
 import { pythonTuple } from './python.js';
@@ -55,7 +56,16 @@ export class AdaptiveAvgPool2d extends Module {
   /** Throws `ERR_SHAPE` where the input does not divide into windows of one size. */
   override forward(x: Tensor): Tensor {
     const [height, width] = pair('AdaptiveAvgPool2d: outputSize', this.outputSize);
-    const [, , h = 0, w = 0] = x.shape;
+    if (!(x instanceof Tensor)) {
+      throw new CudnnResnetError('ERR_ARGUMENT', `AdaptiveAvgPool2d: x must be a Tensor, got ${kindOf(x)}`);
+    }
+    if (x.shape.length !== 4) {
+      throw new CudnnResnetError(
+        'ERR_SHAPE',
+        `AdaptiveAvgPool2d: expected an input of shape [N, C, H, W], got [${x.shape.join(', ')}]`,
+      );
+    }
+    const [, , h, w] = x.shape as [number, number, number, number];
     if (h % height !== 0 || w % width !== 0) {
       throw new CudnnResnetError(
         'ERR_SHAPE',

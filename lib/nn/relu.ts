@@ -1,6 +1,7 @@
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
+import { checkBoolean } from './boolean.js';
 import { Module } from './module.js';
 
 /** `max(x, 0)`. `inplace` is shown in the text, as in PyTorch; tensors are never changed. */
@@ -11,7 +12,7 @@ export class ReLU extends Module {
   constructor(options: { inplace?: boolean | undefined } = {}) {
     super();
     checkOptions('ReLU', options, ['inplace']);
-    this.inplace = options.inplace ?? false;
+    this.inplace = checkBoolean('ReLU: inplace', options.inplace ?? false);
   }
 
   override forward(x: Tensor): Tensor {

@@ -1,5 +1,7 @@
-import { scope } from '../scope.js';
-import type { Tensor } from '../tensor.js';
+import { CudnnResnetError } from '../errors.js';
+import { kindOf } from '../kind-of.js';
+import { scope, unregister } from '../scope.js';
+import { Tensor } from '../tensor.js';
 import { BatchNorm2d } from './batch-norm2d.js';
 import { convBatchNorm } from './conv-batch-norm.js';
 import { Conv2d } from './conv2d.js';
@@ -12,26 +14,51 @@ export class Sequential extends Module {
 
   constructor(...modules: Module[]) {
     super();
+    for (const [i, module] of modules.entries()) {
+      if (!(module instanceof Module)) {
+        const advice = Array.isArray(module) ? '; spread it: new Sequential(...modules)' : '';
+        throw new CudnnResnetError(
+          'ERR_ARGUMENT',
+          `Sequential: expected modules, got ${kindOf(module)} in place ${i}${advice}`,
+        );
+      }
+    }
     Object.assign(this, modules);
   }
 
   override forward(x: Tensor): Tensor {
-    const modules = this.children().map(([, module]) => module);
     return scope(() => {
-      let y = x;
-      for (let i = 0; i < modules.length; ) {
-        const [module, second, third] = modules.slice(i, i + 3) as [Module, ...Module[]];
-        if (isA(Conv2d, module) && isA(BatchNorm2d, second)) {
-          const relu = isA(ReLU, third);
-          y = convBatchNorm(y, module, second, { activation: relu ? 'relu' : undefined });
-          i += relu ? 3 : 2;
-        } else {
-          y = module.forward(y);
-          i += 1;
-        }
+      try {
+        return this.#inARow(x);
+      } finally {
+        keepTensorsOf(this);
       }
-      return y;
     });
+  }
+
+  #inARow(x: Tensor): Tensor {
+    const modules = this.children().map(([, module]) => module);
+    let y = x;
+    for (let i = 0; i < modules.length; ) {
+      const [module, second, third] = modules.slice(i, i + 3) as [Module, ...Module[]];
+      if (isA(Conv2d, module) && isA(BatchNorm2d, second)) {
+        const relu = isA(ReLU, third);
+        y = convBatchNorm(y, module, second, { activation: relu ? 'relu' : undefined });
+        i += relu ? 3 : 2;
+      } else {
+        y = module.forward(y);
+        i += 1;
+      }
+    }
+    return y;
+  }
+}
+
+/** Takes the tensors of `module`, and of those in it, out of the scope: its `forward` may have replaced a buffer. */
+function keepTensorsOf(module: Module): void {
+  for (const value of Object.values(module)) {
+    if (value instanceof Tensor) unregister(value);
+    else if (value instanceof Module) keepTensorsOf(value);
   }
 }
 

@@ -1,8 +1,10 @@
+import { types } from 'node:util';
 import { bytesPerElement, type DType, isHostDType, typedArrayName, type WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
-import { kindOf } from '../kind-of.js';
+import { kindOf, shown } from '../kind-of.js';
 import { native } from '../native.js';
 import { type HostArray, hostData, Tensor } from '../tensor.js';
+import { entryFault } from '../weights/stored-dtypes.js';
 
 /** Values by key: tensors, or the entries that `readWeights` gives. */
 export type StateDictionary =
@@ -14,14 +16,20 @@ export function stateEntries(
   where: string,
   dict: StateDictionary,
 ): ReadonlyMap<string, Tensor | WeightEntry> {
-  if (typeof dict !== 'object' || dict === null) {
+  if (!types.isMap(dict) && !isPlainObject(dict)) {
     throw new CudnnResnetError(
       'ERR_ARGUMENT',
-      `${where}: expected a Map or an object of tensors, as stateDict() and readWeights() give it, got ${kindOf(dict)}`,
+      `${where}: expected a Map or a plain object of tensors, as stateDict() and readWeights() give it, ` +
+        `got ${classOf(dict)}${types.isPromise(dict) ? ': await it' : ''}`,
     );
   }
-  const entries = dict instanceof Map ? dict : new Map(Object.entries(dict));
+  const entries: ReadonlyMap<string, Tensor | WeightEntry> = types.isMap(dict)
+    ? dict
+    : new Map(Object.entries(dict));
   for (const [key, value] of entries) {
+    if (typeof key !== 'string') {
+      throw new CudnnResnetError('ERR_ARGUMENT', `${where}: keys must be strings, got ${shown(key)}`);
+    }
     if (!(value instanceof Tensor) && !isWeightEntry(value)) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
@@ -32,15 +40,33 @@ export function stateEntries(
   return entries;
 }
 
+/** Whether `value` is an object of no class, from whichever `vm` context. */
+export function isPlainObject(value: unknown): boolean {
+  if (kindOf(value) !== 'object') {
+    return false;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** `Promise`, `Set`, `Float32Array` of an object; of anything else its kind. */
+function classOf(value: unknown): string {
+  return kindOf(value) === 'object' ? Object.prototype.toString.call(value).slice(8, -1) : kindOf(value);
+}
+
 function isWeightEntry(value: unknown): boolean {
   const { dtype, shape, data } = Object(value) as Partial<WeightEntry>;
   return (
-    Object.hasOwn(bytesPerElement, dtype ?? '') && Array.isArray(shape) && typedArrayName(data) !== undefined
+    typeof dtype === 'string' &&
+    Object.hasOwn(bytesPerElement, dtype) &&
+    Array.isArray(shape) &&
+    shape.every((extent) => typeof extent === 'number') &&
+    typedArrayName(data) !== undefined
   );
 }
 
 interface Plan<Entry> {
-  writes: [Tensor, Entry][];
+  writes: [string, Tensor, Entry][];
   missing: string[];
   unexpected: string[];
 }
@@ -65,7 +91,7 @@ export function stateDictPlan<Entry extends { shape: readonly number[] }>(
     } else if (!sameShape(entry.shape, tensor.shape)) {
       misshapen.push(`${key} (expected [${tensor.shape.join(', ')}], got [${entry.shape.join(', ')}])`);
     } else {
-      plan.writes.push([tensor, entry]);
+      plan.writes.push([key, tensor, entry]);
     }
   }
   const problems = [
@@ -76,6 +102,21 @@ export function stateDictPlan<Entry extends { shape: readonly number[] }>(
     throw new CudnnResnetError('ERR_WEIGHTS', `${misfit}:\n${problems.join('\n')}`);
   }
   return plan;
+}
+
+/** Throws where {@link writeEntry} would, so that either all of a state dict is written or nothing. */
+export function checkWrite(key: string, to: Tensor, entry: Tensor | WeightEntry): void {
+  const wrong = entry instanceof Tensor ? undefined : entryFault(entry);
+  if (wrong) {
+    throw new CudnnResnetError('ERR_WEIGHTS', `loadStateDict: ${JSON.stringify(key)}: ${wrong}`);
+  }
+  if (to.disposed || (entry instanceof Tensor && entry.disposed)) {
+    const whose = to.disposed ? 'the module' : 'the state dict';
+    throw new CudnnResnetError(
+      'ERR_DISPOSED',
+      `loadStateDict: ${JSON.stringify(key)} of ${whose} was disposed of`,
+    );
+  }
 }
 
 /** Replaces a tensor's values. */

@@ -28,7 +28,8 @@ const resumptionDelay = 500;
  * Downloads a file whose name holds its digest. Bytes go to a part beside it, which a later call resumes where the
  * server still has the same file; it takes the file's name once it is complete and has the digest.
  *
- * @throws `ERR_WEIGHTS` where it cannot be fetched or stored, or has another digest; the signal's reason on an abort.
+ * @throws `ERR_WEIGHTS` where it cannot be fetched or stored, or has another digest; the signal's reason on an abort;
+ *   what `onProgress` throws.
  */
 export async function download(job: Download): Promise<void> {
   const folder = dirname(job.path);
@@ -56,6 +57,7 @@ export async function download(job: Download): Promise<void> {
   } catch (error) {
     job.signal?.throwIfAborted();
     if (error instanceof CudnnResnetError) throw error;
+    if (error instanceof ProgressFailure) throw error.cause;
     throw notFetched(job, error);
   } finally {
     if (part) await releasePart(part, job.path).catch(() => undefined);
@@ -64,6 +66,9 @@ export async function download(job: Download): Promise<void> {
 
 /** The server went away, or said nothing for too long, in the middle of an answer. */
 class ConnectionCut extends Error {}
+
+/** What the caller's own function threw, for which neither the server nor the disk is to blame. */
+class ProgressFailure extends Error {}
 
 /** One request and its answer. */
 class Transfer {
@@ -142,7 +147,7 @@ class Transfer {
   ): Promise<void> {
     const total = have > 0 ? contentRange(response)?.total : contentLength(response);
     let received = have;
-    this.job.onProgress?.(received, total);
+    this.report(received, total);
     const chunks = response.body?.[Symbol.asyncIterator]();
     for (;;) {
       stall.restart();
@@ -154,12 +159,20 @@ class Transfer {
       await writeAll(handle, chunk.value, received);
       received += chunk.value.length;
       this.progressed = true;
-      this.job.onProgress?.(received, total);
+      this.report(received, total);
     }
     if (total !== undefined && received !== total) {
       throw new ConnectionCut(`the connection ended after ${received} of ${total} bytes`);
     }
     await handle.sync();
+  }
+
+  private report(received: number, total: number | undefined): void {
+    try {
+      this.job.onProgress?.(received, total);
+    } catch (cause) {
+      throw new ProgressFailure('onProgress threw', { cause });
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { checkSignal } from '../abort.js';
 import { CudnnResnetError } from '../errors.js';
-import { kindOf } from '../kind-of.js';
+import { kindOf, shown } from '../kind-of.js';
 import { checkOptions, suggestion } from '../options.js';
 import { cacheFolder as defaultCacheFolder } from './cache-folder.js';
 import { download } from './download.js';
@@ -53,7 +53,10 @@ export interface PretrainedOptions {
   baseUrl?: string | undefined;
   /** Milliseconds without a byte after which the server is given up; 30,000 where it is left out. */
   stallTimeout?: number | undefined;
-  /** Called as bytes arrive; `totalBytes` is undefined where the server does not say. Not called for a cached file. */
+  /**
+   * Called as bytes arrive; `totalBytes` is undefined where the server does not say. Not called for a cached file. What it
+   * throws ends the download, and the promise rejects with it.
+   */
   onProgress?: ((receivedBytes: number, totalBytes: number | undefined) => void) | undefined;
   /** Ends the download; the promise rejects with the signal's reason, and what came is kept to be resumed. */
   signal?: AbortSignal | undefined;
@@ -65,16 +68,20 @@ export interface PretrainedOptions {
  * @throws `ERR_ARGUMENT` where there is no such model or version.
  */
 export function pretrainedFile(model: PretrainedModel, version: PretrainedVersion = 'v1'): PretrainedFile {
-  if (!Object.hasOwn(pretrainedFiles, model)) {
-    const hint = suggestion(String(model), Object.keys(pretrainedFiles));
-    throw new CudnnResnetError('ERR_ARGUMENT', `pretrainedWeights: no weights of model '${model}'${hint}`);
+  const models = Object.keys(pretrainedFiles);
+  if (!models.includes(model)) {
+    const hint = suggestion(typeof model === 'string' ? model : '', models);
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `pretrainedWeights: no weights of model ${shown(model)}${hint}`,
+    );
   }
   const versions = pretrainedFiles[model];
-  const file = Object.hasOwn(versions, version) ? versions[version] : undefined;
+  const file = Object.keys(versions).includes(version) ? versions[version] : undefined;
   if (!file) {
     throw new CudnnResnetError(
       'ERR_ARGUMENT',
-      `pretrainedWeights: no version '${version}' of ${model}; there is ${Object.keys(versions).join(' and ')}`,
+      `pretrainedWeights: no version ${shown(version)} of ${model}; there is ${Object.keys(versions).join(' and ')}`,
     );
   }
   return file;
@@ -110,15 +117,15 @@ export async function pretrainedWeights(
     signal,
   } = options;
   const wrong = (what: string) => new CudnnResnetError('ERR_ARGUMENT', `pretrainedWeights: ${what}`);
-  const url = `${String(baseUrl).replace(/\/*$/, '/')}${name}`;
+  const url = typeof baseUrl === 'string' ? `${baseUrl.replace(/\/*$/, '/')}${name}` : '';
   if (!URL.canParse(url)) {
-    throw wrong(`baseUrl '${baseUrl}' is no URL`);
+    throw wrong(`baseUrl must be the text of a URL, got ${shown(baseUrl)}`);
   }
   if (typeof cacheFolder !== 'string') {
     throw wrong(`cacheFolder must be the path of a folder, got ${kindOf(cacheFolder)}`);
   }
   if (!(typeof stallTimeout === 'number' && stallTimeout > 0 && stallTimeout < 2 ** 31)) {
-    throw wrong(`stallTimeout is ${stallTimeout}, expected milliseconds from 1 to 2^31 - 1`);
+    throw wrong(`stallTimeout must be milliseconds from 1 to 2^31 - 1, got ${shown(stallTimeout)}`);
   }
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw wrong(`onProgress must be a function, got ${kindOf(onProgress)}`);

@@ -1,7 +1,7 @@
 import type { WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { kindOf } from '../kind-of.js';
-import { type StateDictionary, stateEntries } from '../nn/state-dict.js';
+import { isPlainObject, type StateDictionary, stateEntries } from '../nn/state-dict.js';
 import { checkOptions } from '../options.js';
 import { Tensor } from '../tensor.js';
 import { type SafetensorsOptions, writeSafetensors } from './write-safetensors.js';
@@ -36,7 +36,7 @@ export async function saveWeights(
 }
 
 function checkMetadata(metadata: unknown): void {
-  if (kindOf(metadata) !== 'object' || !Object.values(metadata!).every((text) => typeof text === 'string')) {
-    throw new CudnnResnetError('ERR_ARGUMENT', 'saveWeights: metadata must be an object of strings');
+  if (!isPlainObject(metadata) || !Object.values(metadata!).every((text) => typeof text === 'string')) {
+    throw new CudnnResnetError('ERR_ARGUMENT', 'saveWeights: metadata must be a plain object of strings');
   }
 }

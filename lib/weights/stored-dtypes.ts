@@ -1,4 +1,4 @@
-import { bytesPerElement, type StoredDType, type WeightEntry } from '../dtype.js';
+import { bytesPerElement, type StoredDType, typedArrayName, type WeightEntry } from '../dtype.js';
 
 type TypedArrayConstructor = {
   new (buffer: ArrayBuffer, byteOffset?: number, length?: number): WeightEntry['data'];
@@ -43,6 +43,18 @@ export const storedTypes: readonly StoredType[] = rows.map(([dtype, safetensors,
 export function elementCount(shape: readonly number[]): number | undefined {
   const count = shape.reduce((product, length) => product * length, 1);
   return Number.isSafeInteger(count) ? count : undefined;
+}
+
+/** What of an entry does not fit together; undefined where all does. */
+export function entryFault({ dtype, shape, data }: WeightEntry): string | undefined {
+  const type = storedTypes.find((known) => known.dtype === dtype);
+  if (!type) return `unknown dtype '${dtype}'`;
+  if (typedArrayName(data) !== type.Array.name) {
+    return `the data of ${dtype} is a ${type.Array.name}, got ${Object.prototype.toString.call(data)}`;
+  }
+  const valid = Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
+  const count = valid ? elementCount(shape) : undefined;
+  return count === data.length ? undefined : `shape [${shape}] does not fit ${data.length} elements`;
 }
 
 /** Most tensors that one file may hold; the largest published models have fewer than this. */

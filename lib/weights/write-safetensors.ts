@@ -3,7 +3,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import type { WeightEntry } from '../dtype.js';
 import { type Fault, faultOf, messageOf, quote } from './fault.js';
 import { maxHeaderBytes } from './safetensors.js';
-import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
+import { entryFault, type StoredType, storedTypes } from './stored-dtypes.js';
 
 /** What a safetensors file says of itself. */
 export interface SafetensorsOptions {
@@ -64,19 +64,9 @@ function place(name: string, entry: WeightEntry, fault: Fault): Placed {
     throw wrong('this name is not allowed in safetensors files');
   if (/\p{Surrogate}/u.test(name)) throw wrong('its name is not valid Unicode');
 
-  const type = storedTypes.find((known) => known.dtype === entry.dtype);
-  if (!type) throw wrong(`unknown dtype '${entry.dtype}'`);
-  if (!(entry.data instanceof type.Array)) {
-    throw wrong(
-      `the data of ${type.dtype} is a ${type.Array.name}, got ${Object.prototype.toString.call(entry.data)}`,
-    );
-  }
-  const valid = Array.isArray(entry.shape) && entry.shape.every((n) => Number.isSafeInteger(n) && n >= 0);
-  const count = valid ? elementCount(entry.shape) : undefined;
-  if (count !== entry.data.length) {
-    throw wrong(`shape [${entry.shape}] does not fit ${entry.data.length} elements`);
-  }
-  return { name, type, entry };
+  const misfit = entryFault(entry);
+  if (misfit) throw wrong(misfit);
+  return { name, type: storedTypes.find(({ dtype }) => dtype === entry.dtype)!, entry };
 }
 
 function encodeHeader(placed: Placed[], metadata: Readonly<Record<string, string>>, fault: Fault): Buffer {

@@ -187,13 +187,9 @@ Napi::Value reshape(const Napi::CallbackInfo& info) {
 Napi::Value assign(const Napi::CallbackInfo& info) {
   OperationCall call(info, "assign");
   const auto from = call.input("from");
-  const TensorHandle& handle = TensorHandle::from(call.get("to"), call.what("to"));
-  const TensorPtr to = handle.tensor();
+  const auto to = call.target("to");
   if (to->shape != from->shape) {
     throw Error(ErrorCode::Shape, "assign: shape " + text(from->shape) + " does not fit " + text(to->shape));
-  }
-  if (handle.device() != call.device()) {
-    throw Error(ErrorCode::Device, "assign: the tensors are on two devices");
   }
   call.device()->backlog().requireRoom(0);
   call.submit({to}, [=](Engine& engine) {

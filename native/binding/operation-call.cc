@@ -29,6 +29,12 @@ TensorPtr OperationCall::optionalInput(const char* name) {
   return isAbsent(value) ? nullptr : input(name, value);
 }
 
+TensorPtr OperationCall::target(const char* name) {
+  TensorPtr y = input(name);
+  inputs_.pop_back();  // an error that it has is no reason to fail
+  return y;
+}
+
 Napi::Value OperationCall::output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run,
                                   bool pure) {
   checkAddressable(shape, operation_ + ": the result's shape");

@@ -19,6 +19,9 @@ class OperationCall : public Options {
   TensorPtr input(const char* name);
   TensorPtr optionalInput(const char* name);  // nullptr where absent
 
+  // A tensor that the operation writes over; on the device of those that it reads, which come first.
+  TensorPtr target(const char* name);
+
   [[nodiscard]] const std::shared_ptr<Device>& device() const noexcept { return device_; }
 
   // Queues `run` and returns the handle of the tensor that it will write; `pure` as in Operation.

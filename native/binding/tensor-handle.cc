@@ -44,6 +44,7 @@ Napi::Function TensorHandle::defineClass(Napi::Env env) {
                          InstanceMethod<&TensorHandle::cancel>("cancel"),
                          InstanceMethod<&TensorHandle::dispose>("dispose"),
                          InstanceMethod<&TensorHandle::disposed>("disposed"),
+                         InstanceMethod<&TensorHandle::failed>("failed"),
                      });
 }
 
@@ -179,6 +180,10 @@ Napi::Value TensorHandle::cancel(const Napi::CallbackInfo& info) {
 Napi::Value TensorHandle::dispose(const Napi::CallbackInfo& info) {
   release(info.Env());
   return info.Env().Undefined();
+}
+
+Napi::Value TensorHandle::failed(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), tensor_ && tensor_->failed);
 }
 
 Napi::Value TensorHandle::disposed(const Napi::CallbackInfo& info) {

@@ -40,6 +40,7 @@ class TensorHandle : public Napi::ObjectWrap<TensorHandle> {
   Napi::Value cancel(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);
   Napi::Value disposed(const Napi::CallbackInfo& info);
+  Napi::Value failed(const Napi::CallbackInfo& info);
 
   // The tensor, or Error(Disposed).
   [[nodiscard]] const TensorPtr& live(const char* method) const;

@@ -120,6 +120,7 @@ void Device::submit(Operation submitted) {
     }
     for (const auto& output : operation.outputs) {
       output->error = error;
+      output->failed = error != nullptr;
       if (error) {
         output->storage.reset();
       }
@@ -140,7 +141,12 @@ void Device::cancel(const TensorPtr& x) {
     }
     cancelled.push_back(std::move(queued));
     QueuedOperation& operation = *cancelled.back();
-    if (y->pendingReads > y->cancelledReads || !operation.cancellation.cancel()) {
+    const auto unread = [](const Tensor& z) { return z.pendingReads <= z.cancelledReads; };
+    const auto unwanted = [&](const TensorPtr& z) {  // what else the operation gives values
+      return z.get() == y || (z->abandoned && unread(*z));
+    };
+    if (!unread(*y) || !std::ranges::all_of(operation.operation.outputs, unwanted) ||
+        !operation.cancellation.cancel()) {
       continue;
     }
     for (const auto& input : operation.operation.inputs) {

@@ -70,6 +70,28 @@ Half toHalf(float value) {
   return {static_cast<uint16_t>(sign | ((rounded - 0x38000000U) >> 13))};
 }
 
+// What rounds to a 16-bit float as the value itself would: where float32 does not have it, the neighbour
+// towards zero with its last bit set, which is no tie and no such float.
+float withSticky(double value) {
+  const auto nearest = static_cast<float>(value);
+  if (std::isnan(value) || static_cast<double>(nearest) == value) {
+    return nearest;
+  }
+  const bool beyond = std::abs(static_cast<double>(nearest)) > std::abs(value);
+  const float towardsZero = beyond ? std::nextafter(nearest, 0.0F) : nearest;
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(towardsZero) | 1U);
+}
+
+float withSticky(int64_t value) {
+  constexpr int64_t low = 0xffff;  // of what is too large for float64: these say only whether there are any
+  const bool large = value > (int64_t{1} << 53) || value < -(int64_t{1} << 53);
+  const int64_t sticky = large && (value & low) != 0 ? low + 1 : 0;
+  return withSticky(static_cast<double>(large ? (value & ~low) | sticky : value));
+}
+
+float withSticky(float value) { return value; }
+float withSticky(uint8_t value) { return value; }
+
 template <typename To, typename From>
 To convertOne(From value) {
   if constexpr (std::is_same_v<To, From>) {
@@ -77,9 +99,9 @@ To convertOne(From value) {
   } else if constexpr (std::is_same_v<From, Half> || std::is_same_v<From, Brain>) {
     return convertOne<To>(toFloat(value));
   } else if constexpr (std::is_same_v<To, Half>) {
-    return toHalf(static_cast<float>(value));
+    return toHalf(withSticky(value));
   } else if constexpr (std::is_same_v<To, Brain>) {
-    return toBrain(static_cast<float>(value));
+    return toBrain(withSticky(value));
   } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     // Out of range is undefined in C++: saturate, and NaN is 0, as the vector instructions of GPUs do.
     constexpr auto low = static_cast<From>(std::numeric_limits<To>::lowest());

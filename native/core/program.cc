@@ -83,7 +83,7 @@ void Program::run(Engine& engine, const std::vector<TensorPtr>& arguments,
   if (replay_ && revisions() != revisions_) {
     forget();  // a constant was given other values, or moved
   }
-  if (!replay_ && captures_) {
+  if (!replay_ && attempts_ > 0) {
     capture(engine, arguments);
   }
   try {
@@ -122,7 +122,7 @@ void Program::capture(Engine& engine, const std::vector<TensorPtr>& arguments) {
     throw;
   }
   if (!replay_) {
-    captures_ = false;
+    --attempts_;
     forget();
   }
 }

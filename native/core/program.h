@@ -52,7 +52,7 @@ class Program {
 
   const Cancellation* cancellation_ = nullptr;  // of the run under way
 
-  bool captures_ = true;             // the engine can
+  int attempts_ = 3;                 // at capturing that are left: what ended one may be over
   std::vector<TensorPtr> slots_;     // where a captured run reads its inputs
   std::unique_ptr<Replay> replay_;   // and what it does with them
   std::vector<uint64_t> revisions_;  // of the constants, when that was captured

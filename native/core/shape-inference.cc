@@ -201,6 +201,14 @@ void checkFoldBatchNorm(const Tensor& weight, const Tensor* bias, const Tensor& 
   }
 }
 
+void checkFolded(const Tensor& weight, const Tensor& foldedWeight, const Tensor& foldedBias) {
+  constexpr auto op = "foldBatchNorm";
+  checkShape(op, "foldedWeight", foldedWeight, weight.shape);
+  checkDType(op, "foldedWeight", foldedWeight, weight.dtype);
+  checkShape(op, "foldedBias", foldedBias, {weight.shape[0]});
+  checkDType(op, "foldedBias", foldedBias, DType::Float32);
+}
+
 void checkAdd(const Tensor& a, const Tensor& b) {
   checkFloat("add", "a", a);
   checkShape("add", "b", b, a.shape);

@@ -27,6 +27,8 @@ void checkBatchNorm(const char* operation, const Tensor& x, const Tensor& mean, 
 void checkBatchNormTraining(const Tensor& x);
 void checkFoldBatchNorm(const Tensor& weight, const Tensor* bias, const Tensor& mean, const Tensor& variance,
                         const Tensor* batchNormWeight, const Tensor* batchNormBias);
+// What takes the folded weight and bias.
+void checkFolded(const Tensor& weight, const Tensor& foldedWeight, const Tensor& foldedBias);
 void checkAdd(const Tensor& a, const Tensor& b);
 void checkFloat(const char* operation, const char* argument, const Tensor& x);
 void checkSoftmax(const Tensor& x);

@@ -57,6 +57,10 @@ struct Tensor {
   std::atomic<int> pendingReads{0};
   [[nodiscard]] bool lastRead() const noexcept { return abandoned && pendingReads == 1; }
 
+  // What the queue's thread tells that of JavaScript: the last operation that was to write this tensor has
+  // failed.
+  std::atomic<bool> failed{false};
+
   // Only the thread of JavaScript touches these: the queued operation that gives this tensor its values,
   // where that does nothing else; and of those that wait to read it, how many are cancelled.
   std::weak_ptr<QueuedOperation> producer;

@@ -191,6 +191,8 @@ Target::Target(const std::string& deviceProperties) {
   properties_ = properties;
 }
 
+void* Target::descriptor() const noexcept { return properties_ ? properties_->device->get_ptr() : nullptr; }
+
 std::string describeDevice(int device) {
   fe::DeviceProperties properties;
   std::vector<uint8_t> json;

@@ -25,6 +25,8 @@ class Target {
   struct Properties;
   [[nodiscard]] cudnnContext* handle() const noexcept { return handle_; }
   [[nodiscard]] const std::shared_ptr<const Properties>& properties() const noexcept { return properties_; }
+  // A cudnnBackendDescriptor_t of the properties; nullptr of the GPU of a handle.
+  [[nodiscard]] void* descriptor() const noexcept;
 
  private:
   cudnnContext* handle_ = nullptr;

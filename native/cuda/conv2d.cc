@@ -66,7 +66,7 @@ void CudaEngine::runConv(const ConvGraph& graph, DType dtype, const ConvPointers
   const auto planFor = [&](const ConvGraph& wanted) {
     return plans_->find(wanted, [&](const Plan& plan) { return time(plan, bind(wanted)); });
   };
-  if (const Plan* fused = isExactFused(graph) ? planFor(graph) : nullptr) {
+  if (const Plan* fused = isFused(graph) ? planFor(graph) : nullptr) {
     execute(*fused, bind(graph));
     return;
   }

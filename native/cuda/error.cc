@@ -7,8 +7,9 @@
 namespace cudnn_resnet::cuda {
 
 bool isSticky(cudaError_t status) noexcept {
-  // Those that not every supported header names: cudaErrorContained, cudaErrorExternalDevice.
-  if (const int number = status; number == 721 || number == 911) {
+  // Those that not every supported header names: cudaErrorContained, cudaErrorTensorMemoryLeak,
+  // cudaErrorExternalDevice.
+  if (const int number = status; number == 226 || number == 721 || number == 911) {
     return true;
   }
   switch (status) {

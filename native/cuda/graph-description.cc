@@ -94,8 +94,8 @@ ConvGraph linearGraph(Math math, const LinearAttributes& attributes, const Shape
   return {math, {x[0], x[1], 1, 1}, {weight[0], weight[1], 1, 1}, a, bias, false};
 }
 
-bool isExactFused(const ConvGraph& graph) {
-  return graph.math != Math::Float32 || graph.attributes.activation != Activation::Tanh;
+bool isFused(const ConvGraph& graph) {
+  return graph.math != Math::Float32 || (graph.attributes.activation != Activation::Tanh && !graph.add);
 }
 
 ConvGraph convolutionAlone(const ConvGraph& graph) {

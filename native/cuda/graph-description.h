@@ -55,9 +55,10 @@ struct BatchNormGraph {
                                   const Shape& weight, bool bias, bool add);
 [[nodiscard]] ConvGraph linearGraph(Math math, const LinearAttributes& attributes, const Shape& x,
                                     const Shape& weight, bool bias);
-// Whether what follows the convolution is exact enough in cuDNN's plan for both together. Its tanh is the
-// GPU's instruction for that, of 16 bits.
-[[nodiscard]] bool isExactFused(const ConvGraph& graph);
+// Whether what follows the convolution is to be in cuDNN's plan, too. Not in float32 where it is a tanh,
+// which is the GPU's instruction for that, of 16 bits; or a tensor to add, which leaves one engine, whose
+// plans take up to 13 seconds to compile.
+[[nodiscard]] bool isFused(const ConvGraph& graph);
 // The convolution without what follows it, for a kernel to add.
 [[nodiscard]] ConvGraph convolutionAlone(const ConvGraph& graph);
 // None for the mean, or the greatest, of whole images, which a kernel computes.

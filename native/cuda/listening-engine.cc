@@ -18,7 +18,7 @@ Math ListeningEngine::math(DType dtype, const ComputeOptions& compute) const {
 }
 
 void ListeningEngine::askForConvolution(const ConvGraph& graph) {
-  if (!isExactFused(graph) || !planned(graph)) {
+  if (!isFused(graph) || !planned(graph)) {
     planned(convolutionAlone(graph));
   }
 }

@@ -127,7 +127,7 @@ std::optional<Plan> PlanCache::kept(const std::string& key) {
       return std::nullopt;
     }
     try {
-      return Plan(handle_, *serialized);
+      return Plan(Target(handle_), *serialized);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::Backend) {
         throw;
@@ -150,7 +150,7 @@ std::vector<PlanCache::Candidate> PlanCache::candidates(const std::string& key,
   const auto madeAhead = ahead_ != nullptr ? ahead_->take(key) : std::nullopt;
   for (const std::string& plan : madeAhead.value_or(std::vector<std::string>())) {
     try {
-      found.push_back({Plan(handle_, plan), plan});
+      found.push_back({Plan(Target(handle_), plan), plan});
     } catch (const Error& error) {
       if (error.code() != ErrorCode::Backend) {
         throw;

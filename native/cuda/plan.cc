@@ -28,11 +28,16 @@ Plan::Plan(CompiledGraph compiled) noexcept
       plan_(compiled.plan),
       workspaceBytes_(static_cast<size_t>(compiled.workspaceBytes)) {}
 
-Plan::Plan(cudnnHandle_t handle, const std::string& serialized)
+Plan::Plan(const Target& target, const std::string& serialized)
     : owner_(descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)), plan_(owner_.get()) {
   set(owner_, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR, serialized.size(),
       serialized.data());
-  set(owner_, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+  if (void* const device = target.descriptor(); device != nullptr) {
+    set(owner_, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &device);
+  } else {
+    cudnnHandle_t const handle = target.handle();
+    set(owner_, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
+  }
   check(requireCudnn().finalize(plan_), "loading a plan of cuDNN");
   int64_t bytes = 0;
   int64_t count = 0;

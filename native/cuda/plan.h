@@ -1,4 +1,4 @@
-// A graph that cuDNN can run on the device of a handle.
+// A graph that cuDNN can run on the device that it was compiled for.
 #pragma once
 
 #include <memory>
@@ -20,8 +20,9 @@ struct Binding {
 class Plan {
  public:
   explicit Plan(CompiledGraph compiled) noexcept;
-  // Of what CompiledGraph::serialize() gave. Throws Error(Backend) where cuDNN does not accept it.
-  Plan(cudnnHandle_t handle, const std::string& serialized);
+  // Of what CompiledGraph::serialize() gave. Throws Error(Backend) where cuDNN does not accept it for the
+  // target. One that was loaded for a GPU that need not be there can not be run.
+  Plan(const Target& target, const std::string& serialized);
 
   [[nodiscard]] size_t workspaceBytes() const noexcept { return workspaceBytes_; }
 

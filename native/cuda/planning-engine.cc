@@ -9,6 +9,7 @@
 #include "cuda/backend.h"
 #include "cuda/cudnn-library.h"
 #include "cuda/driver.h"
+#include "cuda/plan.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -50,6 +51,9 @@ PlanningEngine::Finding PlanningEngine::find(const Target& target, const GraphDe
     finding.graph.engine = compiled.engine;
     finding.graph.workspaceBytes = static_cast<uint64_t>(compiled.workspaceBytes);
     finding.plan = compiled.serialize();
+    if (finding.plan) {
+      (void)Plan(target, *finding.plan);  // cuDNN takes it back
+    }
     finding.graph.bytes = finding.plan ? finding.plan->size() : 0;
   } catch (const Error& error) {
     if (error.code() != ErrorCode::Backend) {

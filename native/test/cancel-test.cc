@@ -129,6 +129,34 @@ TEST_F(Cancel, WhatTwoAbortedReadingsNeededIsNotComputed) {
   EXPECT_TRUE(computed.empty());
 }
 
+TEST_F(Cancel, AnOperationWhoseOtherResultIsWantedRuns) {
+  const auto pair = [&] {
+    const std::vector<TensorPtr> both{tensor({4}), tensor({4})};
+    device.submit({{x},
+                   both,
+                   [this, both](Engine& engine) {
+                     for (const auto& y : both) {
+                       engine.zeros(*y);
+                       computed.push_back(y.get());
+                     }
+                   },
+                   true});
+    return both;
+  };
+  const auto held = pair();
+  aborted(held[0]);
+  const auto readOn = pair();
+  const auto sum = made({readOn[1]});
+  abandon({readOn[1]});
+  aborted(readOn[0]);
+  const auto unwanted = pair();
+  abandon({unwanted[1]});
+  aborted(unwanted[0]);
+  go();
+  EXPECT_EQ(computed,
+            (std::vector{held[0].get(), held[1].get(), readOn[0].get(), readOn[1].get(), sum.get()}));
+}
+
 TEST_F(Cancel, AnOperationWithEffectsRuns) {
   const auto a = made({x}, false);
   const auto b = made({a});

@@ -95,6 +95,32 @@ TEST_P(SixteenBitFloats, RoundsToNearestAndTiesToEven) {
   }
 }
 
+// As by way of float32 they would not be.
+TEST_P(SixteenBitFloats, WhatIsWiderIsRoundedOnce) {
+  const int mantissaBits = 15 - exponentBits;
+  const double tie = 1 + std::ldexp(1, -mantissaBits - 1);
+  const uint16_t one = converted<uint16_t>(std::vector<float>{1}, DType::Float32, dtype)[0];
+  const double little = 0x1p-40;
+  EXPECT_EQ(
+      converted<uint16_t>(std::vector<double>{tie - little, tie, tie + little, -tie - little, NAN},
+                          DType::Float64, dtype),
+      (std::vector<uint16_t>{one, one, static_cast<uint16_t>(one + 1), static_cast<uint16_t>(0x8001 + one),
+                             converted<uint16_t>(std::vector<float>{NAN}, DType::Float32, dtype)[0]}));
+  if (dtype == DType::BFloat16) {  // whose range has them
+    for (const int power : {40, 54, 62}) {
+      const auto whole = static_cast<int64_t>(std::ldexp(tie, power));
+      const auto bits = converted<uint16_t>(
+          std::vector<int64_t>{whole - 1, whole, whole + 1, -whole - 1, -whole, -whole + 1}, DType::Int64,
+          dtype);
+      EXPECT_EQ(bits[1] + 1, bits[2]) << power;
+      EXPECT_EQ(bits[0], bits[1]) << power;
+      EXPECT_EQ(bits[3], bits[2] | 0x8000) << power;
+      EXPECT_EQ(bits[4], bits[1] | 0x8000) << power;
+      EXPECT_EQ(bits[5], bits[1] | 0x8000) << power;
+    }
+  }
+}
+
 TEST_P(SixteenBitFloats, WhatIsTooLargeIsInfinite) {
   const auto infinity = static_cast<uint16_t>(((1 << exponentBits) - 1) << (15 - exponentBits));
   const double largest = meaning(static_cast<uint16_t>(infinity - 1), exponentBits);

@@ -20,9 +20,10 @@ async function checksum(seed) {
 const roles = {
   checksum: async () => parentPort.postMessage(await checksum(workerData.seed)),
 
-  'many checksums': async () => {
-    for (let i = 0; i < 5; i++) await checksum(workerData.seed + i);
+  'many tensors': () => {
+    const held = Array.from({ length: 20 }, () => Tensor.zeros([3], { device }));
     parentPort.postMessage(library.device(device).memory().tensors);
+    for (const tensor of held) tensor.dispose();
   },
 
   work: async () => {
@@ -150,7 +151,7 @@ const cases = {
 
   'memory of its own': async () => {
     const mine = Tensor.zeros([7], { device });
-    const worker = start('many checksums', { seed: 5 });
+    const worker = start('many tensors');
     const [theirs] = await once(worker, 'message');
     await once(worker, 'exit');
     const { tensors } = library.device(device).memory();

@@ -104,6 +104,8 @@ export const calls: Record<string, (c: Case) => Record<string, unknown>> = {
     batchNormWeight: c.tensor([2]),
     batchNormBias: c.tensor([2]),
     eps: 1e-5,
+    foldedWeight: c.tensor([2, 1, 3, 3]),
+    foldedBias: c.tensor([2]),
   }),
   activation: (c) => ({ x: c.tensor([3]), kind: 'gelu' }),
   add: (c) => ({ a: c.tensor([3]), b: c.tensor([3]), activation: 'relu' }),

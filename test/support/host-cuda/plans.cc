@@ -286,7 +286,7 @@ std::optional<std::string> CompiledGraph::serialize() const {
 
 Plan::Plan(CompiledGraph compiled) noexcept : owner_(std::move(compiled.owner)) {}
 
-Plan::Plan(cudnnHandle_t, const std::string& serialized)
+Plan::Plan(const Target&, const std::string& serialized)
     : owner_(std::make_shared<GraphDescription>(parsed(serialized))) {}
 
 void Plan::execute(cudnnHandle_t handle, std::span<const Binding> bindings, void*) const {

@@ -1,0 +1,71 @@
+import { native } from '../native.js';
+import { unscoped } from '../scope.js';
+import { Tensor } from '../tensor.js';
+import type { BatchNorm2d } from './batch-norm2d.js';
+import type { Conv2d } from './conv2d.js';
+
+/** The weight and bias of a convolution with a batch norm in inference folded into them. */
+export class Folding {
+  readonly weight: Tensor;
+  /** float32. */
+  readonly bias: Tensor;
+  readonly #tensors: ReturnType<typeof tensorsOf>;
+  readonly #eps: number;
+  #versions: readonly (number | undefined)[] = [];
+
+  constructor(conv: Conv2d, batchNorm: BatchNorm2d) {
+    const { shape, dtype, device } = conv.weight;
+    const unwritten = (extents: readonly number[], type: typeof dtype) =>
+      new Tensor(native().unwritten({ device: device.handle, shape: extents, dtype: type }), type, device);
+    [this.weight, this.bias] = unscoped(() => [
+      unwritten(shape, dtype),
+      unwritten(shape.slice(0, 1), 'float32'),
+    ]);
+    this.#tensors = tensorsOf(conv, batchNorm);
+    this.#eps = batchNorm.eps;
+  }
+
+  /** Whether it is of the tensors that these layers have now. */
+  isOf(conv: Conv2d, batchNorm: BatchNorm2d): boolean {
+    const tensors = tensorsOf(conv, batchNorm);
+    return this.#eps === batchNorm.eps && this.#tensors.every((tensor, i) => tensor === tensors[i]);
+  }
+
+  /** Folds, where one of the tensors has changed since it did, or where that failed, as for want of memory. */
+  refresh(): void {
+    const versions = this.#tensors.map((tensor) => tensor?.version);
+    const unchanged = versions.every((version, i) => version === this.#versions[i]);
+    if (unchanged && !this.weight.handle.failed()) {
+      return;
+    }
+    const [weight, bias, mean, variance, batchNormWeight, batchNormBias] = this.#tensors;
+    native().foldBatchNorm({
+      weight: weight.handle,
+      bias: bias?.handle,
+      mean: mean.handle,
+      variance: variance.handle,
+      batchNormWeight: batchNormWeight?.handle,
+      batchNormBias: batchNormBias?.handle,
+      eps: this.#eps,
+      foldedWeight: this.weight.handle,
+      foldedBias: this.bias.handle,
+    });
+    this.#versions = versions;
+  }
+
+  /** As {@link Folding.refresh}, for a program, which outlives the layers that it was recorded of. */
+  beforeRun(): void {
+    if (!this.weight.disposed && !this.#tensors.some((tensor) => tensor?.disposed)) {
+      this.refresh();
+    }
+  }
+
+  dispose(): void {
+    this.weight.dispose();
+    this.bias.dispose();
+  }
+}
+
+function tensorsOf(conv: Conv2d, { running_mean, running_var, weight, bias }: BatchNorm2d) {
+  return [conv.weight, conv.bias, running_mean, running_var, weight, bias] as const;
+}
