@@ -123,7 +123,10 @@ export class Tensor<D extends DType = DType> {
     return random('Tensor.randn', true, shape, options);
   }
 
-  /** Values drawn from the uniform distribution over [0, 1); `float32` by default. */
+  /**
+   * Values drawn from the uniform distribution over [0, 1); `float32` by default. Rounded to `float16` or `bfloat16` they
+   * may be 1.
+   */
   static rand<D extends DType = 'float32'>(
     shape: readonly number[],
     options: RandomOptions<D> = {},

@@ -1,8 +1,6 @@
-import { execFile } from 'node:child_process';
-import { inspect, promisify } from 'node:util';
+import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { type DType, device, ops, Tensor } from '../lib/index.js';
-import { assertBuilt } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { expectRejects, expectThrows } from './support/errors.js';
 import { inUse } from './support/memory.js';
@@ -274,16 +272,6 @@ onEveryDevice('Tensor', (id) => {
       expectThrows('ERR_ARGUMENT', () => x.flatten(0.5));
     });
   });
-});
-
-test('classes keep their names in dist/', async () => {
-  assertBuilt();
-  const entry = new URL('../dist/index.js', import.meta.url).href;
-  const program = `import { nn, Tensor } from '${entry}';
-    try { Tensor.zeros([0]) } catch ({ stack }) { console.log(Tensor.name, nn.Module.name, stack) }`;
-  const args = ['--input-type=module', '-e', program];
-  const { stdout } = await promisify(execFile)(process.execPath, args);
-  expect(stdout).toMatch(/^Tensor Module CudnnResnetError: Tensor\.zeros: .*\n +at Tensor\.zeros /);
 });
 
 test('an unknown device is ERR_DEVICE', () => {

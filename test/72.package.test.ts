@@ -59,6 +59,13 @@ describe('the package', () => {
     expect(stdout).toBe('true function\n');
   });
 
+  test('keeps the names of its classes', async () => {
+    const program = `import { nn, Tensor } from 'cudnn-resnet';
+      try { Tensor.zeros([0]) } catch ({ stack }) { console.log(Tensor.name, nn.Module.name, stack) }`;
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program], { cwd: root });
+    expect(stdout).toMatch(/^Tensor Module CudnnResnetError: Tensor\.zeros: .*\n +at Tensor\.zeros /);
+  });
+
   // Node 20.17 and 20.18 have it behind an option only.
   const requires = (process.features as { require_module?: unknown }).require_module === true;
   test(`${requires ? 'loads' : 'explains itself'} by require under its own name`, async () => {

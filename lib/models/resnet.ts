@@ -51,7 +51,10 @@ export interface ResNetOptions extends LayerOptions {
 
 /** The makings of a ResNet of one's own. */
 export interface ResNetStructure {
-  /** What the groups are made of. */
+  /**
+   * What the groups are made of. In inference a block of a class of yours runs once for each shape and is recorded: what it
+   * looks up, or draws, beside tensors is that of this one run, and `dataSync` is not to be called in it.
+   */
   block: typeof BasicBlock | typeof Bottleneck;
   /** How many blocks each of the four groups has. */
   layers: readonly [number, number, number, number];
