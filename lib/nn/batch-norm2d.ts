@@ -84,7 +84,7 @@ export class BatchNorm2d extends Module {
     return y;
   }
 
-  /** The dtype stays float32. */
+  /** @internal The dtype stays float32. */
   protected override moveTensors({ device }: Placement, moved: Map<Tensor, Tensor>): void {
     super.moveTensors({ device }, moved);
   }

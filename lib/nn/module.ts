@@ -183,7 +183,7 @@ export abstract class Module {
     return this;
   }
 
-  /** {@link Module.to}; `moved` holds what tensors have become so far. */
+  /** @internal {@link Module.to}; `moved` holds what tensors have become so far. */
   protected moveTensors(to: Placement, moved: Map<Tensor, Tensor>): void {
     for (const [name, tensor] of this.ownEntries()) {
       const became = moved.get(tensor) ?? movedTensor(tensor, to);
