@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 tests=("$@")
 ((${#tests[@]} > 0)) ||
-  tests=(test/11 test/12 test/13 test/2 test/3 test/40 test/42 test/48 test/49 test/51 test/52 test/55 test/57 test/62 test/63
+  tests=(test/11 test/12 test/13 test/2 test/3 test/40 test/42 test/43 test/48 test/49 test/51 test/52 test/55 test/57 test/62 test/63
     test/65 test/70 test/71 test/73 test/80.cli.classify test/80.cli.embed)
 
 bash scripts/copy-checkout.sh build-emulated

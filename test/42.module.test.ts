@@ -1,7 +1,4 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { runInNewContext } from 'node:vm';
-import { describe, expect, test } from 'vitest';
+import { describe, expect } from 'vitest';
 import { Bottleneck as TutorialBottleneck } from '../examples/tutorial-bottleneck.js';
 import {
   BasicBlock,
@@ -14,16 +11,12 @@ import {
   ResNet50,
   ResNet101,
   ResNet152,
-  readWeights,
-  saveWeights,
   scope,
   Tensor,
-  type WeightEntry,
 } from '../lib/index.js';
-import { temporaryFolder } from './40.weights-build.js';
 import { expectClose, expectExact, perOp } from './support/compare.js';
 import type { DeviceId } from './support/devices.js';
-import { expectRejects, expectThrows } from './support/errors.js';
+import { expectThrows } from './support/errors.js';
 import { goldenJson } from './support/golden.js';
 import { withModule } from './support/modules.js';
 import { random } from './support/random.js';
@@ -114,59 +107,6 @@ class Tied extends nn.Module {
     return this.second.forward(this.first.forward(x));
   }
 }
-
-/** What is no state dict, and what an error calls it. */
-const noStateDicts: [unknown, RegExp][] = [
-  [undefined, /got undefined/],
-  [[], /got array/],
-  [() => 1, /got function/],
-  [Promise.resolve(new Map()), /got Promise: await it/],
-  [new Set(), /got Set/],
-  [new WeakMap(), /got WeakMap/],
-  [new Float32Array(1), /got Float32Array/],
-  [new nn.ReLU(), /got Object/],
-];
-
-describe('saveWeights', () => {
-  const entry: WeightEntry = { dtype: 'float32', shape: [2], data: new Float32Array([1, 2]) };
-
-  test('refuses what is no state dict, and writes nothing', async () => {
-    const folder = await temporaryFolder();
-    const save = (dict: unknown) => saveWeights(join(folder, 'x.safetensors'), dict as never);
-    for (const [dict, message] of noStateDicts) {
-      await expectRejects('ERR_ARGUMENT', save(dict));
-      await expect(save(dict)).rejects.toThrow(message);
-    }
-    for (const key of [0, Symbol('a'), null, {}]) {
-      await expectRejects('ERR_ARGUMENT', save(new Map([[key, entry]])));
-    }
-    expect(await readdir(folder)).toEqual([]);
-  });
-
-  test('refuses metadata of a class', async () => {
-    const folder = await temporaryFolder();
-    for (const metadata of [new Map([['a', 'b']]), new Set(['a']), Promise.resolve({})]) {
-      await expectRejects(
-        'ERR_ARGUMENT',
-        saveWeights(join(folder, 'x'), { a: entry }, { metadata: metadata as never }),
-      );
-    }
-    expect(await readdir(folder)).toEqual([]);
-  });
-
-  test.each([
-    'new Map([["a", entry]])',
-    '({ a: entry })',
-    'Object.assign(Object.create(null), { a: entry })',
-  ])('takes %s of another vm context', async (code) => {
-    const path = join(await temporaryFolder(), 'x.safetensors');
-    const dict = runInNewContext(
-      `const entry = { dtype: 'float32', shape: [2], data: new Float32Array([1, 2]) };${code}`,
-    );
-    await saveWeights(path, dict);
-    expect(await readWeights(path)).toEqual(new Map([['a', entry]]));
-  });
-});
 
 onEveryDevice('nn.Module', (id) => {
   const up = (x: Values) => upload(x, 'float32', id);
@@ -355,144 +295,6 @@ onEveryDevice('nn.Module', (id) => {
           expect(disposed.map(([key]) => key)).toEqual([]);
         },
       ),
-    );
-  });
-
-  describe('loadStateDict', () => {
-    const make = () =>
-      new nn.Sequential(new nn.Conv2d(3, 4, 1, { device: id }), new nn.BatchNorm2d(4, { device: id }));
-    const state = () => ({
-      '0.weight': zeros(4, 3, 1, 1),
-      '0.bias': zeros(4),
-      '1.weight': zeros(4),
-      '1.bias': Tensor.from([1, 2, 3, 4], [4], { device: id }),
-      '1.running_mean': zeros(4),
-      '1.running_var': zeros(4),
-      '1.num_batches_tracked': Tensor.from(new BigInt64Array([7n]), [], { device: id }),
-    });
-
-    check('takes a Map or a record, and copies', () =>
-      withModule(make(), async (module) => {
-        for (const dict of [state(), new Map(Object.entries(state()))]) {
-          module.loadStateDict(dict);
-          for (const x of dict instanceof Map ? dict.values() : Object.values(dict)) {
-            x.dispose();
-          }
-          const loaded = module.stateDict();
-          expect(await loaded.get('1.bias')!.data()).toEqual(Float32Array.of(1, 2, 3, 4));
-          expect(await loaded.get('1.num_batches_tracked')!.data()).toEqual(BigInt64Array.of(7n));
-        }
-      }),
-    );
-
-    check('lists every key that is missing, unexpected or of another shape, and changes nothing', () =>
-      withModule(make(), async (module) => {
-        const before = await module.stateDict().get('1.bias')!.data();
-        const { '1.running_mean': _missing, ...rest } = state();
-        const dict = { ...rest, 'fc.weight': zeros(1), '0.weight': zeros(4, 3, 3, 3) };
-        expectThrows('ERR_WEIGHTS', () => module.loadStateDict(dict), /1\.running_mean/);
-        expectThrows('ERR_WEIGHTS', () => module.loadStateDict(dict), /fc\.weight/);
-        expectThrows(
-          'ERR_WEIGHTS',
-          () => module.loadStateDict(dict),
-          /0\.weight.*\[4, 3, 1, 1\].*\[4, 3, 3, 3\]/,
-        );
-        expect(await module.stateDict().get('1.bias')!.data()).toEqual(before);
-      }),
-    );
-
-    check('where it is not strict, takes what fits and says what did not', () =>
-      withModule(make(), async (module) => {
-        const { '1.running_mean': _missing, ...rest } = state();
-        const result = module.loadStateDict({ ...rest, extra: zeros(1) }, { strict: false });
-        expect(result).toEqual({ missing: ['1.running_mean'], unexpected: ['extra'] });
-        expect(await module.stateDict().get('1.bias')!.data()).toEqual(Float32Array.of(1, 2, 3, 4));
-        const misshapen = { '1.bias': zeros(5) };
-        expectThrows('ERR_WEIGHTS', () => module.loadStateDict(misshapen, { strict: false }), /1\.bias/);
-        expectThrows('ERR_ARGUMENT', () => module.loadStateDict({}, { stict: false } as object), /'strict'/);
-      }),
-    );
-
-    check('refuses what is no state dict', () =>
-      withModule(make(), (module) => {
-        for (const [dict, message] of noStateDicts) {
-          expectThrows('ERR_ARGUMENT', () => module.loadStateDict(dict as never, { strict: false }), message);
-        }
-        for (const key of [0, Symbol('a'), null, {}]) {
-          const dict = new Map([[key, zeros(1)]]) as never;
-          expectThrows('ERR_ARGUMENT', () => module.loadStateDict(dict, { strict: false }), /keys must be/);
-        }
-        const shape = [Symbol('a')] as never;
-        const symbols = { '0.bias': { dtype: 'float32', shape, data: new Float32Array(4) } } as const;
-        expectThrows('ERR_ARGUMENT', () => module.loadStateDict(symbols, { strict: false }), /"0\.bias"/);
-        expectThrows('ERR_ARGUMENT', () => module.loadStateDict({}, { strict: 'no' as never }), /strict/);
-      }),
-    );
-
-    check('where one entry cannot be written names it, and changes nothing', () =>
-      withModule(make(), async (module) => {
-        const bias = module.stateDict().get('0.bias')!;
-        const before = await bias.data();
-        const disposed = zeros(4);
-        disposed.dispose();
-        for (const [code, wrong] of [
-          ['ERR_WEIGHTS', { dtype: 'float32', shape: [4], data: new Float32Array(3) }],
-          ['ERR_WEIGHTS', { dtype: 'float32', shape: [4], data: new Uint16Array(4) }],
-          ['ERR_WEIGHTS', { dtype: 'float16', shape: [4], data: new Float32Array(4) }],
-          ['ERR_WEIGHTS', { dtype: 'float32', shape: [4], data: new Float64Array(4) }],
-          ['ERR_DISPOSED', disposed],
-        ] as const) {
-          const dict = { '0.bias': zeros(4), '1.bias': wrong as Tensor };
-          expectThrows(code, () => module.loadStateDict(dict, { strict: false }), /"1\.bias"/);
-        }
-        module.stateDict().get('1.bias')!.dispose();
-        const dict = { '0.bias': zeros(4), '1.bias': zeros(4) };
-        expectThrows('ERR_DISPOSED', () => module.loadStateDict(dict, { strict: false }), /"1\.bias"/);
-        expect(await bias.data()).toEqual(before);
-      }),
-    );
-
-    check('a change of any parameter reaches the folded convolution', () =>
-      withModule(make(), async (module) => {
-        module.eval();
-        const x = rounded(random('x', [2, 3, 5, 4]), 'float32');
-        for (const round of ['first', 'second']) {
-          const draw = (key: string, shape: number[], center = 0) =>
-            rounded(random(`${round} ${key}`, shape, { scale: 0.9, center }), 'float32');
-          const [kernel, mean, variance] = [
-            draw('kernel', [4, 3, 1, 1]),
-            draw('mean', [4]),
-            draw('variance', [4], 1),
-          ];
-          for (const [key, value] of [
-            ['0.weight', kernel],
-            ['1.running_mean', mean],
-            ['1.running_var', variance],
-          ] as const) {
-            module.loadStateDict({ [key]: up(value) }, { strict: false });
-            const state = module.stateDict();
-            const now = async (key: string) => download(state.get(key)!);
-            const convolved = reference.conv2d(x, await now('0.weight'), { bias: await now('0.bias') });
-            const expected = reference.batchNorm(convolved, {
-              mean: await now('1.running_mean'),
-              variance: await now('1.running_var'),
-              weight: await now('1.weight'),
-              bias: await now('1.bias'),
-            });
-            expectClose(await download(module.forward(up(x))), expected, perOp.float32, `${round} ${key}`);
-          }
-        }
-      }),
-    );
-
-    check('a parameter of another dtype is converted', () =>
-      withModule(make(), async (module) => {
-        const values = rounded(random('weight', [4, 3, 1, 1]), 'bfloat16');
-        module.loadStateDict({ '0.weight': upload(values, 'bfloat16', id) }, { strict: false });
-        const weight = module.stateDict().get('0.weight')!;
-        expect(weight.dtype).toBe('float32');
-        expectExact(await download(weight), values);
-      }),
     );
   });
 

@@ -60,6 +60,7 @@ PlanningEngine::Finding PlanningEngine::find(const Target& target, const GraphDe
       throw;
     }
     finding.graph.refusal = error.what();
+    finding.plan.reset();  // where it was made and is not taken back
   }
   finding.graph.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   return finding;
