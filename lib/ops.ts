@@ -5,7 +5,6 @@ import { CudnnResnetError } from './errors.js';
 import { kindOf } from './kind-of.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
-import { scope } from './scope.js';
 import { Tensor } from './tensor.js';
 
 /**
@@ -63,8 +62,6 @@ export function conv2d<D extends DType>(
     x,
     native().conv2d({
       ...attributes,
-      // how the fast ones round depends on the number of threads
-      algorithm: options.deterministic ? 'direct' : options.algorithm,
       x: handle(x, 'conv2d: x'),
       weight: handle(weight, 'conv2d: weight'),
       bias: optionalHandle(bias, 'conv2d: bias'),
@@ -86,7 +83,7 @@ export interface LinearOptions extends ComputeOptions {
 }
 
 /**
- * `activation(x · weightᵀ + bias)`. With `deterministic: true` it is computed as the convolution of `N` 1×1 images.
+ * `activation(x · weightᵀ + bias)`.
  * @param x - `[N, in]`
  * @param weight - `[out, in]`
  * @returns `[N, out]`
@@ -99,19 +96,6 @@ export function linear<D extends DType>(
   options: LinearOptions = {},
 ): Tensor<D> {
   checkOptions('linear', options, ['bias', 'activation', ...computeOptionNames]);
-  if (!options.deterministic) {
-    return linearOfRows(x, weight, options);
-  }
-  try {
-    return linearOfImages(x, weight, options);
-  } catch (error) {
-    // it speaks of a convolution; the other way refuses the same, and speaks of what was given
-    linearOfRows(x, weight, options).dispose();
-    throw error;
-  }
-}
-
-function linearOfRows<D extends DType>(x: Tensor<D>, weight: Tensor, options: LinearOptions): Tensor<D> {
   return result(
     x,
     native().linear({
@@ -122,14 +106,6 @@ function linearOfRows<D extends DType>(x: Tensor<D>, weight: Tensor, options: Li
       ...computeOptions(options),
     }),
   );
-}
-
-/** {@link linear} as a convolution: a long sum of a linear layer may be split among threads, that of a convolution is not. */
-function linearOfImages<D extends DType>(x: Tensor<D>, weight: Tensor, options: LinearOptions): Tensor<D> {
-  return scope(() => {
-    const kernel = weight.reshape([...weight.shape, 1, 1]);
-    return conv2d(x.reshape([...x.shape, 1, 1]), kernel, options).flatten();
-  });
 }
 
 /** Options of {@link batchNorm}. Each tensor is float32 `[C]`. */

@@ -1,5 +1,5 @@
 import { describe, expect } from 'vitest';
-import { ops, Tensor } from '../lib/index.js';
+import { nn, ops, Tensor } from '../lib/index.js';
 import { expectClose, expectExact, perOp } from './support/compare.js';
 import { expectThrows } from './support/errors.js';
 import { random, randomIntegers } from './support/random.js';
@@ -201,6 +201,36 @@ onEveryDevice('conv2d', (id) => {
         ops.conv2d(xd, wd, { bias: bd, add: ad, activation: 'relu', padding: 1 });
         for (const [i, input] of [xd, wd, bd, ad].entries()) {
           expectExact(await download(input), given[i]!);
+        }
+      });
+
+      check('leaves weights that other operations, and other dtypes, can be made of', async () => {
+        for (const groups of [1, 4, 32]) {
+          const shape = [32, 32 / groups, 3, 3];
+          const { x, weight } = ready([2, 32, 5, 5], shape);
+          const weightOf = async (use: (used: Tensor) => Tensor) => {
+            const [used, fresh] = [upload(weight, dtype, id), upload(weight, dtype, id)];
+            ops.conv2d(upload(x, dtype, id), used, { groups });
+            expectExact(await download(use(used)), await download(use(fresh)));
+          };
+          await weightOf((used) => ops.add(used, used, { activation: 'relu' }));
+          await weightOf((used) => used.reshape([3, 3, 32, shape[1]!]));
+          await weightOf((used) => ops.globalAvgPool(used));
+          for (const other of floatDTypes) await weightOf((used) => used.to({ dtype: other }));
+          await weightOf((used) => {
+            const other = upload(
+              map(weight, (value) => -value),
+              dtype,
+              id,
+            );
+            const module = new nn.Conv2d(32, 32, 3, { groups, bias: false, device: id, dtype });
+            module.loadStateDict({ weight: used });
+            module.forward(upload(x, dtype, id));
+            module.loadStateDict({ weight: other });
+            const y = module.forward(upload(x, dtype, id));
+            module.dispose();
+            return y;
+          });
         }
       });
 

@@ -1,5 +1,5 @@
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Device, device, nn, ops, ResNet, ResNet18, scope, Tensor } from '../lib/index.js';
@@ -76,13 +76,20 @@ describe.each(deviceIds)('how to compute, on %s', (id) => {
       );
 
       const rows = x.reshape([2, 1296]);
-      const matrix = Tensor.randn([3, 1296], { device: on, seed: 3 });
-      const given = { bias: Tensor.randn([3], { device: on, seed: 4 }), activation: 'relu' } as const;
-      const asConvolution = ops.conv2d(rows.reshape([2, 1296, 1, 1]), matrix.reshape([3, 1296, 1, 1]), given);
-      expectExact(
-        await download(ops.linear(rows, matrix, { ...given, deterministic: true })),
-        await download(asConvolution.flatten()),
-      );
+      for (const out of [3, 16, 77]) {
+        const matrix = Tensor.randn([out, 1296], { device: on, seed: 3 });
+        const given = { bias: Tensor.randn([out], { device: on, seed: 4 }), activation: 'relu' } as const;
+        const results = [];
+        for (const threads of [1, 2, 3]) {
+          on.setThreads(threads);
+          results.push(await download(ops.linear(rows, matrix, { ...given, deterministic: true })));
+        }
+        on.setThreads(availableParallelism());
+        for (const result of results) expectExact(result, results[0]!);
+        expect(
+          relativeError(results[0]!, await download(ops.linear(rows, matrix, given))),
+        ).toBeLessThanOrEqual(1e-6);
+      }
     }));
 
   test('results are bitwise equal from run to run', async () => {

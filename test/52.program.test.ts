@@ -59,6 +59,17 @@ onEveryDevice('device.record', (id) => {
     expect(await bytes(program.run(input))).toEqual(last);
   });
 
+  check('reads the weights of a linear layer at each run, deterministic or not', async () => {
+    for (const deterministic of [false, true]) {
+      const net = new nn.Linear(4, 3, { device: id, deterministic });
+      const input = x([2, 4]);
+      using program = device(id).record((a) => net.forward(a!), [input]);
+      net.loadStateDict({ weight: x([3, 4], 'weight'), bias: x([3], 'bias') });
+      expect(await bytes(program.run(input))).toEqual(await bytes(net.forward(input)));
+      net.dispose();
+    }
+  });
+
   check('folds batch norms again where there was no memory for it', async () => {
     const place = { device: id } as const;
     const net = new nn.Sequential(

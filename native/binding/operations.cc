@@ -39,8 +39,8 @@ ConvAlgorithm algorithm(const Options& options) {
 
 // What operations that multiply matrices take.
 ComputeOptions computeOptions(const Options& options) {
-  (void)options.boolean("deterministic", true);  // both engines always are
-  return {options.boolean("tf32", false), options.boolean("tune", false)};
+  return {options.boolean("tf32", false), options.boolean("tune", false),
+          options.boolean("deterministic", false)};
 }
 
 Napi::Value pool(OperationCall& call, PoolKind kind) {
@@ -70,6 +70,9 @@ Napi::Value conv2d(const Napi::CallbackInfo& info) {
   a.activation = call.activation("activation");
   a.algorithm = algorithm(call);
   a.compute = computeOptions(call);
+  if (a.compute.deterministic) {
+    a.algorithm = ConvAlgorithm::Direct;  // how the fast ones round depends on the number of threads
+  }
   return call.output(
       conv2dShape(a, *x, *weight, bias.get(), add.get()), x->dtype,
       [=](Engine& engine, Tensor& y) { engine.conv2d(a, *x, *weight, bias.get(), add.get(), y); });

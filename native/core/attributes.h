@@ -18,10 +18,12 @@ using Pair = std::array<int64_t, 2>;  // height, width
 // come out exact. Fast leaves the choice to the engine, which may take Winograd's transform, or products of
 // bfloat16 in the place of float32: errors of float32 grow to some 1e-6.
 enum class ConvAlgorithm : uint8_t { Direct, Fast };
-// What the caller lets an engine do. One that has no use for it computes as ever.
+
+// What the caller lets an engine do, or asks of it. One that has no use for it computes as ever.
 struct ComputeOptions {
   bool tf32 = false;  // multiply float32 with ten bits of mantissa, several times faster
   bool tune = false;  // time several ways of computing it at its first use, and keep the fastest
+  bool deterministic = false;  // the same bits on any number of threads
 };
 
 struct Conv2dAttributes {

@@ -50,14 +50,22 @@ dnnl::memory::data_type onednnType(DType dtype) {
   return dtype == DType::BFloat16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
 }
 
-Layout plain(const Shape& shape, DType dtype) {
+namespace {
+
+Layout plain(const Shape& shape, dnnl::memory::data_type type) {
   dnnl::memory::dims strides(shape.size(), 1);
   for (size_t i = shape.size(); i-- > 1;) {
     strides[i - 1] = strides[i] * shape[i];
   }
-  return shape.empty() ? Layout({1}, onednnType(dtype), dnnl::memory::dims{1})
-                       : Layout(shape, onednnType(dtype), strides);
+  return shape.empty() ? Layout({1}, type, dnnl::memory::dims{1}) : Layout(shape, type, strides);
 }
+
+// Of the elements of a layout, seen with such dimensions.
+Layout inOrder(const Layout& layout, const Shape& shape) { return plain(shape, elementType(layout)); }
+
+}  // namespace
+
+Layout plain(const Shape& shape, DType dtype) { return plain(shape, onednnType(dtype)); }
 
 namespace {
 
@@ -175,12 +183,25 @@ void CpuEngine::multiply(const Compiled& compiled, void* from, Tensor& weight, c
 }
 
 void CpuEngine::reorder(const dnnl::memory& from, const dnnl::memory& to) {
-  const auto& primitive =
-      compiled(Key('r').with(from.get_desc()).with(to.get_desc()).text(), [&]() -> Compiled {
-        const dnnl::reorder::primitive_desc chosen(engine_, from.get_desc(), engine_, to.get_desc(),
-                                                   attributes());
-        return {dnnl::reorder(chosen), from.get_desc(), {}, to.get_desc(), chosen.scratchpad_desc()};
-      });
+  const Layout given = from.get_desc();
+  const Layout wanted = to.get_desc();
+  if (dimensions(given) != dimensions(wanted)) {
+    // Weights with groups have five dimensions in oneDNN, those of a linear layer may have four: the same
+    // elements in C order.
+    const Layout ordered = inOrder(given, dimensions(given));
+    Buffer held;
+    if (given != ordered) {
+      held = allocate(ordered);
+      reorder(from, view(held));
+    }
+    void* const values = given != ordered ? held.block.get() : from.get_data_handle();
+    reorder(view(inOrder(given, dimensions(wanted)), values), to);
+    return;
+  }
+  const auto& primitive = compiled(Key('r').with(given).with(wanted).text(), [&]() -> Compiled {
+    const dnnl::reorder::primitive_desc chosen(engine_, given, engine_, wanted, attributes());
+    return {dnnl::reorder(chosen), given, {}, wanted, chosen.scratchpad_desc()};
+  });
   execute(primitive, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});
 }
 
@@ -208,18 +229,8 @@ dnnl::memory CpuEngine::in(const Layout& layout, Tensor& x, Buffer& holder) {
     });
     source = view(widened);
   }
-  if (dimensions(source.get_desc()) != dimensions(layout)) {
-    // Weights with groups have five dimensions in oneDNN: the same elements in C order.
-    if (source.get_desc() != plain(dimensions(source.get_desc()), DType::Float32) &&
-        source.get_desc() != plain(dimensions(source.get_desc()), DType::BFloat16)) {
-      Buffer ordered = allocate(plain(x.shape, computeType(x.dtype)));
-      reorder(source, view(ordered));
-      widened = std::move(ordered);
-      source = view(widened);
-    }
-    const auto type =
-        elementType(source.get_desc()) == dnnl::memory::data_type::bf16 ? DType::BFloat16 : DType::Float32;
-    source = view(plain(dimensions(layout), type), source.get_data_handle());
+  if (source.get_desc() == inOrder(source.get_desc(), dimensions(source.get_desc()))) {
+    source = view(inOrder(source.get_desc(), dimensions(layout)), source.get_data_handle());
   }
   if (source.get_desc() == layout) {
     holder = std::move(widened);

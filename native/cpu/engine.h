@@ -116,6 +116,9 @@ class CpuEngine : public Engine {
   // Of these layouts, with a weight of x's type in any; dnnl::error where oneDNN does not have it by `kind`.
   [[nodiscard]] Compiled compileConv2d(const Conv2dAttributes& a, algorithm kind, const Layout& x,
                                        const Shape& weight, bool bias, bool add, const Layout& y) const;
+  // A linear layer as the convolution of images of one pixel; the result is in C order.
+  [[nodiscard]] Compiled compileOfPixels(Activation activation, DType type, const Shape& x,
+                                         const Shape& weight, bool bias, const Shape& y) const;
   // Convolves so many images, which lie behind each other.
   using ConvolveImages = std::function<void(void* from, void* to, int64_t images)>;
   // y = what `convolve` makes of x in these layouts, `together` images at a time; what is to be added to

@@ -2,11 +2,33 @@
 
 namespace cudnn_resnet::cpu {
 
+// The sums of a long linear layer are divided among threads, those of a convolution are not.
+Compiled CpuEngine::compileOfPixels(Activation activation, DType type, const Shape& x, const Shape& weight,
+                                    bool bias, const Shape& y) const {
+  using format_tag = dnnl::memory::format_tag;
+  const auto images = [](Shape shape) {
+    shape.insert(shape.end(), {1, 1});
+    return shape;
+  };
+  Conv2dAttributes a;
+  a.activation = activation;
+  return compileConv2d(a, algorithm::convolution_direct, Layout(images(x), onednnType(type), format_tag::any),
+                       images(weight), bias, false, Layout(images(y), onednnType(type), format_tag::nhwc));
+}
+
 void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) {
   const DType type = computeType(x.dtype);
-  const auto key =
-      Key('l').with(a.activation).with(type).with(x.shape).with(weight.shape).with(bias != nullptr);
+  const auto key = Key('l')
+                       .with(a.activation)
+                       .with(a.compute.deterministic)
+                       .with(type)
+                       .with(x.shape)
+                       .with(weight.shape)
+                       .with(bias != nullptr);
   const auto& primitive = compiled(key.text(), [&] {
+    if (a.compute.deterministic) {
+      return compileOfPixels(a.activation, type, x.shape, weight.shape, bias != nullptr, y.shape);
+    }
     const auto any = dnnl::memory::format_tag::any;
     const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
     const auto chosen = describe<dnnl::inner_product_forward>(
@@ -21,6 +43,9 @@ void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Ten
   const dnnl::memory values = in(primitive.x, x, heldX);
   Buffer result = allocate(primitive.y);
   multiply(primitive, values.get_data_handle(), weight, inFloat32(bias, heldBias), result.block.get());
+  if (a.compute.deterministic) {
+    result.layout = plain(y.shape, type);
+  }
   store(std::move(result), y);
 }
 
