@@ -124,7 +124,7 @@ export function zeros(options: Maker): NativeTensor;
 export function random(
   options: Maker & { normal: boolean; a: number; b: number; seed: number; stream: number },
 ): NativeTensor;
-/** A tensor without values: reading it fails until `write`, `fill` or `assign` gives it some. */
+/** A tensor without values: reading it fails until `write`, `fill`, `assign` or `foldBatchNorm` gives it some. */
 export function unwritten(options: Maker): NativeTensor;
 export function cast(options: { x: NativeTensor; dtype: DType }): NativeTensor;
 export function reshape(options: { x: NativeTensor; shape: readonly number[] }): NativeTensor;

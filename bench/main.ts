@@ -35,7 +35,7 @@ Measures, all of these where none is named:
   classify      images a second from JPEG files to classes, beside inference alone
   primitives    each operation alone, beside the machine's peaks
   gpu           instead of these: forward passes on the first GPU beside PyTorch's, in --dtype
-                (it was written without a GPU and has never run)
+                (it was written without a GPU and has never run on one)
 
 Options:
   --quick           fewer rounds, for a first look
@@ -116,7 +116,8 @@ function commandLine() {
 class UsageError extends Error {}
 
 /** The folder of the model's files, which are made where they are not there; by PyTorch, where there is one. */
-async function modelFiles(model: ModelName, images: number): Promise<string> {
+async function modelFiles(model: ModelName, device: 'cpu' | 'cuda'): Promise<string> {
+  const images = device === 'cuda' ? 256 : 64; // as many as the largest batch
   const made = missingPyTorch() ? 'made' : 'exported';
   const directory = fileURLToPath(new URL(`.cache/${model}-${images}-${made}`, import.meta.url));
   if (!existsSync(`${directory}/model.json`)) {
@@ -125,7 +126,7 @@ async function modelFiles(model: ModelName, images: number): Promise<string> {
       await makeModel(model, images, directory);
     } else {
       const script = fileURLToPath(new URL('model/export.py', import.meta.url));
-      execFileSync(python, [script, model, String(images), directory], { stdio: 'inherit' });
+      execFileSync(python, [script, model, String(images), directory, device], { stdio: 'inherit' });
     }
   }
   return directory;
@@ -150,8 +151,7 @@ async function main() {
     process.stdout.write(usage);
     return;
   }
-  // as many images as the largest batch
-  const directory = await modelFiles(given.model, given.onGpu ? 256 : 64);
+  const directory = await modelFiles(given.model, given.onGpu ? 'cuda' : 'cpu');
   const others = given.package.map((folder) => resolve(folder));
   const all = given.onGpu
     ? gpuContenders(directory, given.threads, given.dtype)

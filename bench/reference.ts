@@ -6,23 +6,28 @@ import type { Contender } from './contender.js';
 /** What a contender that computes in a dtype may be off by: ‖out − ref‖ / ‖ref‖. */
 const tolerances: Record<string, number> = { float32: 1e-4, float16: 5e-3, bfloat16: 3e-2 };
 
-/** What model/export.py says of the model. */
+/** What model/export.py, or model/make.ts, says of the model. */
 interface ModelDescription {
   classes: number;
-  flops: number;
+  /** Of model/export.py alone, which the GPU is measured with. */
+  flops?: number;
 }
 
-/** Compares what a contender gives with what PyTorch gives in float64. */
+/** Compares what a contender gives with what PyTorch gives in float64; without PyTorch, with what this package gives. */
 export class Reference {
   readonly #logits: Float64Array;
   readonly #classes: number;
   readonly #tolerance: number;
-  /** Multiplications and additions that an image takes. */
+  /** Multiplications and additions that an image takes; NaN without PyTorch. */
   readonly flops: number;
   /** The worst relative error seen of each contender. */
   readonly errors: Record<string, number> = {};
 
-  private constructor(logits: Float64Array, { classes, flops }: ModelDescription, dtype: string) {
+  private constructor(
+    logits: Float64Array,
+    { classes, flops = Number.NaN }: ModelDescription,
+    dtype: string,
+  ) {
     this.#logits = logits;
     this.#classes = classes;
     this.#tolerance = tolerances[dtype]!;

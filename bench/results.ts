@@ -38,15 +38,9 @@ export interface Results {
 
 /** What is true of a run before anything is measured. */
 export function surroundings(): Pick<Results, 'date' | 'commit' | 'machine'> {
-  const git = (...words: string[]) =>
-    execFileSync('git', words, {
-      cwd: fileURLToPath(new URL('.', import.meta.url)),
-      encoding: 'utf8',
-    }).trim();
-  const changed = git('status', '--porcelain', '--', '../lib', '../native', '../CMakeLists.txt') !== '';
   return {
     date: new Date().toISOString().slice(0, 16),
-    commit: git('rev-parse', '--short', 'HEAD') + (changed ? '+' : ''),
+    commit: process.env.BENCH_COMMIT ?? checkedOut(), // a copy for another machine has no history
     machine: {
       processor: processor(),
       cores: cpus().length,
@@ -54,6 +48,17 @@ export function surroundings(): Pick<Results, 'date' | 'commit' | 'machine'> {
       system: `${type()} ${release().split('-')[0]}`,
     },
   };
+}
+
+/** The commit, and a plus where something else is measured. */
+function checkedOut(): string {
+  const git = (...words: string[]) =>
+    execFileSync('git', words, {
+      cwd: fileURLToPath(new URL('.', import.meta.url)),
+      encoding: 'utf8',
+    }).trim();
+  const changed = git('status', '--porcelain', '--', '../lib', '../native', '../CMakeLists.txt') !== '';
+  return git('rev-parse', '--short', 'HEAD') + (changed ? '+' : '');
 }
 
 /** With the widest vectors that it has, which virtual machines' names do not tell. */

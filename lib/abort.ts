@@ -14,7 +14,7 @@ export interface AbortOptions {
 export const abortOptionNames = ['signal', 'deadline'] as const;
 
 /** The longest that a timer of Node's waits, in milliseconds. */
-const longestTimer = 2 ** 31 - 1;
+export const longestTimer = 2 ** 31 - 1;
 
 /** Throws `ERR_ARGUMENT` where `signal` is something else. */
 export function checkSignal(where: string, signal: AbortSignal | undefined): void {

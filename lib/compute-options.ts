@@ -1,6 +1,6 @@
 /**
  * How convolutions and linear layers are computed. Given to one operation, to a layer, or to a model for all of its
- * layers. Engines that have no choice there, as the one on the CPU, compute as ever.
+ * layers. An engine heeds what it has a choice in: the one on the CPU `deterministic`, the one on a GPU the other two.
  */
 export interface ComputeOptions {
   /**

@@ -146,7 +146,7 @@ export class Device {
    * How much may wait for the device; an operation beyond it throws `ERR_BUSY`. Reading is never refused.
    *
    * @param limit - `operations`: 100,000 unless told, about 100 MB. `bytes` of the host's memory, which data on its way
-   *   to and from the device takes: a quarter of the device's memory unless told.
+   *   to and from the device takes: unless told a quarter of the device's memory, or of the host's where that is less.
    */
   setQueueLimit(limit: { operations?: number | undefined; bytes?: number | undefined }): void {
     checkOptions('setQueueLimit', limit, ['operations', 'bytes']);

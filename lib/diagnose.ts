@@ -1,4 +1,5 @@
 import { devices } from './device.js';
+import { messageOf } from './errors.js';
 import { native } from './native.js';
 import { version } from './version.js';
 
@@ -14,7 +15,7 @@ export function diagnose(): string {
       lines.push(`  ${id}: ${name}, ${engine}, ${(memory / 2 ** 30).toFixed(1)} GiB`);
     }
   } catch (error) {
-    lines.push(error instanceof Error ? error.message : String(error));
+    lines.push(messageOf(error));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -6,6 +6,11 @@ export function kindOf(value: unknown): string {
   return Array.isArray(value) ? 'array' : typeof value;
 }
 
+/** `Promise`, `Set`, `Float32Array` of an object; of anything else its kind. */
+export function classOf(value: unknown): string {
+  return kindOf(value) === 'object' ? Object.prototype.toString.call(value).slice(8, -1) : kindOf(value);
+}
+
 /** What a message shows of any value: numbers and quoted words, of anything else its kind. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') {

@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import loadBinding from 'bindings';
 import type * as Binding from '../binding.js';
-import { CudnnResnetError } from './errors.js';
+import { CudnnResnetError, messageOf } from './errors.js';
 
 const packageFolder = fileURLToPath(new URL('..', import.meta.url));
 
@@ -56,7 +56,7 @@ function withShortSpins<T>(load: () => T): T {
 
 /** Possible reasons, picked from what the loader said. */
 function explanation(cause: unknown): string {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   const advice: string[] = [];
   if (reason.startsWith('Could not locate the bindings file')) {
     advice.push(

@@ -1,12 +1,15 @@
 import { writeFile } from 'node:fs/promises';
 import type { NativeTiming } from '../binding.js';
 import { type Device, device } from './device.js';
+import { CudnnResnetError, messageOf } from './errors.js';
 import { checkInteger } from './integer.js';
+import { median } from './median.js';
 import type { Module } from './nn/module.js';
 import { notWritten } from './not-written.js';
 import { checkOptions } from './options.js';
 import { runStepwise } from './program.js';
 import { scope } from './scope.js';
+import { shapeText, sizeOf } from './shape.js';
 import { Tensor } from './tensor.js';
 
 /** Options of `Module.profile`. */
@@ -62,7 +65,7 @@ export class Profile {
     const rows = this.operations.map(({ layer, operation, output, milliseconds, gflops, share }) => [
       layer,
       operation,
-      `[${output.join(', ')}]`,
+      shapeText(output),
       milliseconds.toFixed(3),
       gflops?.toFixed(1) ?? '',
       `${(100 * share).toFixed(1)} %`,
@@ -117,8 +120,8 @@ async function timedForward<X>(
   x: X,
   on: Device,
 ): Promise<NativeTiming[]> {
-  on.handle.startProfile();
   const unlabel = labelOperations(model, on);
+  on.handle.startProfile();
   const read = forwardAndRead(model, x);
   unlabel();
   const [timings] = await Promise.all([on.handle.endProfile(), read]); // both reject on a device that is lost
@@ -174,10 +177,20 @@ function labelOperations(model: Module, on: Device): () => void {
       visit(child, path === '' ? name : `${path}.${name}`);
     }
   };
-  visit(model, '');
-  return () => {
+  const unlabel = () => {
     for (const restore of undo) restore();
   };
+  try {
+    visit(model, '');
+  } catch (cause) {
+    unlabel();
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `profile: the calls of a module cannot be followed, as those of a frozen one: ${messageOf(cause)}`,
+      { cause },
+    );
+  }
+  return unlabel;
 }
 
 /** Of the operations that consist of multiplications and additions. */
@@ -186,12 +199,7 @@ function floatingPointOperations({ operation, inputs, outputs }: NativeTiming): 
     return undefined;
   }
   const [, ...perResult] = inputs[1]!; // the weight's extents but its first are summed over
-  return [2, ...outputs[0]!, ...perResult].reduce((product, extent) => product * extent, 1);
-}
-
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
+  return 2 * sizeOf([...outputs[0]!, ...perResult]);
 }
 
 /** Columns of equal width, names to the left and numbers to the right. */

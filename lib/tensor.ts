@@ -2,12 +2,13 @@ import { inspect } from 'node:util';
 import type { NativeTensor } from '../binding.js';
 import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from './abort.js';
 import { type Device, type DeviceId, device } from './device.js';
-import { bytesPerElement, type DType, type TypedArrayOf, typedArrayName } from './dtype.js';
+import { bytesPerElement, type DType, type HostDType, type TypedArrayOf, typedArrayName } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
-import { kindOf, shown } from './kind-of.js';
+import { classOf, kindOf, shown } from './kind-of.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
 import { register, unregister } from './scope.js';
+import { shapeText, sizeOf } from './shape.js';
 
 /** Elements on the host that a tensor can be made of. */
 export type HostArray =
@@ -136,7 +137,7 @@ export class Tensor<D extends DType = DType> {
 
   /** The number of elements. */
   get size(): number {
-    return this.shape.reduce((product, extent) => product * extent, 1);
+    return sizeOf(this.shape);
   }
 
   /** The bytes of the elements. */
@@ -174,13 +175,14 @@ export class Tensor<D extends DType = DType> {
     checkOptions('Tensor.to', options, ['device', 'dtype']);
     const dtype = (options.dtype ?? this.dtype) as E;
     const on = options.device === undefined ? this.device : device(options.device);
-    const converted = new Tensor(native().cast({ x: this.handle, dtype }), dtype, this.device);
     if (on === this.device) {
-      return converted;
+      return new Tensor(native().cast({ x: this.handle, dtype }), dtype, on);
     }
-    const moved = new Tensor(native().copyTo({ x: converted.handle, device: on.handle }), dtype, on);
-    converted.dispose();
-    return moved;
+    if (dtype !== (this.dtype as DType)) {
+      using converted = this.to({ dtype });
+      return converted.to({ device: on });
+    }
+    return new Tensor(native().copyTo({ x: this.handle, device: on.handle }), dtype, on);
   }
 
   /** A copy with another shape of as many elements; one extent may be -1. */
@@ -193,7 +195,7 @@ export class Tensor<D extends DType = DType> {
     if (!Number.isInteger(startDim) || startDim < 0 || startDim >= this.shape.length) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
-        `flatten: startDim must be a dimension of [${this.shape.join(', ')}], from 0, got ${shown(startDim)}`,
+        `flatten: startDim must be a dimension of ${shapeText(this.shape)}, from 0, got ${shown(startDim)}`,
       );
     }
     return this.reshape([...this.shape.slice(0, startDim), -1]);
@@ -234,7 +236,7 @@ export class Tensor<D extends DType = DType> {
 
   /** Dtype, shape and device, for people. */
   toString(): string {
-    return `Tensor(${this.dtype} [${this.shape.join(', ')}] on ${this.device.id}${this.disposed ? ', disposed' : ''})`;
+    return `Tensor(${this.dtype} ${shapeText(this.shape)} on ${this.device.id}${this.disposed ? ', disposed' : ''})`;
   }
 
   /** @internal {@link Tensor.toString}, for `console.log`. */
@@ -274,7 +276,7 @@ function random<D extends DType>(
 export function hostData(
   data: HostArray,
   dtype: DType | undefined,
-): { data: NodeJS.TypedArray; dataType: DType | 'float64' } {
+): { data: NodeJS.TypedArray; dataType: HostDType } {
   if (Array.isArray(data)) {
     const check = dtype === 'int64' || dtype === 'uint8' ? checkedInteger : checkedNumber;
     return { data: Float64Array.from(data as number[], check), dataType: 'float64' };
@@ -299,9 +301,7 @@ export function hostData(
   }
   throw new CudnnResnetError(
     'ERR_DTYPE',
-    `expected a number[], Float32Array, Float64Array, Uint16Array, Uint8Array or BigInt64Array, got ${Object.prototype.toString
-      .call(data)
-      .slice(8, -1)}`,
+    `expected a number[], Float32Array, Float64Array, Uint16Array, Uint8Array or BigInt64Array, got ${classOf(data)}`,
   );
 }
 

@@ -5,6 +5,7 @@
 #include "binding/device-handle.h"
 #include "binding/environment.h"
 #include "binding/guard.h"
+#include "binding/machine.h"
 #include "binding/operations.h"
 #include "binding/pictures.h"
 #include "binding/planner.h"

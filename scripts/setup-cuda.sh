@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes .cuda/ in the project: CUDA's compiler and libraries and cuDNN, from NVIDIA's wheels on the Python registry.
-# For machines without a CUDA installation, or without the rights to make one. cmake/FindCUDNN.cmake finds it by itself.
+# For machines without a CUDA installation, or without the rights to make one. The build finds it there by itself, in
+# another FOLDER by that one's bin/ on the PATH.
 #
 #   scripts/setup-cuda.sh [--cuda 12|13] [--cudnn VERSION] [FOLDER]      default: 13, 9.24.0.43, .cuda in the project
 #

@@ -419,7 +419,6 @@ describe('pretrainedWeights', () => {
     vi.stubEnv('CUDNN_RESNET_CACHE', '/chosen');
     expect(cacheFolder()).toBe('/chosen');
     vi.stubEnv('CUDNN_RESNET_CACHE', '');
-    if (process.platform === 'win32') return;
     vi.stubEnv('XDG_CACHE_HOME', '/xdg');
     expect(cacheFolder()).toBe('/xdg/cudnn-resnet');
     vi.stubEnv('XDG_CACHE_HOME', 'relative');

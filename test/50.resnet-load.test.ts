@@ -1,6 +1,8 @@
-import { truncate, writeFile } from 'node:fs/promises';
+import { rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { setImmediate } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { expect, onTestFinished } from 'vitest';
 import {
   device,
   nn,
@@ -12,6 +14,7 @@ import {
   Tensor,
   type WeightEntry,
 } from '../lib/index.js';
+import { native } from '../lib/native.js';
 import { withStoredEntries } from '../lib/weights/read.js';
 import {
   checkpoint,
@@ -159,6 +162,38 @@ onEveryDevice('ResNet.load', (id) => {
     for (const dtype of ['int64', 'uint8', 'nonsense'] as never[]) {
       await expectRejects('ERR_DTYPE', ResNet18.load('/nowhere', { device: id, dtype }));
     }
+  });
+
+  check('scales images as torchvision did for the file of that name', async () => {
+    const photo = fileURLToPath(new URL('golden/images/photo.jpg', import.meta.url));
+    const { path } = await saved();
+    using model = await ResNet18.load(path, { device: id });
+    const at256 = await model.classify(photo);
+    expect(at256).toEqual(await model.classify(photo, { resize: 256 }));
+    const named = join(path, '..', 'resnet50-11ad3fa6.pth'); // its IMAGENET1K_V2, evaluated at 232
+    await rename(path, named);
+    using likeV2 = await ResNet18.load(named, { device: id });
+    const at232 = await likeV2.classify(photo);
+    expect(at232).toEqual(await model.classify(photo, { resize: 232 }));
+    expect(at232).not.toEqual(at256);
+    expect(await likeV2.classify(photo, { resize: 256 })).toEqual(at256);
+    expect(await likeV2.embed(photo)).toEqual(await model.embed(photo, { resize: 232 }));
+  });
+
+  check('rejects, and leaves no other promise rejected, where both file and devices fail', async () => {
+    const addon = native();
+    const { findDevices } = addon;
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown) => unhandled.push(reason);
+    process.on('unhandledRejection', note);
+    onTestFinished(() => {
+      process.off('unhandledRejection', note);
+      Object.assign(addon, { findDevices });
+    });
+    Object.assign(addon, { findDevices: () => Promise.reject(new Error('no devices')) });
+    await expectRejects('ERR_WEIGHTS', ResNet18.load('/nowhere', { device: id }));
+    await setImmediate();
+    expect(unhandled).toEqual([]);
   });
 
   check('into a network whose last layer is another', async () => {

@@ -77,6 +77,20 @@ onEveryDevice('profile', (id) => {
     }),
   );
 
+  check('refuses a network that cannot be labelled, and leaves it and the device as they were', () =>
+    withModule(new nn.Sequential(new Twice(5), new nn.ReLU()).to({ device: id }), async (model) => {
+      const x = Tensor.randn([3, 5], { device: id, seed: 1 });
+      const before = await model.forward(x).data();
+      Object.freeze(model[1]);
+      await expectRejects('ERR_ARGUMENT', model.profile(x));
+      for (const module of [model, model[0]!]) {
+        expect(Object.getOwnPropertyNames(module)).not.toContain('forward');
+      }
+      expect(await model.forward(x).data()).toEqual(before);
+      expect(await x.device.handle.endProfile()).toEqual([]); // that forward was not profiled
+    }),
+  );
+
   check('prints a row for each operation, in aligned columns', () =>
     withModule(new Bottleneck(16, 64, { device: id }).eval(), async (block) => {
       const profile = await block.profile(Tensor.randn([1, 16, 9, 7], { device: id, seed: 1 }));

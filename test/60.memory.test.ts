@@ -32,6 +32,9 @@ interface Measured {
  */
 const settling = 16;
 
+/** What a GPU's driver and cuDNN may come to hold of the host's memory beside that. */
+const ofTheDriver = 32;
+
 describe.each(deviceIds)('resident memory on %s', (id) => {
   async function measure(name: string, args: string[] = [], node: string[] = []): Promise<Measured> {
     // What is kept does not depend on the threads of the engine, and one does not wait for others on a busy machine.
@@ -42,7 +45,7 @@ describe.each(deviceIds)('resident memory on %s', (id) => {
   function expectFlat({ count, megabytes, reserved }: Measured, bound = settling): void {
     console.log(`${count} times on ${id}: ${megabytes} MB resident, ${reserved} MB on the device`);
     const growth = Math.min(...megabytes.slice(-2)) - Math.max(...megabytes.slice(1, 3));
-    expect(growth, `MB resident: ${megabytes}`).toBeLessThan(bound);
+    expect(growth, `MB resident: ${megabytes}`).toBeLessThan(id === 'cpu' ? bound : bound + ofTheDriver);
     expect(Math.min(...reserved.slice(-2)), `MB reserved: ${reserved}`).toBeLessThanOrEqual(
       Math.max(...reserved.slice(1, 3)) + bound,
     );

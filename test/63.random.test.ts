@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
 import { BasicBlock, nn, ResNet18, Tensor } from '../lib/index.js';
-import { manualSeed } from '../lib/weights/initialize.js';
+import { manualSeed } from '../lib/nn/initialize.js';
 import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
 import { check, onEveryDevice } from './support/suite.js';

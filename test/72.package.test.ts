@@ -47,9 +47,19 @@ describe('the package', () => {
     }
   });
 
+  test('holds the pages that its own pages link to', () => {
+    const pages = files.filter((name) => name.endsWith('.md'));
+    expect(pages).toContain('SECURITY.md');
+    for (const path of pages) {
+      const links = [...readFileSync(`${root}${path}`, 'utf8').matchAll(/\]\(([^)#:]+\.md)/g)];
+      const linked = links.map(([, page]) => join(dirname(path), page!));
+      expect(files, path).toEqual(expect.arrayContaining(linked));
+    }
+  });
+
   test('holds nothing else', () => {
     const allowed =
-      /^(dist\/.*\.(js|d\.ts)|native\/(?!test\/|bench\/).*\.(cc|h|cu|cuh)|cmake\/[\w-]+\.cmake|CMakeLists\.txt|package\.json|README\.md|LICENSE|CHANGELOG\.md|scripts\/setup-cuda\.sh)$/;
+      /^(dist\/.*\.(js|d\.ts)|native\/(?!test\/|bench\/).*\.(cc|h|cu|cuh)|cmake\/[\w-]+\.cmake|docs\/[\w-]+\.md|CMakeLists\.txt|package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|SECURITY\.md|scripts\/setup-cuda\.sh)$/;
     expect(files.filter((path) => !allowed.test(path))).toEqual([]);
   });
 

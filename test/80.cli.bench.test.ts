@@ -64,6 +64,15 @@ describe('bench', () => {
     expect(traceEvents.map(({ name }) => name)).toContain('layer4.1.conv2 conv2d');
   });
 
+  it('writes the trace when the reader of stdout goes', async () => {
+    const trace = join(folder, 'unread.json');
+    const args = [...quick, '--batch', '1,2', '--profile', '--trace', trace];
+    const { code, signal, stderr } = await cudnnResnet(args, { closeAfter: 1 });
+    expect([code, signal]).toEqual([0, null]);
+    expect(stderr).toBe(`${trace}: open it in chrome://tracing or ui.perfetto.dev\n`);
+    expect(JSON.parse(readFileSync(trace, 'utf8'))).toHaveProperty('traceEvents');
+  });
+
   it('takes weights of a file', async () => {
     const file = join(folder, 'seven.safetensors');
     using model = new ResNet18({ device: 'cpu', numClasses: 7 });

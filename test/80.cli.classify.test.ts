@@ -169,6 +169,18 @@ describe('weights of a file', () => {
     expect(predictions.map(({ index }) => index)).toEqual(best!.indices);
     expect(predictions[0]!.label).toBe(`class ${best!.indices[0]}`);
 
+    // a name of torchvision's says how images are scaled
+    const named = join(folder, 'resnet152-f82ba261.pth');
+    copyFileSync(file, named);
+    const asNamed = [...args.with(3, named), '--model', 'resnet18', '--json'];
+    const [byName, at232, at256] = await Promise.all(
+      [[], ['--resize', '232'], ['--resize', '256']].map((resize) =>
+        cudnnResnet([...asNamed, ...resize], { cwd: folder }),
+      ),
+    );
+    expect(byName).toEqual(at232);
+    expect(byName).not.toEqual(at256);
+
     const other = await cudnnResnet([...args, '--model', 'resnet34'], { cwd: folder });
     expect([other.code, other.stdout]).toEqual([1, '']);
     expect(other.stderr).toContain(`'${file}' does not fit ResNet34:`);

@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -100,6 +101,30 @@ describe('embed', () => {
     expect(code).toBe(1);
     expect(existsSync(join(folder, 'never.npy'))).toBe(false);
     expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([]);
+  });
+
+  it('writes the whole file when the reader of stdout goes', async () => {
+    // names so long that stdout has to be waited for
+    const deep = join(...Array.from({ length: 8 }, () => 'x'.repeat(250)));
+    mkdirSync(join(folder, deep), { recursive: true });
+    const images = Array.from({ length: 20 }, (_, i) => join(deep, `${i}.png`));
+    for (const image of images) copyFileSync(join(golden, 'small.png'), join(folder, image));
+    const args = [...images, 'broken.jpg', '--size', '32', '--batch', '10', '-o', 'unread.npy'];
+    const ended = await cudnnResnet(['embed', ...args, ...random], { cwd: folder, closeAfter: 1 });
+    expect([ended.code, ended.signal]).toEqual([1, null]);
+    expect(ended.stderr).not.toMatch(/EPIPE|Error/);
+    expect(ended.stderr).toContain('1 of 21 images could not be read');
+    expect(readNpy(join(folder, 'unread.npy')).shape).toEqual([20, 512]);
+    expect(existsSync(join(folder, 'unread.npy.partial'))).toBe(false);
+  });
+
+  // of the systems that the package runs on Linux alone has a file that is always full
+  it.runIf(existsSync('/dev/full'))('leaves nothing behind where the disk is full at once', async () => {
+    symlinkSync('/dev/full', join(folder, 'full.npy.partial'));
+    const { code, stdout, stderr } = await embed('a.png', '-o', 'full.npy');
+    expect([code, stdout]).toEqual([1, '']);
+    expect(stderr).toMatch(/'full\.npy' cannot be written: ENOSPC.*\[ERR_ARGUMENT\]\n$/);
+    expect(readdirSync(folder).filter((name) => name.startsWith('full'))).toEqual([]);
   });
 
   it('says at once where it cannot write', async () => {

@@ -34,6 +34,7 @@ const names = [
     'Destroy',
     'SetStream',
     'GetErrorString',
+    'GetLastErrorString',
     'BackendCreateDescriptor',
     'BackendDestroyDescriptor',
   ],

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ResNet50, saveWeights } from '../lib/index.js';
+import { pretrainedFile } from '../lib/weights/pretrained.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
@@ -16,7 +17,8 @@ beforeAll(async () => {
   await mkdir(join(root, 'build'), { recursive: true });
   folder = await mkdtemp(join(root, 'build', 'readme-'));
   const model = new ResNet50();
-  await saveWeights(join(folder, 'resnet50.safetensors'), model.stateDict());
+  // in the place of what would be fetched
+  await saveWeights(join(folder, pretrainedFile('resnet50').name), model.stateDict());
   model.dispose();
   const noise = { width: 320, height: 280, channels: 3 as const, background: 'teal' };
   await sharp({ create: noise }).jpeg().toFile(join(folder, 'cat.jpg'));
@@ -32,7 +34,8 @@ async function programs(): Promise<string[]> {
 async function output(program: string): Promise<string> {
   const path = join(folder, 'program.mjs');
   await writeFile(path, program);
-  const { stdout } = await run(process.execPath, [path], { cwd: folder });
+  const env = { ...process.env, CUDNN_RESNET_CACHE: folder };
+  const { stdout } = await run(process.execPath, [path], { cwd: folder, env });
   return stdout;
 }
 

@@ -1,9 +1,11 @@
 """Writes the model that every contender runs, and what it must give: a seeded torchvision ResNet, with random weights and
-random statistics of its batch norms, as safetensors and as ONNX; images; and their logits computed in float64.
+random statistics of its batch norms, as safetensors and, for the CPU, as ONNX; images; and their logits computed in
+float64.
 
-usage: export.py MODEL IMAGES DIRECTORY
+usage: export.py MODEL IMAGES DIRECTORY cpu|cuda
 """
 
+import copy
 import json
 import pathlib
 import sys
@@ -45,17 +47,11 @@ def folded_parameters(model):
             yield module.bias
 
 
-def main(name, images, directory):
-    directory = pathlib.Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
-    model = seeded(name)
-    x = torch.randn(images, 3, 224, 224)
-    (directory / "images.bin").write_bytes(x.numpy().tobytes())
-    save_file(model.state_dict(), directory / "model.safetensors")
+def export_onnx(model, x, path):
     torch.onnx.export(
         model,
-        (x[:2],),
-        directory / "model.onnx",
+        (x,),
+        path,
         input_names=["images"],
         output_names=["logits"],
         dynamic_shapes={"x": {0: torch.export.Dim("batch", min=1, max=1024)}},
@@ -63,19 +59,39 @@ def main(name, images, directory):
         dynamo=True,
         verbose=False,
     )
+
+
+def operations(model, x):
     with torch.utils.flop_counter.FlopCounterMode(display=False) as counter:
-        model(x[:1])
-    flops = counter.get_total_flops()
-    with torch.inference_mode():
-        logits = torch.cat([model.double()(image.double()) for image in x.split(1)])
-        (directory / "logits.bin").write_bytes(logits.numpy().tobytes())
+        model(x)
+    return counter.get_total_flops()
+
+
+@torch.inference_mode()
+def exact_logits(model, x, device):
+    model = model.double().to(device)
+    return torch.cat([model(images.double().to(device)).cpu() for images in x.split(4)])
+
+
+def main(name, images, directory, device):
+    directory = pathlib.Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    model = seeded(name)
+    x = torch.randn(images, 3, 224, 224)
+    (directory / "images.bin").write_bytes(x.numpy().tobytes())
+    save_file(model.state_dict(), directory / "model.safetensors")
+    flops = operations(model, x[:1])
+    if device == "cpu":  # contenders that read these are none on a GPU
+        export_onnx(model, x[:2], directory / "model.onnx")
         with open(directory / "folded.bin", "wb") as file:
-            for tensor in folded_parameters(model):
-                file.write(tensor.float().contiguous().numpy().tobytes())
+            for tensor in folded_parameters(copy.deepcopy(model)):
+                file.write(tensor.detach().float().contiguous().numpy().tobytes())
+    logits = exact_logits(model, x, device)
+    (directory / "logits.bin").write_bytes(logits.numpy().tobytes())
     description = {"model": name, "classes": logits.shape[1], "flops": flops}
     # last: where it is, the rest is whole
     (directory / "model.json").write_text(json.dumps(description) + "\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4])

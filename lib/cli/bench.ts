@@ -1,8 +1,9 @@
 import { open } from 'node:fs/promises';
 import type { ResNet } from '../index.js';
+import { median } from '../median.js';
 import { notWritten } from '../not-written.js';
 import { type ModelChoice, modelChoice, modelOptions, openModel } from './model.js';
-import { note, print } from './output.js';
+import { goOnUnread, note, print } from './output.js';
 import { type Command, countsOf, type Given, textOf, UsageError } from './usage.js';
 
 /** Forward passes of one batch, from an array on the host to logits on the host, in milliseconds. */
@@ -39,16 +40,16 @@ export const bench: Command = {
     json: { help: 'the figures as one line of JSON, and nothing else, on stdout' },
   },
 
-  async run(operands, given) {
-    if (operands.length > 0) {
-      throw new UsageError(`bench takes no arguments, got '${operands[0]}'`);
-    }
+  async run(given) {
     const { batch: _, ...rest } = given;
     const choice = modelChoice({ weights: 'random', ...rest });
     const batches = countsOf(given, 'batch', [1, 8, 32]);
     const seconds = secondsOf(given);
     const trace = textOf(given, 'trace');
-    if (trace !== undefined) await tryToWrite(trace);
+    if (trace !== undefined) {
+      goOnUnread();
+      await tryToWrite(trace);
+    }
     const { model, weights } = await openModel(choice);
     const { id, name, engine } = model.device.info;
     const { size } = choice;
@@ -123,13 +124,13 @@ async function timeBatch(
   } while (performance.now() < end);
   times.sort((a, b) => a - b);
   const quantile = (q: number) => times[Math.min(times.length - 1, Math.floor(q * times.length))]!;
-  const median = quantile(0.5);
+  const middle = median(times);
   return {
     batch,
-    median,
+    median: middle,
     p95: quantile(0.95),
     p99: quantile(0.99),
-    imagesPerSecond: (1000 * batch) / median,
+    imagesPerSecond: (1000 * batch) / middle,
     passes: times.length,
   };
 }

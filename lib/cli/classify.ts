@@ -1,7 +1,14 @@
 import type { Classification, Tensor } from '../index.js';
 import { classesOf } from '../models/classification.js';
 import { expandInputs } from './inputs.js';
-import { describeModel, modelChoice, modelOptions, openModel, type ReadyModel } from './model.js';
+import {
+  describeModel,
+  meaningless,
+  modelChoice,
+  modelOptions,
+  openModel,
+  type ReadyModel,
+} from './model.js';
 import { note, print } from './output.js';
 import { runImages } from './run-images.js';
 import { type Command, countOf, UsageError } from './usage.js';
@@ -19,7 +26,7 @@ export const classify: Command = {
     json: { help: 'one line of JSON for each image, and nothing else, on stdout' },
   },
 
-  async run(operands, given) {
+  async run(given, operands) {
     if (operands.length === 0) {
       throw new UsageError('classify: name at least one image, folder or pattern');
     }
@@ -31,7 +38,7 @@ export const classify: Command = {
     if (!json) {
       await print(`${describeModel(ready, choice)}\n`);
     } else if (ready.random) {
-      note('The weights are random: classes and scores mean nothing.');
+      note(meaningless);
     }
 
     const outcome = await runImages(inputs, ready, choice, async (paths, input) => {

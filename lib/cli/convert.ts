@@ -19,7 +19,7 @@ export const convert: Command = {
     json: { help: 'say what was written as one line of JSON' },
   },
 
-  async run(operands, given) {
+  async run(given, operands) {
     const [from, to] = operands;
     if (from === undefined || to === undefined || operands.length > 2) {
       throw new UsageError(`convert takes two files, FROM and TO.safetensors, got ${operands.length}`);

@@ -4,7 +4,7 @@ import { notWritten } from '../not-written.js';
 import { expandInputs } from './inputs.js';
 import { modelChoice, modelOptions, openModel, type ReadyModel } from './model.js';
 import { elementBytes, npyHeader } from './npy.js';
-import { note } from './output.js';
+import { goOnUnread, note } from './output.js';
 import { runImages } from './run-images.js';
 import { type Command, textOf, UsageError } from './usage.js';
 
@@ -21,7 +21,7 @@ export const embed: Command = {
     json: { help: 'lines of JSON on stdout, with --output too' },
   },
 
-  async run(operands, given) {
+  async run(given, operands) {
     if (operands.length === 0) {
       throw new UsageError('embed: name at least one image, folder or pattern');
     }
@@ -30,6 +30,7 @@ export const embed: Command = {
     if (output !== undefined && !output.endsWith('.npy')) {
       throw new UsageError(`embed: --output writes NumPy's format, so name a file FILE.npy, got '${output}'`);
     }
+    if (output !== undefined) goOnUnread();
     const inputs = await expandInputs(operands);
     await using file = output === undefined ? undefined : await NpyFile.create(output);
     const ready = await openModel(choice);
@@ -86,9 +87,12 @@ class NpyFile {
     try {
       const there = await stat(path).catch(() => undefined);
       if (there?.isDirectory()) throw new Error('it is a folder');
-      const file = await open(`${path}.partial`, 'w');
-      await file.writeFile(npyHeader(0, 0));
-      return new NpyFile(path, file);
+      const file = new NpyFile(path, await open(`${path}.partial`, 'w'));
+      await file.#file.writeFile(npyHeader(0, 0)).catch(async (error) => {
+        await file[Symbol.asyncDispose]();
+        throw error;
+      });
+      return file;
     } catch (error) {
       throw notWritten(path, error);
     }

@@ -12,10 +12,7 @@ export const info: Command = {
     device: { value: 'ID', help: 'which GPU has the properties: cuda:N (default cuda:0)' },
   },
 
-  async run(operands, given) {
-    if (operands.length > 0) {
-      throw new UsageError(`info takes no arguments, got '${operands[0]}'`);
-    }
+  async run(given) {
     if (given['device-properties']) {
       const { native } = await import('../native.js');
       await print(`${native().deviceProperties(textOf(given, 'device') ?? 'cuda:0')}\n`);

@@ -48,7 +48,10 @@ async function run([name, ...args]: string[]): Promise<number> {
     await print(helpOf(name, command));
     return done;
   }
-  return command.run(operands, given);
+  if (command.operands === '' && operands.length > 0) {
+    throw new UsageError(`${name} takes no arguments, got '${operands[0]}'`);
+  }
+  return command.run(given, operands);
 }
 
 heedReadersThatGo();

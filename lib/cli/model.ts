@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { basename } from 'node:path';
+import type { DeviceId } from '../device.js';
 import { type FloatDType, floatDTypes } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { maxSide } from '../image/preprocess.js';
@@ -11,6 +11,7 @@ import {
   pretrainedFile,
   pretrainedFiles,
   pretrainedWeights,
+  publishedResize,
 } from '../weights/pretrained.js';
 import { complain, note } from './output.js';
 import { ProgressBar } from './progress.js';
@@ -45,7 +46,7 @@ export const modelOptions = {
 export interface ModelChoice {
   model: PretrainedModel;
   weights: { file: string } | { keyword: (typeof keywords)[number] };
-  device: 'auto' | 'cpu' | 'cuda' | `cuda:${number}`;
+  device: DeviceId;
   dtype: FloatDType | undefined;
   batch: number;
   size: number;
@@ -63,7 +64,7 @@ export function modelChoice(given: Given): ModelChoice {
   const choice: ModelChoice = {
     model: choiceOf(given, 'model', models) ?? 'resnet50',
     weights: weightsChoice(textOf(given, 'weights') ?? 'imagenet'),
-    device: device as ModelChoice['device'],
+    device: device as DeviceId,
     dtype: choiceOf(given, 'dtype', floatDTypes),
     batch: countOf(given, 'batch', 8),
     size: countOf(given, 'size', 224, maxSide),
@@ -125,14 +126,18 @@ export async function openModel(choice: ModelChoice): Promise<ReadyModel> {
   const model = source.file ? await Model.load(source.file, options) : new Model({ ...options, seed: 0 });
   // the weights are still on their way: waiting here keeps them out of the time that images are said to take
   await model.device.synchronize();
+  const resize = Math.floor((choice.size * publishedResize(source.file ?? '')) / 224);
   return {
     model,
     weights: source.name,
     random: source.file === undefined,
-    resize: choice.resize ?? Math.min(Math.floor((choice.size * source.resize) / 224), maxSide),
+    resize: choice.resize ?? Math.min(resize, maxSide),
     seconds: (performance.now() - begin) / 1000,
   };
 }
+
+/** Said where classes are shown that random weights gave. */
+export const meaningless = 'The weights are random: classes and scores mean nothing.';
 
 /** The lines that say what runs where. */
 export function describeModel({ model, weights, random }: ReadyModel, choice: ModelChoice): string {
@@ -144,7 +149,7 @@ export function describeModel({ model, weights, random }: ReadyModel, choice: Mo
     `weights  ${weights}`,
   ];
   if (random) {
-    lines.push('', 'The weights are random: classes and scores mean nothing.');
+    lines.push('', meaningless);
   }
   return `${lines.join('\n')}\n`;
 }
@@ -153,15 +158,13 @@ interface WeightsSource {
   name: string;
   /** Undefined for random weights. */
   file?: string;
-  /** What images of 224 pixels are scaled to first. */
-  resize: number;
 }
 
-const randomWeights: WeightsSource = { name: 'random (seed 0)', resize: 256 };
+const randomWeights: WeightsSource = { name: 'random (seed 0)' };
 
 async function weightsSource({ model, weights }: ModelChoice): Promise<WeightsSource> {
   if ('file' in weights) {
-    return { name: weights.file, file: weights.file, resize: publishedResize(weights.file) };
+    return { name: weights.file, file: weights.file };
   }
   switch (weights.keyword) {
     case 'random':
@@ -188,7 +191,7 @@ async function weightsSource({ model, weights }: ModelChoice): Promise<WeightsSo
 }
 
 async function fetched(model: ModelChoice['model'], version: PretrainedVersion): Promise<WeightsSource> {
-  const { name, resize } = pretrainedFile(model, version);
+  const { name } = pretrainedFile(model, version);
   let bar: ProgressBar | undefined;
   try {
     const onProgress = (received: number, total: number | undefined) => {
@@ -196,7 +199,7 @@ async function fetched(model: ModelChoice['model'], version: PretrainedVersion):
       bar.update(received, total);
     };
     const file = await pretrainedWeights(model, { version, onProgress });
-    return { name: `ImageNet ${version.toUpperCase()} (${name})`, file, resize };
+    return { name: `ImageNet ${version.toUpperCase()} (${name})`, file };
   } finally {
     bar?.end();
   }
@@ -204,10 +207,4 @@ async function fetched(model: ModelChoice['model'], version: PretrainedVersion):
 
 function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
-}
-
-/** A file that bears the name of one that torchvision publishes gets that one's preprocessing. */
-function publishedResize(file: string): number {
-  const published = Object.values(pretrainedFiles).flatMap(({ v1, v2 }) => (v2 ? [v1, v2] : [v1]));
-  return published.find(({ name }) => name === basename(file))?.resize ?? 256;
 }

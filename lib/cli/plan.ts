@@ -7,7 +7,7 @@ import type { PretrainedModel } from '../weights/pretrained.js';
 import { type Gpu, gpu, gpuNames } from './gpus.js';
 import { type Layer, outputOf, readLayers } from './layers.js';
 import { modelClass, models } from './model.js';
-import { note, print } from './output.js';
+import { goOnUnread, note, print } from './output.js';
 import { ProgressBar } from './progress.js';
 import { type Command, choicesOf, countOf, countsOf, type Given, textOf, UsageError } from './usage.js';
 
@@ -39,12 +39,10 @@ export const plan: Command = {
     json: { help: 'a line of JSON for each plan' },
   },
 
-  async run(operands, given) {
-    if (operands.length > 0) {
-      throw new UsageError(`plan takes no arguments, got '${operands[0]}'`);
-    }
+  async run(given) {
     const work = await workFrom(given);
     if (work.folder !== '') {
+      goOnUnread();
       await mkdir(work.folder, { recursive: true }).catch((error) => {
         throw notWritten(work.folder, error);
       });

@@ -1,5 +1,5 @@
 /** What a bar writes to: `process.stderr`, or a test's stand-in. */
-export interface BarStream {
+interface BarStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;

@@ -10,7 +10,7 @@ import { ProgressBar } from './progress.js';
 const handful = 8;
 
 /** What came of a run over many images. */
-export interface Outcome {
+interface Outcome {
   images: number;
   failures: number;
   /** From the first image's decoding to the last result. */

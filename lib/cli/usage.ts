@@ -7,7 +7,7 @@ export class UsageError extends Error {
 }
 
 /** One option of a command, as its help shows it. */
-export interface Option {
+interface Option {
   /** What stands for the value in the help; an option without one is a switch. */
   value?: string;
   short?: string;
@@ -23,13 +23,13 @@ export type Given = Readonly<Record<string, string | true | undefined>>;
 export interface Command {
   /** What it does, in one line. */
   summary: string;
-  /** The arguments beside the options, as the help shows them. */
+  /** The arguments beside the options, as the help shows them; empty where there are none. */
   operands: string;
   /** What the help says below the summary. */
   details: string;
   options: Options;
   /** Does the work. @returns the exit code. */
-  run(operands: string[], given: Given): Promise<number>;
+  run(given: Given, operands: string[]): Promise<number>;
 }
 
 /** Options that every command takes. */

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { inspect } from 'node:util';
 import type { Metadata, SharpOptions } from 'sharp';
 import { typedArrayName } from '../dtype.js';
-import { CudnnResnetError } from '../errors.js';
+import { CudnnResnetError, messageOf } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { Budget } from './budget.js';
 import { bilinearFilter, resample } from './resample.js';
@@ -105,7 +105,7 @@ async function decode(
 }
 
 /** Where the square lies in the scaled image. */
-export interface Crop {
+interface Crop {
   /** Width of the whole scaled image. */
   width: number;
   /** Height of the whole scaled image. */
@@ -207,7 +207,7 @@ function nameOf(image: string | Uint8Array): string {
 /** Opened without waiting, so that a named pipe is refused like a directory instead of hanging until someone writes. */
 async function readImageFile(path: string): Promise<Uint8Array> {
   try {
-    await using file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const stats = await file.stat();
     if (stats.isDirectory()) {
       throw new CudnnResnetError('ERR_IMAGE', `'${path}' is a directory, not an image file`);
@@ -236,7 +236,7 @@ function imageError(name: string, error: unknown): CudnnResnetError {
   if (error instanceof CudnnResnetError) {
     return error;
   }
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   if (message.includes('unsupported image format')) {
     return new CudnnResnetError(
       'ERR_IMAGE',

@@ -1,7 +1,7 @@
 import { native } from '../native.js';
 
 /** Pixels of 8 bits, three interleaved channels, row after row. */
-export interface RgbPixels {
+interface RgbPixels {
   data: Uint8Array;
   width: number;
   height: number;
@@ -11,7 +11,7 @@ export interface RgbPixels {
  * What one output line of pixels needs of the input along one axis: for each output pixel the first input pixel and the
  * weights of the ones from there on, as fixed-point integers that sum to one.
  */
-export interface Filter {
+interface Filter {
   /** First input pixel that any output pixel reads. */
   start: number;
   /** One past the last input pixel that any output pixel reads. */

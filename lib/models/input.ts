@@ -1,7 +1,9 @@
 import type { Device } from '../device.js';
 import { type DType, typedArrayName } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
+import { classOf } from '../kind-of.js';
 import * as ops from '../ops.js';
+import { shapeText } from '../shape.js';
 import { Tensor } from '../tensor.js';
 
 /**
@@ -43,7 +45,7 @@ export function imageTensor(input: ImageInput, device: Device): Tensor {
   }
   throw new CudnnResnetError(
     'ERR_ARGUMENT',
-    `expected a Tensor, a Float32Array or a Buffer of RGB pixels, got ${Object.prototype.toString.call(input).slice(8, -1)}`,
+    `expected a Tensor, a Float32Array or a Buffer of RGB pixels, got ${classOf(input)}`,
   );
 }
 
@@ -61,7 +63,7 @@ function checkImages(input: Tensor): void {
   if (input.shape.length !== 4 || (pixels ? fourth : second) !== 3) {
     throw new CudnnResnetError(
       'ERR_SHAPE',
-      `expected images of shape ${pixels ? '[N, H, W, 3]' : '[N, 3, H, W]'}, got [${input.shape.join(', ')}]`,
+      `expected images of shape ${pixels ? '[N, H, W, 3]' : '[N, 3, H, W]'}, got ${shapeText(input.shape)}`,
     );
   }
 }

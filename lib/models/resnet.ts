@@ -10,6 +10,7 @@ import { native } from '../native.js';
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
+import { startResidualInitialization, withoutValues } from '../nn/initialize.js';
 import { Linear } from '../nn/linear.js';
 import { checkFloatDType, type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.js';
@@ -18,7 +19,7 @@ import { Sequential } from '../nn/sequential.js';
 import { checkOptions } from '../options.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
-import { startResidualInitialization, withoutValues } from '../weights/initialize.js';
+import { publishedResize } from '../weights/pretrained.js';
 import { withStoredEntries } from '../weights/read.js';
 import type { StoredEntry } from '../weights/stored-entry.js';
 import { BasicBlock } from './basic-block.js';
@@ -69,7 +70,10 @@ export type EncodedImage = string | Uint8Array;
 export interface EmbedOptions extends AbortOptions {
   /** How many images are computed at once; default 8. */
   batch?: number | undefined;
-  /** What an image's shorter side is scaled to before the centre is cut out; default 256; pass 232 with V2 weights. */
+  /**
+   * What an image's shorter side is scaled to before the centre is cut out. Default 256, but 232 of a model that
+   * {@link ResNet.load} made of a file with the name of torchvision's V2 weights; pass 232 with V2 weights of other names.
+   */
   resize?: number | undefined;
 }
 
@@ -108,6 +112,8 @@ export class ResNet extends Module {
   /** From the embedding to the class scores. Another module may be put in its place. */
   fc: Linear;
   readonly #programs = new Programs(this);
+  /** What images are scaled to for the weights that were loaded; without any `preprocess` decides. */
+  #resize: number | undefined;
 
   constructor(options: ResNetOptions & ResNetStructure) {
     super();
@@ -237,7 +243,7 @@ export class ResNet extends Module {
   private inBatches<T>(
     where: string,
     images: EncodedImage | readonly EncodedImage[],
-    { batch = 8, resize, signal: given, deadline }: EmbedOptions,
+    { batch = 8, resize = this.#resize, signal: given, deadline }: EmbedOptions,
     work: (pixels: Uint8Array, signal: AbortSignal | undefined) => Promise<T[]>,
   ): Promise<T[]> {
     checkInteger(`${where}: batch`, batch);
@@ -277,8 +283,9 @@ export class ResNet extends Module {
 
   /**
    * Builds the model with weights from a file: safetensors, an index of sharded safetensors, or a PyTorch checkpoint.
-   * The number of classes is the file's. Rejects with `ERR_WEIGHTS` where the file cannot be read or does not fit. An
-   * abort ends the reading, and nothing of the model is left.
+   * The number of classes is the file's, and images are scaled as torchvision does it for a file of that name
+   * ({@link EmbedOptions.resize}). Rejects with `ERR_WEIGHTS` where the file cannot be read or does not fit. An abort
+   * ends the reading, and nothing of the model is left.
    */
   static async load<M extends ResNet>(
     this: new (
@@ -291,6 +298,7 @@ export class ResNet extends Module {
     const { signal: given, deadline, ...modelOptions } = options;
     if (options.dtype !== undefined) checkFloatDType('load', options.dtype);
     const found = native().findDevices();
+    found.catch(() => undefined); // it rejects where it is awaited, if it still is
     return abortable('load', { signal: given, deadline }, (signal) =>
       withStoredEntries(path, signal, async (entries) => {
         await found;
@@ -298,6 +306,7 @@ export class ResNet extends Module {
         const model = withoutValues(() => new this({ ...modelOptions, numClasses }));
         try {
           await model.loadStoredEntries(path, entries, signal);
+          model.#resize = publishedResize(path);
           return model;
         } catch (error) {
           model.dispose();

@@ -4,7 +4,7 @@ import { shown } from '../kind-of.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
-import { initialTensor } from '../weights/initialize.js';
+import { initialTensor } from './initialize.js';
 import { type LayerOptions, Module, type Placement, placement } from './module.js';
 import { Parameter } from './parameter.js';
 import { pythonBool, pythonFloat } from './python.js';

@@ -1,7 +1,7 @@
-export { manualSeed } from '../weights/initialize.js';
 export { BatchNorm2d, type BatchNorm2dOptions } from './batch-norm2d.js';
 export { Conv2d, type Conv2dLayerOptions } from './conv2d.js';
 export { Identity } from './identity.js';
+export { manualSeed } from './initialize.js';
 export { Linear, type LinearLayerOptions } from './linear.js';
 export { type LayerOptions, type LoadResult, Module } from './module.js';
 export { Parameter } from './parameter.js';

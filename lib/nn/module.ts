@@ -153,7 +153,7 @@ export abstract class Module {
     return profile(this, x, options);
   }
 
-  /** Training mode: batch norms use, and move, the statistics of the batch. */
+  /** Training mode: batch norms use, and move, the statistics of the batch. There are no gradients. */
   train(mode = true): this {
     this.training = checkBoolean('train: mode', mode);
     for (const [, child] of this.children()) {

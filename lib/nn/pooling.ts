@@ -2,6 +2,7 @@ import { CudnnResnetError } from '../errors.js';
 import { kindOf } from '../kind-of.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
+import { shapeText } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { Module } from './module.js';
 import { pair } from './pair.js';
@@ -62,7 +63,7 @@ export class AdaptiveAvgPool2d extends Module {
     if (x.shape.length !== 4) {
       throw new CudnnResnetError(
         'ERR_SHAPE',
-        `AdaptiveAvgPool2d: expected an input of shape [N, C, H, W], got [${x.shape.join(', ')}]`,
+        `AdaptiveAvgPool2d: expected an input of shape [N, C, H, W], got ${shapeText(x.shape)}`,
       );
     }
     const [, , h, w] = x.shape as [number, number, number, number];

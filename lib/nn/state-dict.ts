@@ -1,8 +1,9 @@
 import { types } from 'node:util';
 import { bytesPerElement, type DType, isHostDType, typedArrayName, type WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
-import { kindOf, shown } from '../kind-of.js';
+import { classOf, kindOf, shown } from '../kind-of.js';
 import { native } from '../native.js';
+import { shapeText } from '../shape.js';
 import { type HostArray, hostData, Tensor } from '../tensor.js';
 import { entryFault } from '../weights/stored-dtypes.js';
 
@@ -49,11 +50,6 @@ export function isPlainObject(value: unknown): boolean {
   return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
-/** `Promise`, `Set`, `Float32Array` of an object; of anything else its kind. */
-function classOf(value: unknown): string {
-  return kindOf(value) === 'object' ? Object.prototype.toString.call(value).slice(8, -1) : kindOf(value);
-}
-
 function isWeightEntry(value: unknown): boolean {
   const { dtype, shape, data } = Object(value) as Partial<WeightEntry>;
   return (
@@ -89,7 +85,7 @@ export function stateDictPlan<Entry extends { shape: readonly number[] }>(
     if (!entry) {
       plan.missing.push(key);
     } else if (!sameShape(entry.shape, tensor.shape)) {
-      misshapen.push(`${key} (expected [${tensor.shape.join(', ')}], got [${entry.shape.join(', ')}])`);
+      misshapen.push(`${key} (expected ${shapeText(tensor.shape)}, got ${shapeText(entry.shape)})`);
     } else {
       plan.writes.push([key, tensor, entry]);
     }

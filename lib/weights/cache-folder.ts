@@ -4,14 +4,14 @@ import { CudnnResnetError } from '../errors.js';
 
 /**
  * The folder for files that can be fetched or made again: `CUDNN_RESNET_CACHE` where that is set, else `cudnn-resnet`
- * in `XDG_CACHE_HOME`, in `LOCALAPPDATA` on Windows, or in `~/.cache`. It need not exist.
+ * in `XDG_CACHE_HOME` or in `~/.cache`. It need not exist.
  *
  * @throws `ERR_WEIGHTS` where none of these is known.
  */
 export function cacheFolder(): string {
   const chosen = process.env.CUDNN_RESNET_CACHE;
   if (chosen) return chosen;
-  const base = process.platform === 'win32' ? process.env.LOCALAPPDATA : process.env.XDG_CACHE_HOME;
+  const base = process.env.XDG_CACHE_HOME;
   // the XDG specification has relative paths ignored
   return join(base && isAbsolute(base) ? base : join(home(), '.cache'), 'cudnn-resnet');
 }

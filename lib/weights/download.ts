@@ -3,8 +3,7 @@ import { createReadStream } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CudnnResnetError } from '../errors.js';
-import { messageOf } from './fault.js';
+import { CudnnResnetError, messageOf } from '../errors.js';
 import { claimPart, etagOf, ownPart, releasePart, removeAbandonedParts } from './partial-files.js';
 
 /** What {@link download} is to fetch, and how. */

@@ -1,4 +1,5 @@
-import { type Fault, messageOf, quote } from './fault.js';
+import { messageOf } from '../errors.js';
+import { type Fault, quote } from './fault.js';
 import { opcodes } from './pickle-opcodes.js';
 
 /** A global that the pickle names, such as `torch.FloatStorage`. Only its name: nothing is ever looked up. */

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
-import { checkSignal } from '../abort.js';
+import { basename, join, resolve } from 'node:path';
+import { checkSignal, longestTimer } from '../abort.js';
 import { CudnnResnetError } from '../errors.js';
 import { kindOf, shown } from '../kind-of.js';
 import { checkOptions, suggestion } from '../options.js';
@@ -14,7 +14,7 @@ export type PretrainedModel = 'resnet18' | 'resnet34' | 'resnet50' | 'resnet101'
 export type PretrainedVersion = 'v1' | 'v2';
 
 /** A published file and the preprocessing that belongs to it. */
-export interface PretrainedFile {
+interface PretrainedFile {
   /** Its name, which ends in the first eight hexadecimal digits of its SHA-256. */
   name: string;
   /** Pixels to which the shorter side of an image is resized before the 224×224 centre is cut out. */
@@ -42,6 +42,12 @@ export const pretrainedFiles: Readonly<Record<PretrainedModel, { v1: PretrainedF
       v2: { name: 'resnet152-f82ba261.pth', resize: 232 },
     },
   };
+
+/** What the shorter side of an image is scaled to for the weights in a file: what torchvision does for one of that name. */
+export function publishedResize(path: string): number {
+  const published = Object.values(pretrainedFiles).flatMap(({ v1, v2 }) => (v2 ? [v1, v2] : [v1]));
+  return published.find(({ name }) => name === basename(path))?.resize ?? 256;
+}
 
 /** Options of {@link pretrainedWeights}. */
 export interface PretrainedOptions {
@@ -124,8 +130,10 @@ export async function pretrainedWeights(
   if (typeof cacheFolder !== 'string') {
     throw wrong(`cacheFolder must be the path of a folder, got ${kindOf(cacheFolder)}`);
   }
-  if (!(typeof stallTimeout === 'number' && stallTimeout > 0 && stallTimeout < 2 ** 31)) {
-    throw wrong(`stallTimeout must be milliseconds from 1 to 2^31 - 1, got ${shown(stallTimeout)}`);
+  if (!(typeof stallTimeout === 'number' && stallTimeout > 0 && stallTimeout <= longestTimer)) {
+    throw wrong(
+      `stallTimeout must be milliseconds above 0 and at most ${longestTimer}, got ${shown(stallTimeout)}`,
+    );
   }
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw wrong(`onProgress must be a function, got ${kindOf(onProgress)}`);

@@ -1,4 +1,5 @@
 import { bytesPerElement, type StoredDType, typedArrayName, type WeightEntry } from '../dtype.js';
+import { sizeOf } from '../shape.js';
 
 type TypedArrayConstructor = {
   new (buffer: ArrayBuffer, byteOffset?: number, length?: number): WeightEntry['data'];
@@ -41,7 +42,7 @@ export const storedTypes: readonly StoredType[] = rows.map(([dtype, safetensors,
  * doubles stays past it once it got there, and an infinity times zero is NaN.
  */
 export function elementCount(shape: readonly number[]): number | undefined {
-  const count = shape.reduce((product, length) => product * length, 1);
+  const count = sizeOf(shape);
   return Number.isSafeInteger(count) ? count : undefined;
 }
 

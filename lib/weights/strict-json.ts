@@ -1,4 +1,5 @@
-import { type Fault, messageOf, quote } from './fault.js';
+import { messageOf } from '../errors.js';
+import { type Fault, quote } from './fault.js';
 
 /** What a JSON text holds. Numbers written as integers are bigints, so that none is silently rounded. */
 export type JsonValue = string | bigint | number | boolean | null | JsonValue[] | JsonObject;

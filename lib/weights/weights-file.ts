@@ -1,9 +1,9 @@
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { bytesPerElement, type HostDType } from '../dtype.js';
-import { CudnnResnetError } from '../errors.js';
+import { CudnnResnetError, messageOf } from '../errors.js';
 import { native } from '../native.js';
 import type { Tensor } from '../tensor.js';
-import { type Fault, faultOf, messageOf } from './fault.js';
+import { type Fault, faultOf } from './fault.js';
 import { requireMemory } from './host-memory.js';
 import type { Pacer } from './pacer.js';
 
@@ -43,8 +43,8 @@ export class WeightsFile {
     const fault = faultOf(path);
     let handle: FileHandle | undefined;
     try {
-      // Without O_NONBLOCK (which Windows lacks) opening a pipe would wait for its writer for ever.
-      handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
+      // Without O_NONBLOCK opening a pipe would wait for its writer for ever.
+      handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
       const stat = await handle.stat();
       if (!stat.isFile()) {
         throw fault(`expected a file of weights, got a ${stat.isDirectory() ? 'folder' : 'pipe or device'}`);

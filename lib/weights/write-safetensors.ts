@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import type { WeightEntry } from '../dtype.js';
-import { type Fault, faultOf, messageOf, quote } from './fault.js';
+import { messageOf } from '../errors.js';
+import { type Fault, faultOf, quote } from './fault.js';
 import { maxHeaderBytes } from './safetensors.js';
 import { entryFault, type StoredType, storedTypes } from './stored-dtypes.js';
 

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <climits>
 #include <memory>
-#include <span>
 #include <vector>
 
 #include "binding/device-handle.h"

@@ -40,22 +40,28 @@ Napi::Value toJavaScript(Napi::Env env, const std::vector<Timing>& timings) {
 
 }  // namespace
 
+template <Napi::Value (DeviceHandle::*method)(const Napi::CallbackInfo&)>
+Napi::Value DeviceHandle::guardedMethod(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return (this->*method)(info); });
+}
+
 Napi::Function DeviceHandle::defineClass(Napi::Env env) {
-  return DefineClass(env, "NativeDevice",
-                     {
-                         InstanceMethod<&DeviceHandle::memory>("memory"),
-                         InstanceMethod<&DeviceHandle::synchronize>("synchronize"),
-                         InstanceMethod<&DeviceHandle::trim>("trim"),
-                         InstanceMethod<&DeviceHandle::setMemoryLimit>("setMemoryLimit"),
-                         InstanceMethod<&DeviceHandle::usePlans>("usePlans"),
-                         InstanceMethod<&DeviceHandle::setThreads>("setThreads"),
-                         InstanceMethod<&DeviceHandle::startProfile>("startProfile"),
-                         InstanceMethod<&DeviceHandle::profileLayer>("profileLayer"),
-                         InstanceMethod<&DeviceHandle::endProfile>("endProfile"),
-                         InstanceMethod<&DeviceHandle::pending>("pending"),
-                         InstanceMethod<&DeviceHandle::ready>("ready"),
-                         InstanceMethod<&DeviceHandle::setQueueLimit>("setQueueLimit"),
-                     });
+  return DefineClass(
+      env, "NativeDevice",
+      {
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::memory>>("memory"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::synchronize>>("synchronize"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::trim>>("trim"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::setMemoryLimit>>("setMemoryLimit"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::usePlans>>("usePlans"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::setThreads>>("setThreads"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::startProfile>>("startProfile"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::profileLayer>>("profileLayer"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::endProfile>>("endProfile"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::pending>>("pending"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::ready>>("ready"),
+          InstanceMethod<&DeviceHandle::guardedMethod<&DeviceHandle::setQueueLimit>>("setQueueLimit"),
+      });
 }
 
 Napi::Value DeviceHandle::open(const Napi::CallbackInfo& info) {
@@ -110,12 +116,10 @@ Napi::Value DeviceHandle::startProfile(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DeviceHandle::profileLayer(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    if (device_->profiler) {
-      device_->profiler->layer = string(info[0], "profileLayer: name");
-    }
-    return info.Env().Undefined();
-  });
+  if (device_->profiler) {
+    device_->profiler->layer = string(info[0], "profileLayer: name");
+  }
+  return info.Env().Undefined();
 }
 
 Napi::Value DeviceHandle::pending(const Napi::CallbackInfo& info) {
@@ -132,18 +136,16 @@ Napi::Value DeviceHandle::ready(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DeviceHandle::setQueueLimit(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    const Options options(info[0], "setQueueLimit");
-    Backlog::Amount limit = device_->backlog().limit();
-    const auto read = [&](const char* name, size_t& to) {
-      const Napi::Value value = options.get(name);
-      to = isAbsent(value) ? to : static_cast<size_t>(integer(value, options.what(name), 1));
-    };
-    read("operations", limit.operations);
-    read("bytes", limit.bytes);
-    device_->backlog().setLimit(limit);
-    return info.Env().Undefined();
-  });
+  const Options options(info[0], "setQueueLimit");
+  Backlog::Amount limit = device_->backlog().limit();
+  const auto read = [&](const char* name, size_t& to) {
+    const Napi::Value value = options.get(name);
+    to = isAbsent(value) ? to : static_cast<size_t>(integer(value, options.what(name), 1));
+  };
+  read("operations", limit.operations);
+  read("bytes", limit.bytes);
+  device_->backlog().setLimit(limit);
+  return info.Env().Undefined();
 }
 
 Napi::Value DeviceHandle::endProfile(const Napi::CallbackInfo& info) {
@@ -157,31 +159,25 @@ Napi::Value DeviceHandle::endProfile(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DeviceHandle::setMemoryLimit(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    device_->memory().limit = static_cast<size_t>(integer(info[0], "setMemoryLimit: bytes", 0));
-    return info.Env().Undefined();
-  });
+  device_->memory().limit = static_cast<size_t>(integer(info[0], "setMemoryLimit: bytes", 0));
+  return info.Env().Undefined();
 }
 
 Napi::Value DeviceHandle::setThreads(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    constexpr int64_t most = 4096;
-    const int64_t threads = integer(info[0], "setThreads: threads", 1);
-    if (threads > most) {
-      throw Error(ErrorCode::Argument, "setThreads: threads must be at most " + std::to_string(most) +
-                                           ", got " + std::to_string(threads));
-    }
-    device_->setThreads(static_cast<int>(threads));
-    return info.Env().Undefined();
-  });
+  constexpr int64_t most = 4096;
+  const int64_t threads = integer(info[0], "setThreads: threads", 1);
+  if (threads > most) {
+    throw Error(ErrorCode::Argument, "setThreads: threads must be at most " + std::to_string(most) +
+                                         ", got " + std::to_string(threads));
+  }
+  device_->setThreads(static_cast<int>(threads));
+  return info.Env().Undefined();
 }
 
 Napi::Value DeviceHandle::usePlans(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&] {
-    device_->call([folder = string(info[0], "usePlans: folder")](Engine& engine) { engine.usePlans(folder); },
-                  [](const std::shared_ptr<const Error>&) {});  // a lost device says so at the next operation
-    return info.Env().Undefined();
-  });
+  device_->call([folder = string(info[0], "usePlans: folder")](Engine& engine) { engine.usePlans(folder); },
+                [](const std::shared_ptr<const Error>&) {});  // a lost device says so at the next operation
+  return info.Env().Undefined();
 }
 
 }  // namespace cudnn_resnet

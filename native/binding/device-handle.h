@@ -27,6 +27,9 @@ class DeviceHandle : public Napi::ObjectWrap<DeviceHandle> {
   [[nodiscard]] const std::shared_ptr<Device>& device() const noexcept { return device_; }
 
  private:
+  template <Napi::Value (DeviceHandle::*method)(const Napi::CallbackInfo&)>
+  Napi::Value guardedMethod(const Napi::CallbackInfo& info);
+
   Napi::Value memory(const Napi::CallbackInfo& info);
   Napi::Value synchronize(const Napi::CallbackInfo& info);
   Napi::Value trim(const Napi::CallbackInfo& info);

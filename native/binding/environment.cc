@@ -55,8 +55,9 @@ void Environment::holdQueues(bool held) {
   };
   each([held](auto& queue) { held ? queue.hold() : queue.resume(); });
   if (held) {
-    each([](auto& queue) {
-      if (!queue.waitUntilIdle(holdPatience)) {
+    const auto end = std::chrono::steady_clock::now() + holdPatience;
+    each([end](auto& queue) {
+      if (!queue.waitUntilIdle(end)) {
         skipDestructorsAtExit();
       }
     });

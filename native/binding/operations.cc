@@ -111,7 +111,8 @@ Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
                  tensors.bias.get());
   checkBatchNormTraining(*x);
   if (batches && (batches->dtype != DType::Int64 || batches->size() != 1)) {
-    throw Error(ErrorCode::DType, call.what("batchesTracked") + " must be one int64");
+    throw Error(batches->size() != 1 ? ErrorCode::Shape : ErrorCode::DType,
+                call.what("batchesTracked") + " must be one int64");
   }
   return call.output(
       x->shape, x->dtype,

@@ -4,9 +4,7 @@
 
 #include <napi.h>
 
-#include <optional>
 #include <string>
-#include <vector>
 
 #include "core/attributes.h"
 #include "core/dtype.h"

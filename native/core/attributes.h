@@ -21,8 +21,8 @@ enum class ConvAlgorithm : uint8_t { Direct, Fast };
 
 // What the caller lets an engine do, or asks of it. One that has no use for it computes as ever.
 struct ComputeOptions {
-  bool tf32 = false;  // multiply float32 with ten bits of mantissa, several times faster
-  bool tune = false;  // time several ways of computing it at its first use, and keep the fastest
+  bool tf32 = false;           // multiply float32 with ten bits of mantissa, several times faster
+  bool tune = false;           // time several ways of computing it at its first use, and keep the fastest
   bool deterministic = false;  // the same bits on any number of threads
 };
 

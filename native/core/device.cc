@@ -273,8 +273,8 @@ void Device::resume() {
   arrivals_.resume();
 }
 
-bool Device::waitUntilIdle(std::chrono::milliseconds patience) {
-  return queue_.waitUntilIdle(patience) && arrivals_.waitUntilIdle(patience);
+bool Device::waitUntilIdle(std::chrono::steady_clock::time_point end) {
+  return queue_.waitUntilIdle(end) && arrivals_.waitUntilIdle(end);
 }
 
 void Device::close() {

@@ -1,13 +1,11 @@
 // A device as one Node environment sees it: an engine, the queue whose thread owns it, and what is in use.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <functional>
 #include <list>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "core/backend.h"
@@ -78,7 +76,7 @@ class Device {
   // As those of Queue.
   void hold();
   void resume();
-  [[nodiscard]] bool waitUntilIdle(std::chrono::milliseconds patience);
+  [[nodiscard]] bool waitUntilIdle(std::chrono::steady_clock::time_point end);
 
   // Ends the queue's thread. What was not computed by then never is: a program that runs stops.
   void close();

@@ -79,7 +79,7 @@ class Engine {
 
   // Captures what `work` asks of this engine; nothing of it need be computed. `work` may be called more than
   // once, with this engine or one that only listens, and must ask for the same each time. What it allocates
-  // is held by the result. nullptr where this engine cannot.
+  // is held by the result. nullptr where this engine never does; throws Error(Backend) where it cannot.
   using Work = std::function<void(Engine&)>;
   virtual std::unique_ptr<Replay> capture(const Work& work) = 0;
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/exchanged.h"
+#include "core/warn.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -117,12 +118,21 @@ void Program::capture(Engine& engine, const std::vector<TensorPtr>& arguments) {
     }
     replay_ = engine.capture([&](Engine& asked) { runSteps(asked, slots_); });
     revisions_ = revisions();
+  } catch (const Error& error) {
+    forget();
+    if (error.code() != ErrorCode::Backend) {
+      throw;
+    }
+    if (--attempts_ == 0) {
+      warn("what was recorded runs operation by operation: " + std::string(error.what()));
+    }
+    return;
   } catch (...) {
     forget();
     throw;
   }
   if (!replay_) {
-    --attempts_;
+    attempts_ = 0;
     forget();
   }
 }

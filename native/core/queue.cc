@@ -31,9 +31,9 @@ void Queue::resume() {
   changed_.notify_one();
 }
 
-bool Queue::waitUntilIdle(std::chrono::milliseconds patience) {
+bool Queue::waitUntilIdle(std::chrono::steady_clock::time_point end) {
   std::unique_lock lock(mutex_);
-  return idle_.wait_for(lock, patience, [this] { return !busy_; });
+  return idle_.wait_until(lock, end, [this] { return !busy_; });
 }
 
 void Queue::stop(Task last) {

@@ -26,8 +26,8 @@ class Queue {
   // No task begins until it is resumed.
   void hold();
   void resume();
-  // Returns when no task runs, or after `patience`: whether none does.
-  [[nodiscard]] bool waitUntilIdle(std::chrono::milliseconds patience);
+  // Returns when no task runs, or at `end`: whether none does.
+  [[nodiscard]] bool waitUntilIdle(std::chrono::steady_clock::time_point end);
 
   // Waits for the task that runs, drops those that wait, runs `last` on the queue's thread, or the caller's
   // where nothing was ever posted, and ends the thread.

@@ -6,6 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "core/host.h"
+
 namespace cudnn_resnet {
 namespace {
 
@@ -108,7 +110,7 @@ template <typename Transform>
 void fill(RandomSequence sequence, std::span<float> out, Transform&& transform) {
   constexpr size_t worthAThread = 1U << 16U;
   // one core is left to the thread of JavaScript
-  const size_t mostThreads = std::max(std::thread::hardware_concurrency(), 2U) - 1;
+  static const auto mostThreads = static_cast<size_t>(std::max(usableCores(), 2) - 1);
   const size_t threads = std::clamp<size_t>(out.size() / worthAThread, 1, mostThreads);
   const size_t part = (out.size() / threads + 4) / 4 * 4;
   std::vector<std::jthread> helpers;

@@ -1,8 +1,6 @@
 // Moves a tensor's values from one device to another.
 #pragma once
 
-#include <memory>
-
 #include "core/device.h"
 
 namespace cudnn_resnet {

@@ -2,15 +2,15 @@
 
 #include <omp.h>
 
-#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <utility>
 
 #include "core/exchanged.h"
+#include "core/host.h"
 #include "cpu/parallel.h"
 #include "cpu/split.h"
-#include "cpu/threads.h"
 
 namespace cudnn_resnet::cpu {
 namespace {
@@ -34,6 +34,11 @@ void copyInParallel(const void* from, void* to, size_t bytes) {
 Error translated(const dnnl::error& error) {
   return {error.status == dnnl_out_of_memory ? ErrorCode::OutOfMemory : ErrorCode::Backend,
           std::string("oneDNN: ") + error.message};
+}
+
+// What OMP_NUM_THREADS says, else the cores that this process may run on, within its quota.
+int threadsToUse() {
+  return std::getenv("OMP_NUM_THREADS") != nullptr ? omp_get_max_threads() : withinQuota(omp_get_num_procs());
 }
 
 bool knownToOnednn(DType dtype) { return dtype == DType::Float32 || dtype == DType::BFloat16; }

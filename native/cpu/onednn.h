@@ -4,7 +4,6 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "core/attributes.h"
 

@@ -5,7 +5,6 @@
 //
 // but for low(x) ∗ low(w) and for what the halves leave of the values: some 2^-18 each. Sums are float32.
 #include <optional>
-#include <utility>
 
 #include "core/exchanged.h"
 #include "cpu/conv2d.h"

@@ -8,7 +8,6 @@
 #pragma GCC diagnostic pop
 
 #include <algorithm>
-#include <utility>
 
 #include "core/error.h"
 #include "cuda/signal-handlers.h"

@@ -3,6 +3,7 @@
 #include <cuda_runtime_api.h>
 #include <dlfcn.h>
 
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
@@ -184,6 +185,7 @@ CudnnSearch search() {
       find(handle, "cudnnCreate", library.create) && find(handle, "cudnnDestroy", library.destroy) &&
       find(handle, "cudnnSetStream", library.setStream) &&
       find(handle, "cudnnGetErrorString", library.errorString) &&
+      find(handle, "cudnnGetLastErrorString", library.lastErrorString) &&
       find(handle, "cudnnBackendCreateDescriptor", library.createDescriptor) &&
       find(handle, "cudnnBackendDestroyDescriptor", library.destroyDescriptor) &&
       find(handle, "cudnnBackendSetAttribute", library.setAttribute) &&
@@ -241,7 +243,12 @@ void check(cudnnStatus_t status, const char* what) {
     return;
   }
   check(cudaGetLastError(), what);
-  const std::string message = std::string(what) + ": " + requireCudnn().errorString(status);
+  std::string message = std::string(what) + ": " + requireCudnn().errorString(status);
+  std::array<char, 1024> reason{};
+  requireCudnn().lastErrorString(reason.data(), reason.size());
+  if (reason[0] != '\0') {
+    message += std::string(" (") + reason.data() + ")";
+  }
   const bool memory = status == CUDNN_STATUS_INTERNAL_ERROR_HOST_ALLOCATION_FAILED ||
                       status == CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED;
   throw Error(memory ? ErrorCode::OutOfMemory : ErrorCode::Backend, message);

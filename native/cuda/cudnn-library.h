@@ -18,6 +18,7 @@ struct CudnnLibrary {
   decltype(&cudnnDestroy) destroy = nullptr;
   decltype(&cudnnSetStream) setStream = nullptr;
   decltype(&cudnnGetErrorString) errorString = nullptr;
+  decltype(&cudnnGetLastErrorString) lastErrorString = nullptr;
   decltype(&cudnnBackendCreateDescriptor) createDescriptor = nullptr;
   decltype(&cudnnBackendDestroyDescriptor) destroyDescriptor = nullptr;
   decltype(&cudnnBackendSetAttribute) setAttribute = nullptr;
@@ -35,7 +36,7 @@ struct CudnnSearch {
 // Looks on the first call.
 [[nodiscard]] const CudnnSearch& cudnn();
 
-// The library; throws Error(Backend) with the problem where there is none.
+// The library; throws Error(Device) with the problem where there is none.
 [[nodiscard]] const CudnnLibrary& requireCudnn();
 
 // Throws what a call of cuDNN failed with, told from what CUDA says about the device.

@@ -73,6 +73,7 @@ std::unique_ptr<Tensor> CudaEngine::widened(Tensor* x) {
     return nullptr;
   }
   auto wide = std::make_unique<Tensor>(x->shape, DType::Float32);
+  wide->ofEachRun = true;
   cast(*x, *wide);
   return wide;
 }

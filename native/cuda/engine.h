@@ -1,7 +1,8 @@
 // The engine on cuDNN. The primitives stand in files named after them; engine.cc holds what they share.
 //
 // What is computed is put into one stream, and values come and go in streams of their own. The queue's thread
-// waits for neither, except in download and synchronize: what is fetched arrives on another thread.
+// waits for neither, except in download, synchronize, and where more is fetched than is worth a copy: what is
+// fetched arrives on another thread.
 #pragma once
 
 #include <memory>

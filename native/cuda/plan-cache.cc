@@ -3,11 +3,11 @@
 #include <cuda_runtime_api.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "core/error.h"
 #include "core/exchanged.h"
+#include "core/warn.h"
 #include "cuda/error.h"
 
 namespace cudnn_resnet::cuda {
@@ -18,8 +18,6 @@ constexpr size_t mostPlans = 2048;
 
 // Compiling one takes about a second, and what cuDNN ranks lower is seldom the fastest.
 constexpr size_t mostTimed = 8;
-
-void warn(const std::string& message) { std::fprintf(stderr, "cudnn-resnet: %s\n", message.c_str()); }
 
 std::optional<PlanFiles> cacheFor(const std::string& identity) {
   const auto folder = defaultPlanFolder();
@@ -154,6 +152,12 @@ std::vector<PlanCache::Candidate> PlanCache::candidates(const std::string& key,
     } catch (const Error& error) {
       if (error.code() != ErrorCode::Backend) {
         throw;
+      }
+      if (!std::exchange(warnedOfAhead_, true)) {
+        warn(
+            "a plan that was compiled for this GPU's description is not accepted by cuDNN, and is compiled "
+            "again: " +
+            std::string(error.what()));
       }
     }
   }

@@ -61,6 +61,7 @@ class PlanCache {
   std::optional<PlanFiles> files_;  // none where there is no folder for them
   std::unordered_map<std::string, Entry> entries_;
   MadeAhead<std::vector<std::string>>* ahead_ = nullptr;  // the plans as files hold them, while ahead() runs
+  bool warnedOfAhead_ = false;
 };
 
 }  // namespace cudnn_resnet::cuda

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
@@ -159,21 +158,18 @@ void PlanFiles::write(const std::string& graph, const std::string& plan) {
   const fs::path path = file(graph);
   const fs::path temporary =
       path.string() + "." + std::to_string(getpid()) + "-" + std::to_string(counter++) + unfinished;
-  {
-    std::ofstream out(temporary, std::ios::binary);
-    out << header(identity_, graph, plan) << plan;
-    out.close();
-    if (!out) {
-      fs::remove(temporary, error);
-      warnOnce("plans of cuDNN cannot be kept in " + folder_.string() +
-               ", so that every process compiles them again; set CUDNN_RESNET_CACHE to a folder that can be "
-               "written to");
-      return;
-    }
+  std::ofstream out(temporary, std::ios::binary);
+  out << header(identity_, graph, plan) << plan;
+  out.close();
+  error.clear();
+  if (out) {
+    fs::rename(temporary, path, error);
   }
-  fs::rename(temporary, path, error);
-  if (error) {
+  if (!out || error) {
     fs::remove(temporary, error);
+    warnOnce("plans of cuDNN cannot be kept in " + folder_.string() +
+             ", so that every process compiles them again; set CUDNN_RESNET_CACHE to a folder that can be "
+             "written to");
     return;
   }
   // Looking at all files costs more than writing one.

@@ -35,7 +35,7 @@ Plan::Plan(const Target& target, const std::string& serialized)
   if (void* const device = target.descriptor(); device != nullptr) {
     set(owner_, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &device);
   } else {
-    cudnnHandle_t const handle = target.handle();
+    auto* const handle = target.handle();
     set(owner_, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1, &handle);
   }
   check(requireCudnn().finalize(plan_), "loading a plan of cuDNN");

@@ -19,7 +19,7 @@ class PlanningEngine : public ListeningEngine {
  public:
   explicit PlanningEngine(const PlanningOptions& options);
 
-  // Captures nothing: compiles what `work` asks for on as many threads as there are cores.
+  // Captures nothing: compiles what `work` asks for on several threads.
   std::unique_ptr<Replay> capture(const Work& work) override;
 
  protected:

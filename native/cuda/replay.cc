@@ -74,16 +74,9 @@ std::unique_ptr<Replay> CudaEngine::capture(const Work& asked) {
   Executable executable;
   std::vector<Plan> plans;
   const Exchanged<std::vector<Plan>*> capturing(captured_, &plans);
-  try {
-    allocator_->place(blocks, plan, arena, [&] { executable = executableOf(graphOf(stream(), work)); });
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::Backend) {
-      throw;
-    }
-    // An engine of cuDNN that cannot be captured, or whose launches the driver takes into no graph, or a
-    // tensor that has to be rearranged at each run: the network runs operation by operation.
-    return nullptr;
-  }
+  // An engine of cuDNN that cannot be captured, or whose launches the driver takes into no graph, or a tensor
+  // that has to be rearranged at each run is an Error(Backend).
+  allocator_->place(blocks, plan, arena, [&] { executable = executableOf(graphOf(stream(), work)); });
   return std::make_unique<GraphReplay>(std::move(arena), std::move(plans), std::move(executable), stream());
 }
 

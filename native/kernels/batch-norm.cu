@@ -1,5 +1,6 @@
 #include "kernels/batch-norm.h"
 
+#include "kernels/grid.cuh"
 #include "kernels/launch.h"
 
 namespace cudnn_resnet::kernels {
@@ -7,32 +8,27 @@ namespace {
 
 // There are few channels, so that float64 costs nothing, also where a GPU has little of it.
 __global__ void parametersKernel(BatchNormParameters p) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t c = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; c < p.channels; c += stride) {
+  forEach(p.channels, [&](int64_t c) {
     const double weight = p.weight != nullptr ? p.weight[c] : 1;
     const double bias = p.bias != nullptr ? p.bias[c] : 0;
     const double scale = weight / sqrt(static_cast<double>(p.variance[c]) + p.epsilon);
     p.scale[c] = static_cast<float>(scale);
     p.shift[c] = static_cast<float>(bias - p.mean[c] * scale);
-  }
+  });
 }
 
 __global__ void runningStatisticsKernel(RunningStatistics p) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t c = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; c < p.channels; c += stride) {
+  forEach(p.channels, [&](int64_t c) {
     const double inverse = p.batchInverseDeviation[c];
     const double rounded = 1 / (inverse * inverse) - p.epsilon;
     const double variance = rounded < 0 ? 0 : rounded;  // NaN stays NaN
     p.mean[c] = static_cast<float>((1 - p.momentum) * p.mean[c] + p.momentum * p.batchMean[c]);
     p.variance[c] = static_cast<float>((1 - p.momentum) * p.variance[c] + p.momentum * p.unbiased * variance);
-  }
+  });
 }
 
 __global__ void fillKernel(float* values, float value, int64_t count) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
-    values[i] = value;
-  }
+  forEach(count, [&](int64_t i) { values[i] = value; });
 }
 
 }  // namespace

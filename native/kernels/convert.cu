@@ -1,5 +1,6 @@
 #include "kernels/convert.h"
 #include "kernels/elements.cuh"
+#include "kernels/grid.cuh"
 #include "kernels/launch.h"
 
 namespace cudnn_resnet::kernels {
@@ -7,10 +8,7 @@ namespace {
 
 template <typename From, typename To>
 __global__ void castKernel(const From* __restrict__ from, To* __restrict__ to, int64_t count) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
-    to[i] = convert<To>(from[i]);
-  }
+  forEach(count, [&](int64_t i) { to[i] = convert<To>(from[i]); });
 }
 
 // Eight elements per thread; the accesses of the narrower type are at least 8 bytes wide, of the wider at
@@ -23,8 +21,7 @@ struct alignas(sizeof(T) * 8 < 16 ? sizeof(T) * 8 : 16) Eight {
 template <typename From, typename To>
 __global__ void castEightKernel(const Eight<From>* __restrict__ from, Eight<To>* __restrict__ to,
                                 int64_t count) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
+  forEach(count, [&](int64_t i) {
     const Eight<From> source = from[i];
     Eight<To> target;
 #pragma unroll
@@ -32,7 +29,7 @@ __global__ void castEightKernel(const Eight<From>* __restrict__ from, Eight<To>*
       target.values[lane] = convert<To>(source.values[lane]);
     }
     to[i] = target;
-  }
+  });
 }
 
 template <typename T>
@@ -63,12 +60,11 @@ __global__ void transposeKernel(TransposeIndex index, const T* __restrict__ from
 template <typename T>
 __global__ void copyRowsKernel(Rows shape, const T* __restrict__ from, T* __restrict__ to) {
   const int64_t count = shape.rows * shape.targetStride;
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
+  forEach(count, [&](int64_t i) {
     const int64_t row = i / shape.targetStride;
     const int64_t column = i % shape.targetStride;
     to[i] = column < shape.columns ? from[row * shape.sourceStride + column] : T{0};
-  }
+  });
 }
 
 // An unsigned integer of the size, as the argument of a generic lambda.

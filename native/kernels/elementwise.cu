@@ -1,6 +1,7 @@
 #include "kernels/elementwise.h"
 
 #include "kernels/elements.cuh"
+#include "kernels/grid.cuh"
 #include "kernels/launch.h"
 
 namespace cudnn_resnet::kernels {
@@ -21,10 +22,9 @@ __global__ void elementwiseKernel(Elementwise a) {
   const auto* x = static_cast<const T*>(a.x);
   const auto* add = static_cast<const T*>(a.add);
   auto* y = static_cast<T*>(a.y);
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count; i += stride) {
+  forEach(a.count, [&](int64_t i) {
     y[i] = convert<T>(computed(a, toFloat(x[i]), add != nullptr ? toFloat(add[i]) : 0, i % a.channels));
-  }
+  });
 }
 
 // 16 bytes per access; `channels` is a multiple of the lanes, or there are no parameters.
@@ -34,9 +34,7 @@ __global__ void elementwiseVectorKernel(Elementwise a) {
   const auto* x = static_cast<const Vector<T>*>(a.x);
   const auto* add = static_cast<const Vector<T>*>(a.add);
   auto* y = static_cast<Vector<T>*>(a.y);
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < a.count / lanes;
-       i += stride) {
+  forEach(a.count / lanes, [&](int64_t i) {
     Vector<T> value = x[i];
     const Vector<T> addend = add != nullptr ? add[i] : value;
     const int64_t channel = i * lanes % a.channels;
@@ -46,7 +44,7 @@ __global__ void elementwiseVectorKernel(Elementwise a) {
           convert<T>(computed(a, toFloat(value.values[lane]), toFloat(addend.values[lane]), channel + lane));
     }
     y[i] = value;
-  }
+  });
 }
 
 }  // namespace

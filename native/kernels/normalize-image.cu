@@ -1,6 +1,7 @@
 #include "kernels/normalize-image.h"
 
 #include "kernels/elements.cuh"
+#include "kernels/grid.cuh"
 #include "kernels/launch.h"
 
 namespace cudnn_resnet::kernels {
@@ -13,30 +14,26 @@ __device__ float normalized(const NormalizeImage& p, int64_t pixel, int channel)
 template <typename T>
 __global__ void normalizeKernel(NormalizeImage p) {
   auto* y = static_cast<T*>(p.y);
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t pixel = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; pixel < p.pixels;
-       pixel += stride) {
+  forEach(p.pixels, [&](int64_t pixel) {
     for (int64_t channel = 0; channel < p.channels; ++channel) {
       y[pixel * p.channels + channel] =
           convert<T>(channel < 3 ? normalized(p, pixel, static_cast<int>(channel)) : 0.0F);
     }
-  }
+  });
 }
 
 // A pixel is one 16-byte store.
 template <typename T>
 __global__ void normalizeVectorKernel(NormalizeImage p) {
   auto* y = static_cast<Vector<T>*>(p.y);
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t pixel = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; pixel < p.pixels;
-       pixel += stride) {
+  forEach(p.pixels, [&](int64_t pixel) {
     Vector<T> result;
 #pragma unroll
     for (int channel = 0; channel < Vector<T>::lanes; ++channel) {
       result.values[channel] = convert<T>(channel < 3 ? normalized(p, pixel, channel) : 0.0F);
     }
     y[pixel] = result;
-  }
+  });
 }
 
 }  // namespace

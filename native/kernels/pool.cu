@@ -1,4 +1,5 @@
 #include "kernels/elements.cuh"
+#include "kernels/grid.cuh"
 #include "kernels/launch.h"
 #include "kernels/pool.h"
 
@@ -10,8 +11,7 @@ template <typename T>
 __global__ void poolKernel(Pool p) {
   const auto* x = static_cast<const T*>(p.x);
   const int64_t count = p.batch * p.outputHeight * p.outputWidth * p.channels;
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += stride) {
+  forEach(count, [&](int64_t i) {
     const int64_t channel = i % p.channels;
     const int64_t pixel = i / p.channels;
     const auto columns = p.columns.pixels(pixel % p.outputWidth);
@@ -38,7 +38,7 @@ __global__ void poolKernel(Pool p) {
       result /= static_cast<float>((rows.end - rows.begin) * (columns.end - columns.begin));
     }
     static_cast<T*>(p.y)[i] = convert<T>(result);
-  }
+  });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
-// Pooling of NHWC images, for what cuDNN does not plan and for the average over whole images, where a kernel
-// that cuDNN compiles at run time gains nothing.
+// Pooling of NHWC images, for what cuDNN does not plan and for the mean or the greatest of whole images,
+// where a kernel that cuDNN compiles at run time gains nothing.
 #pragma once
 
 #include <cuda_runtime.h>

@@ -1,4 +1,5 @@
 #include "kernels/elements.cuh"
+#include "kernels/grid.cuh"
 #include "kernels/launch.h"
 #include "kernels/scale-slices.h"
 
@@ -11,10 +12,7 @@ __device__ inline void fromDouble(double value, __nv_bfloat16& to) { to = __doub
 
 template <typename T>
 __global__ void scaleSlicesKernel(T* values, const double* factors, int64_t size, int64_t total) {
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < total; i += stride) {
-    fromDouble(toFloat(values[i]) * factors[i / size], values[i]);
-  }
+  forEach(total, [&](int64_t i) { fromDouble(toFloat(values[i]) * factors[i / size], values[i]); });
 }
 
 }  // namespace

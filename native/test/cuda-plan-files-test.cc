@@ -103,6 +103,17 @@ TEST_F(PlanFilesTest, GoesOnWithoutAFolderItCanWriteToAfterOneWarning) {
   EXPECT_EQ(warnings_.size(), 1U);
 }
 
+TEST_F(PlanFilesTest, SaysWhereAFileDoesNotGetItsName) {
+  auto cache = files();
+  cache.write("conv a", "plan");
+  const fs::path path = written().at(0);
+  fs::remove(path);
+  fs::create_directories(path / "in its place");
+  cache.write("conv a", "plan");
+  EXPECT_EQ(warnings_.size(), 1U);
+  EXPECT_EQ(written(), std::vector<fs::path>{path});
+}
+
 TEST_F(PlanFilesTest, DropsTheLongestUnusedWhereThereIsTooMuch) {
   auto cache = files("cudnn", 4000);
   const std::string plan(1000, 'p');

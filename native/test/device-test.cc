@@ -314,7 +314,7 @@ TEST(Device, NothingArrivesWhileItIsHeld) {
   reading.mayArrive.set_value();
   device.hold();
   reading.begin(device, x);
-  EXPECT_TRUE(device.waitUntilIdle(std::chrono::minutes(1)));
+  EXPECT_TRUE(device.waitUntilIdle(std::chrono::steady_clock::now() + std::chrono::minutes(1)));
   const std::future<Outcome> outcome = reading.outcome.get_future();
   EXPECT_EQ(outcome.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
   device.resume();

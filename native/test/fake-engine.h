@@ -41,7 +41,7 @@ class FakeEngine : public Engine {
     static_cast<FakeStorage&>(*y.storage).bytes = static_cast<FakeStorage&>(*x.storage).bytes;
   }
   void alias(Tensor& x, Tensor& y) override { copy(x, y); }
-  // Runs the work at each replay, as if it had been captured, where the test wants an engine that captures.
+  // Runs the work at each replay, as if it had been captured, where the test wants an engine that can.
   std::unique_ptr<Replay> capture(const Work& work) override {
     struct Again : Replay {
       Again(Work work, Engine& engine) : work(std::move(work)), engine(engine) {}
@@ -51,7 +51,10 @@ class FakeEngine : public Engine {
     };
     ++captures;
     work(*this);
-    return capturing ? std::make_unique<Again>(work, *this) : nullptr;
+    if (!capturing) {
+      throw Error(ErrorCode::Backend, "this engine cannot capture");
+    }
+    return std::make_unique<Again>(work, *this);
   }
   bool capturing = false;
   int captures = 0;

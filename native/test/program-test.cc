@@ -79,10 +79,15 @@ TEST_P(ProgramTest, TriesToCaptureThreeTimes) {
   recording->append(increment(x, y));
   const auto program = recording->end({y});
   const auto result = byte();
+  testing::internal::CaptureStderr();
   for (uint8_t run = 0; run < 5; ++run) {
     compute(*program, {written(run)}, {result});
     EXPECT_EQ(valueOf(engine, *result), run + 1);
   }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            GetParam() ? ""
+                       : "cudnn-resnet: what was recorded runs operation by operation: this engine cannot "
+                         "capture\n");
   EXPECT_EQ(engine.captures, GetParam() ? 1 : 3);
 }
 

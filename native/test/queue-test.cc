@@ -45,10 +45,11 @@ TEST(Queue, BeginsNothingWhileItIsHeld) {
   queue.post([&] { ++ran; });
   started.get_future().wait();
   queue.hold();
-  EXPECT_FALSE(queue.waitUntilIdle(std::chrono::milliseconds(1)));
+  using Clock = std::chrono::steady_clock;
+  EXPECT_FALSE(queue.waitUntilIdle(Clock::now() + std::chrono::milliseconds(1)));
   EXPECT_EQ(ran, 0);
   mayEnd.set_value();
-  EXPECT_TRUE(queue.waitUntilIdle(std::chrono::minutes(1)));
+  EXPECT_TRUE(queue.waitUntilIdle(Clock::now() + std::chrono::minutes(1)));
   EXPECT_EQ(ran, 1);
   std::promise<void> end;
   queue.post([&] { end.set_value(); });

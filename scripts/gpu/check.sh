@@ -2,48 +2,58 @@
 # Builds the package on a machine with an NVIDIA GPU and runs every check that needs one. Needs bash, tar, CUDA with
 # nvcc, CMake, Python, and the archive of scripts/gpu/pack.sh; no network, no root.
 #
-#   scripts/gpu/check.sh --out DIR [--archive FILE] [--minutes N]
+#   scripts/gpu/check.sh --out DIR [--archive FILE] [--work DIR] [--minutes N]
 #
 # Prints one table of what passed, last; details go to DIR/gpu-check.json and DIR/check.log. A step that does not end
 # in its time is stopped and has failed. Exits 0 where all passed; what could not be run is shown as such, and is no pass.
+# With --work the build stays there, for bench.sh.
 set -euo pipefail
-repository=$(cd "$(dirname "$0")/../.." && pwd)
 
 out=
-archive=$repository/build/gpu-pack.tar.xz
+archive=$(dirname "$0")/../../build/gpu-pack.tar.xz
+work=
 minutes=9
 while (($# > 0)); do
   case $1 in
     --out) out=$2 && shift 2 ;;
     --archive) archive=$2 && shift 2 ;;
+    --work) work=$2 && shift 2 ;;
     --minutes) minutes=$2 && shift 2 ;;
     *) printf 'check: unknown option %s\n' "$1" >&2 && exit 2 ;;
   esac
 done
-[[ -n $out ]] || { printf 'usage: check.sh --out DIR [--archive FILE] [--minutes N]\n' >&2 && exit 2; }
-[[ -f $archive ]] || { printf 'check: %s is missing: run scripts/gpu/pack.sh where there is a network\n' "$archive" >&2 && exit 2; }
+[[ -n $out ]] || { printf 'usage: check.sh --out DIR [--archive FILE] [--work DIR] [--minutes N]\n' >&2 && exit 2; }
 mkdir -p "$out"
 out=$(cd "$out" && pwd)
 : >"$out/check.log"
-archive=$(cd "$(dirname "$archive")" && pwd)/$(basename "$archive")
 deadline=$((SECONDS + minutes * 60))
 
-work=$(mktemp -d "${TMPDIR:-/tmp}/cudnn-resnet-check.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-export CUDNN_RESNET_CACHE=$work/cache NO_COLOR=1
-export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES:-0}  # one is enough, and there is not the time for eight
+logs=$(mktemp -d "${TMPDIR:-/tmp}/cudnn-resnet-check.XXXXXX")
+[[ -n $work ]] || work=$logs/work
+# What ran when this was stopped is told as well.
+finish() {
+  cat "$logs"/*.log >>"$out/check.log" 2>/dev/null || true
+  rm -rf "$logs"
+}
+trap finish EXIT
+trap 'exit 143' TERM
+# shellcheck source=scripts/gpu/machine.sh
+. "$(dirname "$0")/machine.sh"
+export CUDNN_RESNET_CACHE=$logs/cache NO_COLOR=1
+# Several programs at a time: threads beyond the cores would wait for each other.
+export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
 
 # How long the first forward takes, and the event loop waits, is measured alone, in the time that is kept for it; everything
 # else runs side by side.
-measured=(first-forward event-loop)
-kept=90
+measured=(first-forward throughput event-loop)
+kept=110
 
 names=() states=() seconds=() notes=()
 
 # What a log says of its outcome: the line of totals of the test runner, else its last line.
 outcome() {
   local line
-  line=$({ grep -E '^ *Tests ' "$1" || grep -v '^[[:space:]]*$' "$1" || true; } 2>/dev/null | tail -1)
+  line=$({ grep -E '^ *Tests |\[  PASSED  \]|FAILED TEST' "$1" || grep -v '^[[:space:]]*$' "$1" || true; } 2>/dev/null | tail -1)
   tr -s ' \t\r' ' ' <<<"$line" | cut -c1-110
 }
 
@@ -56,24 +66,27 @@ perform() {
   [[ " ${measured[*]} " == *" $name "* ]] || left=$((left - kept))
   ((limit <= left)) || limit=$left
   if ((limit < 5)); then
-    printf 'not run\t0\tno time was left\n' >"$work/$name.state"
+    printf 'not run\t0\tno time was left\n' >"$logs/$name.state"
     return
   fi
-  (cd "$work/tree" && timeout --kill-after=5 "$limit" "$@") >"$work/$name.log" 2>&1 || status=$?
-  note=$(outcome "$work/$name.log")
+  (cd "$tree" && timeout --kill-after=5 "$limit" "$@") >"$logs/$name.log" 2>&1 || status=$?
+  note=$(outcome "$logs/$name.log")
   case $status in
     0) state=passed ;;
     77) state='not run' ;;
     124 | 137) state=failed note="stopped after $limit s" ;;
     *) state=failed ;;
   esac
-  printf '%s\t%d\t%s\n' "$state" $((SECONDS - begin)) "$note" >"$work/$name.state"
+  printf '%s\t%d\t%s\n' "$state" $((SECONDS - begin)) "$note" >"$logs/$name.state"
 }
 
 collect() { # collect NAME: into the table
   local state time note
-  IFS=$'\t' read -r state time note <"$work/$1.state"
-  [[ ! -f $work/$1.log ]] || { printf '\n== %s\n' "$1" && cat "$work/$1.log"; } >>"$out/check.log"
+  IFS=$'\t' read -r state time note <"$logs/$1.state"
+  if [[ -f $logs/$1.log ]]; then
+    { printf '\n== %s\n' "$1" && cat "$logs/$1.log"; } >>"$out/check.log"
+    rm "$logs/$1.log"
+  fi
   names+=("$1") states+=("$state") seconds+=("$time") notes+=("$note")
   printf '%-28s %-8s %4d s  %s\n' "$1" "$state" "$time" "$note"
   [[ $state == passed ]]
@@ -84,45 +97,6 @@ step() { # step NAME SECONDS COMMAND...
   collect "$1"
 }
 
-unpack() {
-  mkdir -p "$work/pack" "$work/tree"
-  if command -v xz >/dev/null; then
-    tar -C "$work/pack" --no-same-owner -xJf "$archive"
-  else
-    python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$archive" "$work/pack"
-  fi
-  tar -C "$repository" --exclude=./node_modules --exclude=./build --exclude='./build-*' --exclude=./.cuda \
-    --exclude=./dist --exclude=./.git --exclude=./bench/node_modules --exclude=./bench/.python --exclude=./bench/.cache \
-    -cf - . | tar -C "$work/tree" --no-same-owner -xf -
-  mv "$work/pack/node_modules" "$work/tree/node_modules"
-}
-unpack
-
-export PATH=$work/pack/node/bin:$PATH
-export CUDNN_FRONTEND_PATH=$work/pack/cudnn-frontend
-[[ -d $work/pack/onednn ]] && export ONEDNN_PATH=$work/pack/onednn
-export LD_LIBRARY_PATH=$work/pack/onednn/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
-# Machine code for the GPU that is here, and for no other: a quarter of the time. Not `native`, which an older CMake does
-# not know.
-capability=$({ nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } | head -1 | tr -dc '0-9')
-export CUDAARCHS=${CUDAARCHS:-${capability:-90}-real}
-export PATH=$PATH:$work/pack/compute-sanitizer/bin
-if ! command -v nvcc >/dev/null && [[ -z ${CUDACXX:-} && -x /usr/local/cuda/bin/nvcc ]]; then
-  export PATH=$PATH:/usr/local/cuda/bin
-fi
-
-export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
-# The addon and the native tests in one tree: the engine is compiled once.
-build() { # build PACK
-  local tests=OFF
-  [[ ! -d $1/gtest ]] || tests=ON
-  set -o pipefail
-  node_modules/.bin/cmake-js configure --CDCUDNN_RESNET_NATIVE_TESTS=$tests --CDCUDNN_RESNET_EMULATED_GPU=OFF \
-    --CDCMAKE_PREFIX_PATH="$1/gtest" 2>&1 |
-    tee configure.log || return 1
-  ! grep 'no CUDA engine' configure.log || return 1
-  node_modules/.bin/cmake-js build && bash scripts/build-lib.sh
-}
 native_tests() {
   [[ -x build/native-tests ]] || { echo 'the archive held no GoogleTest' && exit 77; }
   build/native-tests --gtest_brief=1
@@ -165,31 +139,40 @@ first_forward() { # first_forward FOLDER
     ! grep -q '^cudnn-resnet: ' "$1/$dtype.log" || return 1
   done
 }
-export -f build native_tests devices sanitize parity plans first_forward
+throughput() {
+  node dist/cli/main.js bench --device cuda:0 --dtype float16 --batch 1,32,256 --seconds 2
+}
+export -f native_tests devices sanitize parity plans first_forward throughput
 
 timed=(test/61.event-loop.test.ts test/40.weights-event-loop.test.ts)
-later=(native-tests plans memcheck racecheck parity-with-pytorch suite first-forward event-loop)
+# Those that start processes take long for their size, and come first.
+starting=(test/60 test/66 test/70 test/71 test/73 test/80 test/81)
+# 72 asks npm, which is not packed, what the package holds.
+excluded=("${timed[@]}" "${starting[@]/%/.*}" test/72.package.test.ts)
+later=(native-tests parity-with-pytorch memcheck racecheck plans processes suite first-forward throughput event-loop)
+vitest=(env TEST_DEVICES=cuda:0 node_modules/.bin/vitest run --reporter=verbose --testTimeout=120000 --fileParallelism)
 if step build 300 bash -c "build '$work/pack'" && step devices 60 bash -c devices; then
-  # 72 asks npm, which is not packed, what the package holds.
-  # Six files at a time: threads of the CPU engine beyond the cores would wait for each other.
-  perform suite 420 env TEST_DEVICES=cuda:0 OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive node_modules/.bin/vitest run --reporter=dot --fileParallelism --maxWorkers=6 \
-    --exclude=test/72.package.test.ts "${timed[@]/#/--exclude=}" &
+  perform processes 420 "${vitest[@]}" --maxWorkers=3 "${starting[@]}" &
+  processes=$!
+  perform suite 420 "${vitest[@]}" --maxWorkers=5 "${excluded[@]/#/--exclude=}" &
   suite=$!
-  mkdir "$work/plans"
-  perform plans 240 bash -c "plans '$work/plans'" &
+  mkdir "$logs/plans"
+  perform plans 240 bash -c "plans '$logs/plans'" &
   plans=$!
   step native-tests 150 bash -c native_tests || true
   step parity-with-pytorch 240 bash -c "parity '$out/parity.json'" || true
   step memcheck 120 bash -c 'sanitize memcheck' || true
   step racecheck 120 bash -c 'sanitize racecheck' || true
-  wait "$suite" "$plans"
-  collect plans || true
-  collect suite || true
-  step first-forward 60 bash -c "first_forward '$work/plans'" || true
-  step event-loop 120 node_modules/.bin/vitest run --reporter=dot "${timed[@]}" || true
+  wait "$processes" "$suite" "$plans"
+  for name in plans processes suite; do
+    collect "$name" || true
+  done
+  step first-forward 60 bash -c "first_forward '$logs/plans'" || true
+  step throughput 60 bash -c throughput || true
+  step event-loop 120 "${vitest[@]}" "${timed[@]}" || true
 else
   for name in "${later[@]}"; do
-    printf 'not run\t0\tneeds the steps before it\n' >"$work/$name.state"
+    printf 'not run\t0\tneeds the steps before it\n' >"$logs/$name.state"
     collect "$name" || true
   done
 fi
@@ -198,29 +181,10 @@ version() { "$@" 2>/dev/null | head -1 || true; }
 gpu=$(version nvidia-smi --query-gpu=name --format=csv,noheader)
 driver=$(version nvidia-smi --query-gpu=driver_version --format=csv,noheader)
 cuda=$({ "${CUDACXX:-nvcc}" --version 2>/dev/null || true; } | sed -n 's/.*release \([0-9.]*\).*/\1/p')
-cudnn=$({ grep -o 'cuDNN [0-9.]*:' "$work/devices.log" 2>/dev/null || true; } | head -1 | tr -dc '0-9.')
-commit=$(git -C "$repository" rev-parse HEAD 2>/dev/null || cat "$work/pack/commit" 2>/dev/null || echo unknown)
-
-# Names and numbers go through Python, which quotes them.
-{
-  for i in "${!names[@]}"; do
-    printf '%s\t%s\t%s\t%s\n' "${names[i]}" "${states[i]}" "${seconds[i]}" "${notes[i]}"
-  done
-} | python3 -c '
-import json, os, sys, time
-sys.stdin.reconfigure(errors="replace")  # a note may be cut in the middle of a character
-gpu, driver, cuda, cudnn, commit, out = sys.argv[1:]
-steps = []
-for line in sys.stdin:
-    name, state, seconds, note = line.rstrip("\n").split("\t", 3)
-    steps.append({"name": name, "state": state, "seconds": int(seconds), "note": note})
-parity = os.path.join(out, "parity.json")
-result = {"date": time.strftime("%Y-%m-%d"), "commit": commit, "gpu": gpu, "driver": driver, "cuda": cuda,
-          "cudnn": cudnn, "steps": steps, "parity": json.load(open(parity)) if os.path.exists(parity) else None}
-with open(os.path.join(out, "gpu-check.json"), "w") as file:
-    json.dump(result, file, indent=2)
-    file.write("\n")
-' "$gpu" "$driver" "$cuda" "$cudnn" "$commit" "$out"
+cudnn=$({ grep -o 'cuDNN [0-9.]*:' "$out/check.log" 2>/dev/null || true; } | head -1 | tr -dc '0-9.')
+for i in "${!names[@]}"; do
+  printf '%s\t%s\t%s\t%s\n' "${names[i]}" "${states[i]}" "${seconds[i]}" "${notes[i]}"
+done | python3 "$(dirname "$0")/report.py" "$out" "$gpu" "$driver" "$cuda" "$cudnn" "$commit"
 
 printf '\n%s, driver %s, CUDA %s, cuDNN %s\n' "${gpu:-no GPU}" "${driver:-none}" "${cuda:-none}" "${cudnn:-none}"
 failures=0

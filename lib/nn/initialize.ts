@@ -3,6 +3,7 @@ import type { DType } from '../dtype.js';
 import { checkInteger } from '../integer.js';
 import { native } from '../native.js';
 import { unscoped } from '../scope.js';
+import { sizeOf } from '../shape.js';
 import { drawn, Tensor } from '../tensor.js';
 
 /** Where random values come from: each draw takes the next stream of the seed. */
@@ -46,7 +47,7 @@ export function withoutValues<T>(fn: () => T): T {
 }
 
 /** What values a parameter starts with. */
-export type Initializer =
+type Initializer =
   | { kind: 'uniform'; bound: number }
   | { kind: 'normal'; deviation: number }
   | { kind: 'constant'; value: number };
@@ -64,7 +65,7 @@ function kaimingNormalFanOut(weightShape: readonly number[]): Initializer {
 
 /** Uniform over ±1/√(fan in): what PyTorch's convolutions and linear layers start with. */
 export function uniformFanIn(weightShape: readonly number[]): Initializer {
-  const fanIn = weightShape.slice(1).reduce((product, extent) => product * extent, 1);
+  const fanIn = sizeOf(weightShape.slice(1));
   return { kind: 'uniform', bound: 1 / Math.sqrt(fanIn) };
 }
 
@@ -79,8 +80,7 @@ export function initialTensor<D extends DType>(
       return new Tensor(native().unwritten({ device: device.handle, shape, dtype }), dtype, device);
     }
     if (initializer.kind === 'constant') {
-      const size = shape.reduce((product, extent) => product * extent, 1);
-      return Tensor.from(new Float32Array(size).fill(initializer.value), shape, { device, dtype });
+      return Tensor.from(new Float32Array(sizeOf(shape)).fill(initializer.value), shape, { device, dtype });
     }
     const normal = initializer.kind === 'normal';
     const [a, b] = normal ? [0, initializer.deviation] : [-initializer.bound, initializer.bound];

@@ -1,0 +1,52 @@
+#!/usr/bin/env bash
+# A bare machine with a GPU made ready: sourced by check.sh and bench.sh, which set `archive`, what pack.sh made, and `work`,
+# the folder that all goes to. Sets `tree`, a copy of the checkout with its packages, `commit` and the environment, and
+# defines `build`.
+# shellcheck disable=SC2154,SC2034  # what those that source this set and read
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+mkdir -p "$work"
+work=$(cd "$work" && pwd)
+tree=$work/tree
+
+[[ -f $archive ]] || { printf '%s is missing: run scripts/gpu/pack.sh where there is a network\n' "$archive" >&2 && exit 2; }
+if [[ ! -d $tree/node_modules ]]; then
+  mkdir -p "$work/pack" "$tree"
+  if command -v xz >/dev/null; then
+    tar -C "$work/pack" --no-same-owner -xJf "$archive"
+  else
+    python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$archive" "$work/pack"
+  fi
+  tar -C "$repository" --exclude=./node_modules --exclude=./build --exclude='./build-*' --exclude=./.cuda \
+    --exclude=./dist --exclude=./.git --exclude=./bench/node_modules --exclude=./bench/.python --exclude=./bench/.cache \
+    -cf - . | tar -C "$tree" --no-same-owner -xf -
+  mv "$work/pack/node_modules" "$tree/node_modules"
+fi
+commit=$(git -C "$repository" rev-parse HEAD 2>/dev/null || cat "$work/pack/commit" 2>/dev/null || echo unknown)
+
+export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES:-0}  # one is enough, and there is not the time for eight
+export PATH=$work/pack/node/bin:$PATH
+export CUDNN_FRONTEND_PATH=$work/pack/cudnn-frontend
+[[ ! -d $work/pack/onednn ]] || export ONEDNN_PATH=$work/pack/onednn
+export LD_LIBRARY_PATH=$work/pack/onednn/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+# Machine code for the GPU that is here, and for no other: a quarter of the time. Not `native`, which an older CMake does
+# not know.
+capability=$({ nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } | head -1 | tr -dc '0-9')
+export CUDAARCHS=${CUDAARCHS:-${capability:-90}-real}
+export PATH=$PATH:$work/pack/compute-sanitizer/bin
+if ! command -v nvcc >/dev/null && [[ -z ${CUDACXX:-} && -x /usr/local/cuda/bin/nvcc ]]; then
+  export PATH=$PATH:/usr/local/cuda/bin
+fi
+export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
+
+# In the tree. The addon and the native tests at once: the engine is compiled once.
+build() { # build PACK
+  local tests=OFF
+  [[ ! -d $1/gtest ]] || tests=ON
+  set -o pipefail
+  node_modules/.bin/cmake-js configure --CDCUDNN_RESNET_NATIVE_TESTS=$tests --CDCUDNN_RESNET_EMULATED_GPU=OFF \
+    --CDCMAKE_PREFIX_PATH="$1/gtest" 2>&1 |
+    tee configure.log || return 1
+  ! grep 'no CUDA engine' configure.log || return 1
+  node_modules/.bin/cmake-js build && bash scripts/build-lib.sh
+}
+export -f build
