@@ -15,7 +15,7 @@ import {
   pretrainedFiles,
   pretrainedWeights,
 } from '../lib/weights/pretrained.js';
-import { expectRefusal, temporaryFolder } from './40.weights-build.js';
+import { expectRefusal, temporaryFolder } from './support/weights-files.js';
 
 const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
 const digest = createHash('sha256').update(content).digest('hex');

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import type { WeightEntry } from '../lib/dtype.js';
 import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
-import { checkpoint, pickle, temporaryFolder, tensorPickle } from './40.weights-build.js';
+import { checkpoint, pickle, temporaryFolder, tensorPickle } from './support/weights-files.js';
 
 /** What `work` gives, with the time that the event loop waited for it at a time, in milliseconds. */
 async function watchEventLoop<T>(

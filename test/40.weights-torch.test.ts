@@ -11,7 +11,7 @@ import {
   temporaryFolder,
   tensorPickle,
   zip,
-} from './40.weights-build.js';
+} from './support/weights-files.js';
 
 const { op, text, int, tuple, dict, call, global, program } = pickle;
 const refuse = (bytes: Uint8Array, message: RegExp) => expectRefusal(readBytes(bytes, 'x.pth'), message);

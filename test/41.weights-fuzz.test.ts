@@ -8,8 +8,8 @@ import { bytesPerElement, type StoredDType, type WeightEntry } from '../lib/dtyp
 import { readWeights } from '../lib/weights/read.js';
 import { storedTypes } from '../lib/weights/stored-dtypes.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
-import { checkpoint, golden, pickle, temporaryFolder, tensorPickle } from './40.weights-build.js';
 import { readers, readSoundly } from './fuzz/readers.js';
+import { checkpoint, golden, pickle, temporaryFolder, tensorPickle } from './support/weights-files.js';
 
 /** FUZZ_RUNS makes it thorough. */
 const runs = Number(process.env.FUZZ_RUNS ?? 300);

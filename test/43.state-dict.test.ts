@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { nn, readWeights, saveWeights, Tensor, type WeightEntry } from '../lib/index.js';
-import { temporaryFolder } from './40.weights-build.js';
 import { expectClose, expectExact, perOp } from './support/compare.js';
 import { expectRejects, expectThrows } from './support/errors.js';
 import { withModule } from './support/modules.js';
@@ -12,6 +11,7 @@ import * as reference from './support/reference.js';
 import { check, onEveryDevice } from './support/suite.js';
 import { download, upload } from './support/tensors.js';
 import { rounded, type Values } from './support/values.js';
+import { temporaryFolder } from './support/weights-files.js';
 
 /** What is no state dict, and what an error calls it. */
 const noStateDicts: [unknown, RegExp][] = [

@@ -16,6 +16,8 @@ import {
 } from '../lib/index.js';
 import { native } from '../lib/native.js';
 import { withStoredEntries } from '../lib/weights/read.js';
+import { expectRejects } from './support/errors.js';
+import { check, onEveryDevice } from './support/suite.js';
 import {
   checkpoint,
   expectRefusal,
@@ -23,9 +25,7 @@ import {
   safetensors,
   temporaryFolder,
   tensorPickle,
-} from './40.weights-build.js';
-import { expectRejects } from './support/errors.js';
-import { check, onEveryDevice } from './support/suite.js';
+} from './support/weights-files.js';
 
 onEveryDevice('ResNet.load', (id) => {
   const on = device(id);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ResNet18, saveWeights } from '../lib/index.js';
-import { cudnnResnet, jsonLines } from './80.cli.process.js';
+import { cudnnResnet, jsonLines } from './support/cli-process.js';
 
 interface Timing {
   batch: number;

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
 import { ResNet18, saveWeights } from '../lib/index.js';
-import { cudnnResnet, jsonLines } from './80.cli.process.js';
+import { cudnnResnet, jsonLines } from './support/cli-process.js';
 
 const random = ['--weights', 'random', '--model', 'resnet18', '--device', 'cpu'];
 const root = fileURLToPath(new URL('..', import.meta.url));

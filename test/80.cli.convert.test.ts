@@ -7,7 +7,7 @@ import { castEntry, hasInfinity } from '../lib/cli/cast.js';
 import type { FloatDType, WeightEntry } from '../lib/dtype.js';
 import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
-import { cudnnResnet, jsonLines } from './80.cli.process.js';
+import { cudnnResnet, jsonLines } from './support/cli-process.js';
 
 let folder: string;
 beforeAll(() => {

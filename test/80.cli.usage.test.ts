@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { readLayers } from '../lib/cli/layers.js';
-import { cudnnResnet } from './80.cli.process.js';
+import { cudnnResnet } from './support/cli-process.js';
 
 describe('help and version', () => {
   it('lists every command, on stdout where it is asked for', async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { diagnose } from '../lib/index.js';
-import { cudnnResnet, jsonLines } from './80.cli.process.js';
+import { cudnnResnet, jsonLines } from './support/cli-process.js';
 
 /** Whether plans can be compiled: the engine was built, and cuDNN is here. */
 const plans = /^cuDNN 9\.[\d.]+: /m.test(diagnose());

@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
 /** The command line's source, run through tsx: what is tested is what is in the tree, built or not. */
-const source = fileURLToPath(new URL('../lib/cli/main.ts', import.meta.url));
-const root = fileURLToPath(new URL('..', import.meta.url));
+const source = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 export interface Ended {
   code: number | null;

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
-import type { WeightEntry } from '../lib/dtype.js';
-import { CudnnResnetError } from '../lib/errors.js';
-import { readWeights } from '../lib/weights/read.js';
+import type { WeightEntry } from '../../lib/dtype.js';
+import { CudnnResnetError } from '../../lib/errors.js';
+import { readWeights } from '../../lib/weights/read.js';
 
-export * from './support/weights-bytes.js';
+export * from './weights-bytes.js';
 
-export const golden = (name: string) => fileURLToPath(new URL(`./golden/weights/${name}`, import.meta.url));
+export const golden = (name: string) => fileURLToPath(new URL(`../golden/weights/${name}`, import.meta.url));
 
 /** A folder that is removed after the test. */
 export async function temporaryFolder(): Promise<string> {
