@@ -8,6 +8,8 @@ mkdir -p "$1"
 folder=$(cd "$1" && pwd)
 cd "$(dirname "$0")/.."
 
+# What the checkout no longer has would be built all the same.
+rm -rf "${folder:?}"/{cmake,lib,native,scripts,test}
 git ls-files -z --cached --others --exclude-standard |
   xargs -0 cp --parents --update --preserve=timestamps --no-dereference --target-directory="$folder"
 ln -sfn "$PWD/node_modules" "$folder/node_modules"
