@@ -13,7 +13,8 @@ export class Programs {
   readonly #network: Module;
   /** The longest unused first. */
   readonly #kept = new Map<string, Program<Tensor>>();
-  #state: readonly unknown[] = [];
+  /** All that the network's results depended on: what its modules held, and which values its tensors had. */
+  readonly #state: unknown[] = [];
 
   constructor(network: Module) {
     this.#network = network;
@@ -24,13 +25,15 @@ export class Programs {
    * operation in training mode.
    */
   run(name: string, x: Tensor, fn: (x: Tensor) => Tensor): Tensor {
-    if (runsStepwise() || isTraining(this.#network)) {
+    if (runsStepwise()) {
       return fn(x);
     }
-    const state = stateOf(this.#network);
-    if (!equal(state, this.#state)) {
+    const { changed, training } = this.#look();
+    if (changed) {
       this.clear();
-      this.#state = state;
+    }
+    if (training) {
+      return fn(x);
     }
     const key = `${name} ${x.dtype} ${x.shape.join()}`;
     const program = this.#kept.get(key) ?? x.device.record(fn, [x]);
@@ -48,22 +51,29 @@ export class Programs {
     for (const program of this.#kept.values()) program.dispose();
     this.#kept.clear();
   }
-}
 
-function isTraining(module: Module): boolean {
-  return module.training || module.children().some(([, child]) => isTraining(child));
-}
-
-/** All that a network's results depend on: what its modules hold, and which values its tensors have by now. */
-function stateOf(module: Module, state: unknown[] = []): unknown[] {
-  for (const value of Object.values(module)) {
-    state.push(value);
-    if (value instanceof Module) stateOf(value, state);
-    else if (value instanceof Tensor) state.push(value.version);
+  /** Looks at the network, before each run: nothing is made that was seen before. */
+  #look(): { changed: boolean; training: boolean } {
+    const state = this.#state;
+    let [seen, changed, training] = [0, false, false];
+    const note = (value: unknown) => {
+      if (!Object.is(state[seen], value)) {
+        state[seen] = value;
+        changed = true;
+      }
+      seen++;
+    };
+    const visit = (module: Module) => {
+      training ||= module.training;
+      for (const value of Object.values(module)) {
+        note(value);
+        if (value instanceof Module) visit(value);
+        else if (value instanceof Tensor) note(value.version);
+      }
+    };
+    visit(this.#network);
+    changed ||= seen < state.length;
+    state.length = seen;
+    return { changed, training };
   }
-  return state;
-}
-
-function equal(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
 }

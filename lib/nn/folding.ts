@@ -11,7 +11,7 @@ export class Folding {
   readonly bias: Tensor;
   readonly #tensors: ReturnType<typeof tensorsOf>;
   readonly #eps: number;
-  #versions: readonly (number | undefined)[] = [];
+  #foldedVersion = -1;
 
   constructor(conv: Conv2d, batchNorm: BatchNorm2d) {
     const { shape, dtype, device } = conv.weight;
@@ -33,11 +33,26 @@ export class Folding {
 
   /** Folds, where one of the tensors has changed since it did, or where that failed, as for want of memory. */
   refresh(): void {
-    const versions = this.#tensors.map((tensor) => tensor?.version);
-    const unchanged = versions.every((version, i) => version === this.#versions[i]);
-    if (unchanged && !this.weight.handle.failed()) {
-      return;
+    if (!this.#isCurrent()) this.#fold();
+  }
+
+  /** As {@link Folding.refresh}, for a program, which outlives the layers that it was recorded of. */
+  beforeRun(): void {
+    if (!this.#isCurrent() && !this.weight.disposed && !this.#tensors.some((tensor) => tensor?.disposed)) {
+      this.#fold();
     }
+  }
+
+  #isCurrent(): boolean {
+    return this.#foldedVersion === this.#version() && !this.weight.handle.failed();
+  }
+
+  /** Grows whenever a tensor is given other values or disposed of: each has a count of that, which only grows. */
+  #version(): number {
+    return this.#tensors.reduce((sum, tensor) => sum + (tensor?.version ?? 0), this.weight.version);
+  }
+
+  #fold(): void {
     const [weight, bias, mean, variance, batchNormWeight, batchNormBias] = this.#tensors;
     native().foldBatchNorm({
       weight: weight.handle,
@@ -50,14 +65,7 @@ export class Folding {
       foldedWeight: this.weight.handle,
       foldedBias: this.bias.handle,
     });
-    this.#versions = versions;
-  }
-
-  /** As {@link Folding.refresh}, for a program, which outlives the layers that it was recorded of. */
-  beforeRun(): void {
-    if (!this.weight.disposed && !this.#tensors.some((tensor) => tensor?.disposed)) {
-      this.refresh();
-    }
+    this.#foldedVersion = this.#version();
   }
 
   dispose(): void {
