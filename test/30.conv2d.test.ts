@@ -139,8 +139,8 @@ onEveryDevice('conv2d', (id) => {
         );
       });
 
-      // Images large enough for Winograd's transform, in numbers that its variants differ in; layers that are split into
-      // halves for AMX, one in parts of its batch; and neighbours that are neither.
+      // Images large enough for Winograd's transform, or of many channels, in numbers that its variants differ in; layers
+      // that are split into halves for AMX, one in parts of its batch; and neighbours that are neither.
       for (const [shape, channels, kernel, stride] of [
         [[1, 16, 14, 14], 16, 3, 1],
         [[1, 64, 17, 13], 80, 3, 1],
@@ -150,6 +150,8 @@ onEveryDevice('conv2d', (id) => {
         [[3, 17, 14, 14], 16, 3, 1],
         [[2, 3, 21, 13], 16, 3, 1],
         [[2, 32, 7, 7], 32, 3, 1],
+        [[1, 144, 7, 7], 128, 3, 1],
+        [[5, 112, 6, 9], 160, 3, 1],
         [[3, 32, 15, 12], 48, 3, 2],
         [[2, 3, 33, 29], 64, 7, 2],
         [[1, 64, 13, 9], 16, 1, 2],

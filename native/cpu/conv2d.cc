@@ -37,7 +37,7 @@ bool CpuEngine::transforms(const Conv2dAttributes& a, const Tensor& weight, cons
   return hasWinograd_ && computeType(y.dtype) == DType::Float32 && a.algorithm == ConvAlgorithm::Fast &&
          weight.shape[2] == 3 && weight.shape[3] == 3 && a.stride == Pair{1, 1} && a.dilation == Pair{1, 1} &&
          a.groups == 1 && weight.shape[0] % 16 == 0 && weight.shape[1] % 16 == 0 &&
-         winsWithWinograd(y.shape[2], y.shape[3]);
+         winsWithWinograd(y.shape[2], y.shape[3], weight.shape[1], weight.shape[0]);
 }
 
 void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,

@@ -11,6 +11,7 @@
 #include "core/host.h"
 #include "cpu/parallel.h"
 #include "cpu/split.h"
+#include "cpu/winograd.h"
 
 namespace cudnn_resnet::cpu {
 namespace {
@@ -251,17 +252,21 @@ dnnl::memory CpuEngine::inFloat32(Tensor* bias, Buffer& holder) {
 }
 
 dnnl::memory CpuEngine::arranged(const Layout& layout, Tensor& weight, Buffer& holder) {
-  const CpuStorage& storage = storageOf(weight);
-  const Layout inOrder = plain(weight.shape, DType::Float32);
-  if (isBlocked(layout) || !storage.layout() || *storage.layout() == inOrder) {
+  if (isBlocked(layout)) {
     return in(layout, weight, holder);
   }
-  // oneDNN makes a layout that is no rearrangement from C order only.
-  const Buffer ordered = allocate(inOrder);
-  reorder(view(*storage.layout(), storage.data()), view(ordered));
+  // A layout that is no rearrangement is made from C order only.
+  Buffer held;
+  const dnnl::memory ordered = in(plain(weight.shape, DType::Float32), weight, held);
   holder = allocate(layout);
-  reorder(view(ordered), view(holder));
-  return view(holder);
+  dnnl::memory made = view(holder);
+  if (knowsWeights(layout)) {
+    perform([from = static_cast<const float*>(ordered.get_data_handle()), layout,
+             to = static_cast<float*>(made.get_data_handle())] { transformWeights(from, layout, to); });
+  } else {
+    reorder(ordered, made);
+  }
+  return made;
 }
 
 dnnl::memory CpuEngine::packed(const Layout& layout, Tensor& weight, Buffer& holder) {

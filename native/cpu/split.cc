@@ -4,13 +4,7 @@
 #include <bit>
 
 #include "cpu/onednn.h"
-
-// The loops are written for the compiler to turn into instructions on 16 values.
-#if defined(__x86_64__)
-#define CUDNN_RESNET_ON_16_VALUES __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl")))
-#else
-#define CUDNN_RESNET_ON_16_VALUES
-#endif
+#include "cpu/simd.h"
 
 namespace cudnn_resnet::cpu {
 namespace {

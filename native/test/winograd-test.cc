@@ -1,0 +1,81 @@
+#ifdef CUDNN_RESNET_CPU
+#include "cpu/winograd.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "core/random.h"
+
+namespace cudnn_resnet::cpu {
+namespace {
+
+using dnnl::memory;
+
+// The weights' layout of a convolution of so many images.
+Layout weightsLayout(const dnnl::engine& engine, int64_t images, int64_t extent, int64_t in, int64_t out) {
+  const auto layout = [](const memory::dims& dims, memory::format_tag tag) {
+    return Layout(dims, memory::data_type::f32, tag);
+  };
+  return describe<dnnl::convolution_forward>(
+             engine, {}, prop_kind::forward_inference, algorithm::convolution_winograd,
+             layout({images, in, extent, extent}, memory::format_tag::nChw16c),
+             layout({out, in, 3, 3}, memory::format_tag::any), Layout(),
+             layout({images, out, extent, extent}, memory::format_tag::nChw16c), memory::dims{1, 1},
+             memory::dims{0, 0}, memory::dims{1, 1}, memory::dims{1, 1})
+      .weights_desc();
+}
+
+TEST(WinogradWeights, AreThoseOfOnednn) {
+  dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  dnnl::stream stream(engine);
+  uint32_t draws = 0;
+  for (const auto& [images, extent, in, out] : std::vector<std::array<int64_t, 4>>{{1, 56, 64, 64},
+                                                                                   {1, 28, 128, 128},
+                                                                                   {1, 28, 32, 48},
+                                                                                   {8, 28, 32, 48},
+                                                                                   {1, 14, 256, 256},
+                                                                                   {8, 14, 256, 256},
+                                                                                   {1, 7, 512, 512},
+                                                                                   {8, 16, 512, 512},
+                                                                                   {3, 12, 16, 16},
+                                                                                   {2, 9, 144, 160},
+                                                                                   {8, 33, 80, 64},
+                                                                                   {1, 112, 16, 32},
+                                                                                   {16, 20, 64, 192},
+                                                                                   {4, 100, 128, 48},
+                                                                                   {32, 7, 192, 384}}) {
+    SCOPED_TRACE(std::to_string(images) + " images of " + std::to_string(extent) + ", " + std::to_string(in) +
+                 " to " + std::to_string(out));
+    Layout layout;
+    try {
+      layout = weightsLayout(engine, images, extent, in, out);
+    } catch (const dnnl::error&) {
+      GTEST_SKIP() << "this oneDNN has no Winograd's transform for this processor";
+    }
+    ASSERT_TRUE(knowsWeights(layout));
+    std::vector<float> weights(static_cast<size_t>(in * out * 9));
+    fillNormal({7, draws++}, 0, 1, weights);
+    memory given({{out, in, 3, 3}, memory::data_type::f32, memory::format_tag::oihw}, engine, weights.data());
+    memory expected(layout, engine);
+    dnnl::reorder(given, expected).execute(stream, given, expected);
+    stream.wait();
+    std::vector<float> made(layout.get_size() / sizeof(float), std::numeric_limits<float>::quiet_NaN());
+    transformWeights(weights.data(), layout, made.data());
+    const auto* values = static_cast<const float*>(expected.get_data_handle());
+    for (size_t i = 0; i < made.size(); ++i) {
+      ASSERT_NEAR(made[i], values[i], 2e-6) << "element " << i;
+    }
+  }
+}
+
+TEST(WinogradWeights, OthersAreOnednns) {
+  EXPECT_FALSE(knowsWeights({{16, 16, 3, 3}, memory::data_type::f32, memory::format_tag::oihw}));
+}
+
+}  // namespace
+}  // namespace cudnn_resnet::cpu
+#endif
