@@ -64,20 +64,19 @@ std::optional<Places> places(const Layout& layout) {
   known.inChannels = wino.ic;
   known.tile = wino.alpha;
   known.blocksTogether = wino.wino_format == dnnl_wino_wei_aaOio ? 1 : wino.oc2_block;
-  const int64_t ofBlocks = known.blocksTogether * block * wino.ic;
-  const int64_t positions = int64_t{wino.alpha} * wino.alpha;
+  const int64_t ofBlocks = known.blocksTogether * block * known.inChannels;
   switch (wino.wino_format) {
     case dnnl_wino_wei_aaOio:
     case dnnl_wino_wei_aaOBiOo:
-      known.ofPosition = wino.oc * wino.ic;
+      known.ofPosition = known.outChannels * known.inChannels;
       known.ofBlocks = ofBlocks;
       known.ofBlock = block;
-      known.inputsTogether = wino.ic;
+      known.inputsTogether = known.inChannels;
       known.ofInput = known.blocksTogether * block;
       return known;
     case dnnl_wino_wei_OBaaIBOIio:
       known.ofPosition = ofBlocks;
-      known.ofBlocks = ofBlocks * positions;
+      known.ofBlocks = ofBlocks * wino.alpha * wino.alpha;
       known.inputsTogether = int64_t{wino.ic2_block} * block;
       known.ofBlock = known.inputsTogether * block;
       known.ofInputs = known.inputsTogether * block * known.blocksTogether;
