@@ -119,6 +119,14 @@ describe('embed', () => {
   });
 
   // of the systems that the package runs on Linux alone has a file that is always full
+  it.runIf(existsSync('/dev/full'))('leaves nothing behind where its names cannot be written', async () => {
+    const full = { cwd: folder, stdoutFile: '/dev/full' };
+    const { code, stderr } = await cudnnResnet(['embed', 'a.png', '-o', 'unnamed.npy', ...random], full);
+    expect(code).toBe(1);
+    expect(stderr).toContain('cudnn-resnet: the output cannot be written: ');
+    expect(readdirSync(folder).filter((name) => name.startsWith('unnamed'))).toEqual([]);
+  });
+
   it.runIf(existsSync('/dev/full'))('leaves nothing behind where the disk is full at once', async () => {
     symlinkSync('/dev/full', join(folder, 'full.npy.partial'));
     const { code, stdout, stderr } = await embed('a.png', '-o', 'full.npy');

@@ -6,13 +6,6 @@ import { directory, serve } from './serve.mjs';
 
 const [device = 'cpu', dtype = 'float32', folder] = process.argv.slice(4);
 const api = await import(folder ? pathToFileURL(join(folder, 'dist/index.js')).href : 'cudnn-resnet');
-const models = {
-  resnet18: api.ResNet18,
-  resnet34: api.ResNet34,
-  resnet50: api.ResNet50,
-  resnet101: api.ResNet101,
-  resnet152: api.ResNet152,
-};
 let model;
 let images;
 
@@ -33,7 +26,10 @@ await serve({
   version: api.device(device).info.engine,
   async load() {
     const { model: name } = JSON.parse(await readFile(`${directory}/model.json`, 'utf8'));
-    model = await models[name].load(`${directory}/model.safetensors`, { device, dtype });
+    model = await api[name.replace('resnet', 'ResNet')].load(`${directory}/model.safetensors`, {
+      device,
+      dtype,
+    });
   },
   inference(batch) {
     images = batch;

@@ -31,7 +31,7 @@ export const convert: Command = {
     const entries = await readWeights(from);
     if (dtype) {
       for (const [name, entry] of entries) {
-        const converted = castEntry(entry, dtype);
+        const converted = await castEntry(entry, dtype);
         if (converted !== entry && hasInfinity(converted) && !hasInfinity(entry)) {
           note(`cudnn-resnet: '${name}' holds numbers beyond ${dtype}: they became infinite`);
         }

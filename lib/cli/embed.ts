@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import type { Tensor } from '../index.js';
 import { notWritten } from '../not-written.js';
@@ -88,6 +89,7 @@ class NpyFile {
       const there = await stat(path).catch(() => undefined);
       if (there?.isDirectory()) throw new Error('it is a folder');
       const file = new NpyFile(path, await open(`${path}.partial`, 'w'));
+      process.once('exit', () => rmSync(`${path}.partial`, { force: true })); // in the middle of the work
       await file.#file.writeFile(npyHeader(0, 0)).catch(async (error) => {
         await file[Symbol.asyncDispose]();
         throw error;

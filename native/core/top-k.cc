@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "kernels/rank.h"
+#include "core/rank.h"
 
 namespace cudnn_resnet {
 
@@ -13,7 +13,7 @@ TopK topKOnHost(const float* scores, int64_t rows, int64_t columns, int64_t k) {
   for (const float* row = scores; row != scores + rows * columns; row += columns) {
     std::iota(order.begin(), order.end(), 0);
     std::partial_sort(order.begin(), order.begin() + k, order.end(), [row](int64_t a, int64_t b) {
-      return kernels::Ranked{row[a], a}.precedes({row[b], b});
+      return Ranked{row[a], a}.precedes({row[b], b});
     });
     for (int64_t place = 0; place < k; ++place) {
       best.indices.push_back(order[static_cast<size_t>(place)]);

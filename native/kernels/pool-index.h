@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "kernels/host-device.h"
+#include "core/host-device.h"
 
 namespace cudnn_resnet::kernels {
 

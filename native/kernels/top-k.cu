@@ -1,9 +1,9 @@
 #include "kernels/top-k.h"
 
+#include "core/rank.h"
 #include "kernels/block-reduce.cuh"
 #include "kernels/elements.cuh"
 #include "kernels/launch.h"
-#include "kernels/rank.h"
 
 namespace cudnn_resnet::kernels {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/host-device.h"
+#include "core/host-device.h"
 
 namespace cudnn_resnet::kernels {
 

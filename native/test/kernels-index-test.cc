@@ -7,8 +7,8 @@
 #include <numeric>
 #include <vector>
 
+#include "core/rank.h"
 #include "kernels/pool-index.h"
-#include "kernels/rank.h"
 #include "kernels/transpose-index.h"
 
 namespace cudnn_resnet::kernels {

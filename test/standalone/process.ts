@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
+import * as support from '../support/process.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -20,11 +21,7 @@ export function assertBuilt(): void {
   }
 }
 
-export interface Ended {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: string;
-  stderr: string;
+export interface Ended extends support.Ended {
   /** From the line "end of main" on stdout to the end of the process, in milliseconds. */
   afterMain: number;
 }
@@ -51,7 +48,11 @@ const usualPatience = long ? 900_000 : 45_000;
 export const longTest = { timeout: long ? 960_000 : 60_000 };
 
 /** Runs a program of this folder in a process of its own. */
-export function program(name: string, args: string[] = [], surroundings: Surroundings = {}): Promise<Ended> {
+export async function program(
+  name: string,
+  args: string[] = [],
+  surroundings: Surroundings = {},
+): Promise<Ended> {
   assertBuilt();
   const { node = [], signal, addressSpace, patience = usualPatience } = surroundings;
   const env = { ...process.env, ...surroundings.env };
@@ -59,27 +60,19 @@ export function program(name: string, args: string[] = [], surroundings: Surroun
   const child = addressSpace
     ? spawn('bash', ['-c', `ulimit -c 0 -v ${addressSpace}; exec "$@"`, 'bash', ...command], { env })
     : spawn(command[0]!, command.slice(1), { env });
-  let [stdout, stderr, mainEnded] = ['', '', Number.NaN];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
-    if (signal && text.includes('ready\n')) {
+  let [signalled, mainEnded] = [false, Number.NaN];
+  const watchdog = setTimeout(() => child.kill('SIGKILL'), patience);
+  const end = await support.ended(child, (stdout) => {
+    if (signal && !signalled && stdout.includes('ready\n')) {
+      signalled = true;
       setTimeout(() => child.kill(signal.name), signal.after);
     }
-    if (text.includes('end of main\n')) {
+    if (Number.isNaN(mainEnded) && stdout.includes('end of main\n')) {
       mainEnded = performance.now();
     }
   });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const watchdog = setTimeout(() => child.kill('SIGKILL'), patience);
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signalName) => {
-      clearTimeout(watchdog);
-      resolve({ code, signal: signalName, stdout, stderr, afterMain: performance.now() - mainEnded });
-    });
-  });
+  clearTimeout(watchdog);
+  return { ...end, afterMain: performance.now() - mainEnded };
 }
 
 /** Expects an end by exit code, with nothing on stderr. */

@@ -1,22 +1,19 @@
 import { spawn } from 'node:child_process';
+import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { type Ended, ended } from './process.js';
 
 /** The command line's source, run through tsx: what is tested is what is in the tree, built or not. */
 const source = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
 const root = fileURLToPath(new URL('../..', import.meta.url));
-
-export interface Ended {
-  code: number | null;
-  signal: NodeJS.Signals | null;
-  stdout: string;
-  stderr: string;
-}
 
 export interface Surroundings {
   cwd?: string;
   env?: Record<string, string>;
   /** Another main program than the source in the tree. */
   main?: string;
+  /** A file that stdout goes to. */
+  stdoutFile?: string;
   /** Closes stderr at once. */
   unheard?: boolean;
   /** Closes stdout when so many bytes have come, as `head` does. */
@@ -28,29 +25,22 @@ export interface Surroundings {
 /** Runs `cudnn-resnet` with these arguments in a process of its own. */
 export function cudnnResnet(
   args: string[],
-  { cwd = root, env = {}, main = source, unheard, closeAfter, kill }: Surroundings = {},
+  { cwd = root, env = {}, main = source, stdoutFile, unheard, closeAfter, kill }: Surroundings = {},
 ): Promise<Ended> {
   const tsx = fileURLToPath(import.meta.resolve('tsx'));
+  const file = stdoutFile === undefined ? undefined : openSync(stdoutFile, 'w');
   const child = spawn(process.execPath, ['--import', tsx, main, ...args], {
     cwd,
     env: { ...process.env, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', file ?? 'pipe', 'pipe'],
   });
-  if (unheard) child.stderr.destroy();
-  let [stdout, stderr] = ['', ''];
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text;
+  if (file !== undefined) closeSync(file);
+  if (unheard) child.stderr!.destroy();
+  return ended(child, (stdout) => {
     if (closeAfter !== undefined && stdout.length >= closeAfter) {
-      child.stdout.destroy();
+      child.stdout!.destroy();
     }
     if (kill && stdout.split('\n').length > kill.lines) child.kill(kill.signal);
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  return new Promise((resolve, reject) => {
-    child.on('error', reject);
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
   });
 }
 

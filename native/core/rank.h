@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-#include "kernels/host-device.h"
+#include "core/host-device.h"
 
-namespace cudnn_resnet::kernels {
+namespace cudnn_resnet {
 
 struct Ranked {
   float value;
@@ -24,4 +24,4 @@ struct Ranked {
   }
 };
 
-}  // namespace cudnn_resnet::kernels
+}  // namespace cudnn_resnet
