@@ -52,7 +52,7 @@ export class Programs {
     this.#kept.clear();
   }
 
-  /** Looks at the network, before each run: nothing is made that was seen before. */
+  /** Before each run: whether anything that results depend on has changed since the last look, and the mode. */
   #look(): { changed: boolean; training: boolean } {
     const state = this.#state;
     let [seen, changed, training] = [0, false, false];

@@ -158,8 +158,9 @@ class Network {
     }
     const Geometry geometry(x, parameters, stride);
     const int64_t batch = geometry.x[0];
-    const bool transforms = way_ == Way::Winograd && geometry.kernel[2] == 3 && stride == 1 &&
-                            winsWithWinograd(geometry.y[2], geometry.y[3], geometry.x[1], geometry.y[1]);
+    const bool transforms =
+        way_ == Way::Winograd && geometry.kernel[2] == 3 && stride == 1 &&
+        winsWithWinograd(geometry.y[2], geometry.y[3], geometry.kernel[1], geometry.kernel[0]);
     const int64_t together =
         transforms ? imagesToTransform(batch, geometry.kernel[1], geometry.kernel[0]) : batch;
     const auto describeFor = [&](int64_t images) {

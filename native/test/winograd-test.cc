@@ -15,7 +15,25 @@ namespace {
 
 using dnnl::memory;
 
-// The weights' layout of a convolution of so many images.
+// Images, their extent, input and output channels: the layouts of both sizes of tiles, with blocks that
+// stand together in several numbers.
+constexpr std::array<std::array<int64_t, 4>, 15> convolutions{{{1, 56, 64, 64},
+                                                               {1, 28, 128, 128},
+                                                               {1, 28, 32, 48},
+                                                               {8, 28, 32, 48},
+                                                               {1, 14, 256, 256},
+                                                               {8, 14, 256, 256},
+                                                               {1, 7, 512, 512},
+                                                               {8, 16, 512, 512},
+                                                               {3, 12, 16, 16},
+                                                               {2, 9, 144, 160},
+                                                               {8, 33, 80, 64},
+                                                               {1, 112, 16, 32},
+                                                               {16, 20, 64, 192},
+                                                               {4, 100, 128, 48},
+                                                               {32, 7, 192, 384}}};
+
+// The weights' layout of such a convolution.
 Layout weightsLayout(const dnnl::engine& engine, int64_t images, int64_t extent, int64_t in, int64_t out) {
   const auto layout = [](const memory::dims& dims, memory::format_tag tag) {
     return Layout(dims, memory::data_type::f32, tag);
@@ -33,21 +51,7 @@ TEST(WinogradWeights, AreThoseOfOnednn) {
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   uint32_t draws = 0;
-  for (const auto& [images, extent, in, out] : std::vector<std::array<int64_t, 4>>{{1, 56, 64, 64},
-                                                                                   {1, 28, 128, 128},
-                                                                                   {1, 28, 32, 48},
-                                                                                   {8, 28, 32, 48},
-                                                                                   {1, 14, 256, 256},
-                                                                                   {8, 14, 256, 256},
-                                                                                   {1, 7, 512, 512},
-                                                                                   {8, 16, 512, 512},
-                                                                                   {3, 12, 16, 16},
-                                                                                   {2, 9, 144, 160},
-                                                                                   {8, 33, 80, 64},
-                                                                                   {1, 112, 16, 32},
-                                                                                   {16, 20, 64, 192},
-                                                                                   {4, 100, 128, 48},
-                                                                                   {32, 7, 192, 384}}) {
+  for (const auto& [images, extent, in, out] : convolutions) {
     SCOPED_TRACE(std::to_string(images) + " images of " + std::to_string(extent) + ", " + std::to_string(in) +
                  " to " + std::to_string(out));
     Layout layout;
