@@ -27,11 +27,12 @@ void CudaEngine::batchNorm(const BatchNormInputs& inputs, Activation activation,
       {floatsOrNone(&inputs.mean), floatsOrNone(&inputs.variance), floatsOrNone(inputs.weight),
        floatsOrNone(inputs.bias), inputs.epsilon, floatsOf(scale), floatsOf(shift), channels},
       stream());
-  const Layout layout = channelsLast(x.shape);
+  const Layout layout = withoutPadding(x);
   const void* from = in(layout, x);
-  kernels::elementwise(
-      {from, floatsOf(scale), floatsOf(shift), nullptr, create(y, layout), x.size(), channels, activation},
-      x.dtype, stream());
+  const int64_t sideBySide = layout.channelsLast ? 1 : x.shape[2] * x.shape[3];
+  kernels::elementwise({from, floatsOf(scale), floatsOf(shift), nullptr, create(y, layout), x.size(),
+                        channels, sideBySide, activation},
+                       x.dtype, stream());
 }
 
 void CudaEngine::batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) {

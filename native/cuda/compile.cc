@@ -47,24 +47,32 @@ fe::DataType_t dataType(Math math) {
   throw Error(ErrorCode::Native, "a kind of arithmetic without a name");
 }
 
-// NHWC: the channels lie side by side.
+// How far from each other neighbours lie, in each dimension.
+using Strides = std::vector<int64_t>(const Shape& shape);
+
+std::vector<int64_t> inCOrder(const Shape& shape) {
+  return {shape[1] * shape[2] * shape[3], shape[2] * shape[3], shape[3], 1};
+}
+
 std::vector<int64_t> channelsLast(const Shape& shape) {
   return {shape[1] * shape[2] * shape[3], 1, shape[1] * shape[3], shape[1]};
 }
 
-fe::graph::Tensor_attributes describe(Uid uid, const Shape& shape, fe::DataType_t type) {
+fe::graph::Tensor_attributes describe(Uid uid, const Shape& shape, fe::DataType_t type,
+                                      Strides& strides = channelsLast) {
   return fe::graph::Tensor_attributes()
       .set_uid(static_cast<int64_t>(uid))
       .set_dim(shape)
-      .set_stride(channelsLast(shape))
+      .set_stride(strides(shape))
       .set_data_type(type);
 }
 
-void setOutput(const TensorPtr& tensor, Uid uid, const Shape& shape, fe::DataType_t type) {
+void setOutput(const TensorPtr& tensor, Uid uid, const Shape& shape, fe::DataType_t type,
+               Strides& strides = channelsLast) {
   tensor->set_output(true)
       .set_uid(static_cast<int64_t>(uid))
       .set_dim(shape)
-      .set_stride(channelsLast(shape))
+      .set_stride(strides(shape))
       .set_data_type(type);
 }
 
@@ -95,9 +103,10 @@ TensorPtr activated(Graph& graph, Activation activation, const TensorPtr& x) {
 void build(Graph& graph, const ConvGraph& conv) {
   const auto type = dataType(conv.math);
   const auto& a = conv.attributes;
+  Strides& strides = convolvesChannelsLast(conv.math) ? channelsLast : inCOrder;
   const Shape shape = outputShape(conv);
-  const auto x = graph.tensor(describe(Uid::X, conv.x, type));
-  const auto weight = graph.tensor(describe(Uid::Weight, conv.weight, type));
+  const auto x = graph.tensor(describe(Uid::X, conv.x, type, strides));
+  const auto weight = graph.tensor(describe(Uid::Weight, conv.weight, type, strides));
   auto y = graph.conv_fprop(x, weight,
                             fe::graph::Conv_fprop_attributes()
                                 .set_padding({a.padding[0], a.padding[1]})
@@ -105,16 +114,19 @@ void build(Graph& graph, const ConvGraph& conv) {
                                 .set_dilation({a.dilation[0], a.dilation[1]})
                                 .set_compute_data_type(fe::DataType_t::FLOAT));
   // Dimensions that the frontend would infer, were it not for groups.
-  y->set_dim(shape).set_stride(channelsLast(shape));
-  if (conv.bias) {
-    const auto bias = graph.tensor(describe(Uid::Bias, {1, shape[1], 1, 1}, fe::DataType_t::FLOAT));
-    y = graph.pointwise(y, bias, pointwise(fe::PointwiseMode_t::ADD));
-  }
+  y->set_dim(shape).set_stride(strides(shape));
+  // In the order, and with the bias, of cuDNN's own convolution with a bias and an activation: for others it
+  // has no kernels that are compiled already, and for all shapes the same choice of those that it would
+  // compile.
   if (conv.add) {
-    const auto add = graph.tensor(describe(Uid::Add, shape, type));
+    const auto add = graph.tensor(describe(Uid::Add, shape, type, strides));
     y = graph.pointwise(y, add, pointwise(fe::PointwiseMode_t::ADD));
   }
-  setOutput(activated(graph, a.activation, y), Uid::Y, shape, type);
+  if (conv.bias) {
+    const auto bias = graph.tensor(describe(Uid::Bias, {1, shape[1], 1, 1}, type, strides));
+    y = graph.pointwise(y, bias, pointwise(fe::PointwiseMode_t::ADD));
+  }
+  setOutput(activated(graph, a.activation, y), Uid::Y, shape, type, strides);
 }
 
 void build(Graph& graph, const PoolGraph& pool) {

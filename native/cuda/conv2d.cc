@@ -16,11 +16,14 @@ void CudaEngine::conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& w
   }
   const ConvGraph graph = convGraph(mathOf(x.dtype, attributes.compute), attributes, x.shape, weight.shape,
                                     bias != nullptr, add != nullptr);
+  const auto layoutOf = [last = convolvesChannelsLast(graph.math)](const Shape& shape, int64_t channels) {
+    return last ? channelsLast(shape, channels) : plain;
+  };
   ConvPointers pointers{};
-  pointers.x = in(channelsLast(x.shape, graph.x[1]), x);
-  pointers.weight = in(channelsLast(weight.shape, graph.weight[1]), weight);
-  pointers.bias = bias != nullptr ? floats(*bias) : nullptr;
-  const Layout layout = channelsLast(y.shape);
+  pointers.x = in(layoutOf(x.shape, graph.x[1]), x);
+  pointers.weight = in(layoutOf(weight.shape, graph.weight[1]), weight);
+  pointers.bias = bias;
+  const Layout layout = layoutOf(y.shape, y.shape[1]);
   Block copy;
   if (add == &x && storageOf(x).layout() != layout) {
     // In another layout than it is convolved in: changing that would free the memory of pointers.x.
@@ -47,7 +50,7 @@ void CudaEngine::linear(const LinearAttributes& attributes, Tensor& x, Tensor& w
   ConvPointers pointers{};
   pointers.x = in(plain, x);
   pointers.weight = in(plain, weight);
-  pointers.bias = bias != nullptr ? floats(*bias) : nullptr;
+  pointers.bias = bias;
   pointers.y = create(y, plain);
   runConv(graph, x.dtype, pointers);
 }
@@ -56,7 +59,7 @@ void CudaEngine::runConv(const ConvGraph& graph, DType dtype, const ConvPointers
   const auto bind = [&](const ConvGraph& bound) {
     std::vector<Binding> bindings{{Uid::X, pointers.x}, {Uid::Weight, pointers.weight}, {Uid::Y, pointers.y}};
     if (bound.bias) {
-      bindings.push_back({Uid::Bias, pointers.bias});
+      bindings.push_back({Uid::Bias, biasIn(dtype, *pointers.bias)});
     }
     if (bound.add) {
       bindings.push_back({Uid::Add, pointers.add});
@@ -73,9 +76,11 @@ void CudaEngine::runConv(const ConvGraph& graph, DType dtype, const ConvPointers
   const ConvGraph alone = convolutionAlone(graph);
   const Plan* plan = planFor(alone);
   execute(plan != nullptr ? *plan : plans_->require(alone), bind(alone));
-  const Shape shape = outputShape(graph);
-  kernels::elementwise({pointers.y, nullptr, pointers.bias, pointers.add, pointers.y, elements(shape),
-                        shape[1], graph.attributes.activation},
+  const Shape y = outputShape(graph);
+  const int64_t sideBySide = convolvesChannelsLast(graph.math) ? 1 : y[2] * y[3];
+  const void* bias = pointers.bias != nullptr ? biasIn(DType::Float32, *pointers.bias) : nullptr;
+  kernels::elementwise({pointers.y, nullptr, static_cast<const float*>(bias), pointers.add, pointers.y,
+                        elements(y), y[1], sideBySide, graph.attributes.activation},
                        dtype, stream());
 }
 

@@ -5,29 +5,20 @@
 #include "kernels/scale-slices.h"
 
 namespace cudnn_resnet::cuda {
-namespace {
-
-// The layout to compute in. Padding channels would not stay zero under every activation.
-Layout withoutPadding(const Tensor& x) {
-  const Layout layout = storageOf(x).layout();
-  return layout.channelsLast ? channelsLast(x.shape) : layout;
-}
-
-}  // namespace
 
 void CudaEngine::activate(Activation activation, Tensor& x, Tensor& y) {
   const Layout layout = withoutPadding(x);
   const void* from = in(layout, x);
-  kernels::elementwise({from, nullptr, nullptr, nullptr, create(y, layout), x.size(), 1, activation}, x.dtype,
-                       stream());
+  kernels::elementwise({from, nullptr, nullptr, nullptr, create(y, layout), x.size(), 1, 1, activation},
+                       x.dtype, stream());
 }
 
 void CudaEngine::add(Activation activation, Tensor& a, Tensor& b, Tensor& y) {
   const Layout layout = withoutPadding(a);
   const void* first = in(layout, a);
   const void* second = in(layout, b);
-  kernels::elementwise({first, nullptr, nullptr, second, create(y, layout), a.size(), 1, activation}, a.dtype,
-                       stream());
+  kernels::elementwise({first, nullptr, nullptr, second, create(y, layout), a.size(), 1, 1, activation},
+                       a.dtype, stream());
 }
 
 void CudaEngine::scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) {

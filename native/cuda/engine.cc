@@ -126,17 +126,18 @@ void* CudaEngine::in(Layout layout, Tensor& x) {
   return storage.data();
 }
 
-const float* CudaEngine::floats(Tensor& bias) {
+const void* CudaEngine::biasIn(DType dtype, Tensor& bias) {
   CudaStorage& storage = storageOf(bias);
-  if (bias.dtype == DType::Float32) {
-    return static_cast<const float*>(storage.data());
+  if (bias.dtype == dtype) {
+    return storage.data();
   }
-  if (storage.float32.get() == nullptr) {
-    Block block = allocate(bias.size(), DType::Float32);
-    kernels::cast(storage.data(), bias.dtype, block.get(), DType::Float32, bias.size(), stream());
-    storage.float32 = std::move(block);
+  auto found = storage.casts.find(dtype);
+  if (found == storage.casts.end()) {
+    Block block = allocate(bias.size(), dtype);
+    kernels::cast(storage.data(), bias.dtype, block.get(), dtype, bias.size(), stream());
+    found = storage.casts.emplace(dtype, std::move(block)).first;
   }
-  return static_cast<const float*>(storage.float32.get());
+  return found->second.get();
 }
 
 void CudaEngine::execute(const Plan& plan, std::span<const Binding> bindings) {

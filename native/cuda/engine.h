@@ -76,8 +76,8 @@ class CudaEngine : public Engine {
 
   // The values of x in `layout`, which becomes the layout that x is kept in.
   [[nodiscard]] void* in(Layout layout, Tensor& x);
-  // A bias as float32 [channels].
-  [[nodiscard]] const float* floats(Tensor& bias);
+  // The values of a bias in a dtype.
+  [[nodiscard]] const void* biasIn(DType dtype, Tensor& bias);
   // Writes x to `to` in `layout`, whatever the layout it is kept in.
   void write(const Tensor& x, Layout layout, void* to);
 
@@ -88,7 +88,7 @@ class CudaEngine : public Engine {
   struct ConvPointers {
     const void* x;
     const void* weight;
-    const float* bias;
+    Tensor* bias;
     const void* add;
     void* y;
   };
@@ -112,7 +112,5 @@ class CudaEngine : public Engine {
   std::unique_ptr<PlanCache> plans_;
   std::vector<Plan>* captured_ = nullptr;  // while work is captured: the plans whose code it launches
 };
-
-[[nodiscard]] inline CudaStorage& storageOf(const Tensor& x) { return static_cast<CudaStorage&>(*x.storage); }
 
 }  // namespace cudnn_resnet::cuda

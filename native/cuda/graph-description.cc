@@ -35,10 +35,11 @@ std::string textOf(const ConvGraph& graph) {
   const Conv2dAttributes& a = graph.attributes;
   std::string out = "conv ";
   out += name(graph.math);
+  out += convolvesChannelsLast(graph.math) ? " nhwc" : " nchw";
   out += " x" + text(graph.x) + " w" + text(graph.weight);
   out += pair('s', a.stride) + pair('p', a.padding) + pair('d', a.dilation) + " g" + std::to_string(a.groups);
-  out += graph.bias ? " +bias" : "";
   out += graph.add ? " +add" : "";
+  out += graph.bias ? " +bias" : "";
   out += name(a.activation);
   out += a.compute.tune ? " tuned" : "";
   return out;
@@ -73,7 +74,14 @@ Math mathOf(DType dtype, const ComputeOptions& compute) {
   }
 }
 
-int64_t channelsPerAccess(Math math) { return math == Math::Float32 || math == Math::TF32 ? 4 : 8; }
+bool convolvesChannelsLast(Math math) { return math != Math::Float32; }
+
+int64_t channelsPerAccess(Math math) {
+  if (!convolvesChannelsLast(math)) {
+    return 1;
+  }
+  return math == Math::TF32 ? 4 : 8;
+}
 
 ConvGraph convGraph(Math math, const Conv2dAttributes& attributes, const Shape& x, const Shape& weight,
                     bool bias, bool add) {
@@ -95,7 +103,11 @@ ConvGraph linearGraph(Math math, const LinearAttributes& attributes, const Shape
 }
 
 bool isFused(const ConvGraph& graph) {
-  return graph.math != Math::Float32 || (graph.attributes.activation != Activation::Tanh && !graph.add);
+  const Activation activation = graph.attributes.activation;
+  if (graph.math == Math::Float32) {
+    return graph.bias && (activation == Activation::None || activation == Activation::Relu);
+  }
+  return activation != Activation::Relu6;
 }
 
 ConvGraph convolutionAlone(const ConvGraph& graph) {
@@ -110,7 +122,8 @@ std::optional<PoolGraph> poolGraph(Math math, const Pool2dAttributes& a, const S
   PoolGraph graph{math, x, a};
   const Shape y = outputShape(graph);
   const bool wholeImage = a.kernel[0] == x[2] && a.kernel[1] == x[3] && y[2] * y[3] == 1;
-  return wholeImage ? std::nullopt : std::optional(graph);
+  const bool float32 = math == Math::Float32 || math == Math::TF32;
+  return wholeImage || float32 ? std::nullopt : std::optional(graph);
 }
 
 BatchNormGraph batchNormGraph(Math math, const Shape& x) {

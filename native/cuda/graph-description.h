@@ -1,7 +1,6 @@
 // What cuDNN is asked to plan, as plain values: the key of the plan caches, and the input of compile().
 //
-// Images are NHWC in memory; shapes are written in the order N, C, H, W, with the channels as they are in
-// memory, padding included.
+// Shapes are written in the order N, C, H, W, with the channels as they are in memory, padding included.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +21,12 @@ enum class Math : uint8_t { Float32, TF32, Float16, BFloat16 };
 // Throws Error(DType) where cuDNN computes with no such tensors.
 [[nodiscard]] Math mathOf(DType dtype, const ComputeOptions& compute = {});
 
-// y = activation(convolution(x, weight) + bias + add); bias is float32. A linear layer is the convolution of
+// Whether convolutions read and write channels last: NHWC images, KRSC weights. In strict float32 they take C
+// order, which is what all of its engines compute in: of NHWC they reorder what they read and what they
+// write, at every run. All other graphs are of NHWC.
+[[nodiscard]] bool convolvesChannelsLast(Math math);
+
+// y = activation(convolution(x, weight) + add + bias), all of one dtype. A linear layer is the convolution of
 // a 1×1 image.
 struct ConvGraph {
   Math math = Math::Float32;
@@ -49,19 +53,20 @@ struct BatchNormGraph {
 //
 // cuDNN's engines for Tensor Cores read 16 bytes at a time. The few channels of an image are padded to that,
 // which costs less than reading them one by one; larger numbers that do not divide are left to the engines
-// that can.
+// that can. In C order channels do not lie side by side.
 [[nodiscard]] int64_t channelsPerAccess(Math math);
 [[nodiscard]] ConvGraph convGraph(Math math, const Conv2dAttributes& attributes, const Shape& x,
                                   const Shape& weight, bool bias, bool add);
 [[nodiscard]] ConvGraph linearGraph(Math math, const LinearAttributes& attributes, const Shape& x,
                                     const Shape& weight, bool bias);
-// Whether what follows the convolution is to be in cuDNN's plan, too. Not in float32 where it is a tanh,
-// which is the GPU's instruction for that, of 16 bits; or a tensor to add, which leaves one engine, whose
-// plans take up to 13 seconds to compile.
+// Whether what follows the convolution is to be in cuDNN's plan, too. Not ReLU6, which cuDNN leaves to its
+// slowest engine; and in strict float32 what its fast engines know: a bias, a tensor to add beside that, and
+// ReLU.
 [[nodiscard]] bool isFused(const ConvGraph& graph);
 // The convolution without what follows it, for a kernel to add.
 [[nodiscard]] ConvGraph convolutionAlone(const ConvGraph& graph);
-// None for the mean, or the greatest, of whole images, which a kernel computes.
+// None for what a kernel computes: the mean, or the greatest, of whole images, and all in float32, which is
+// pooled in the layout that the convolutions around it left it in.
 [[nodiscard]] std::optional<PoolGraph> poolGraph(Math math, const Pool2dAttributes& attributes,
                                                  const Shape& x);
 // With the channels padded to the eight that cuDNN's engines take at a time.
@@ -72,8 +77,8 @@ using GraphDescription = std::variant<ConvGraph, PoolGraph, BatchNormGraph>;
 // Whether its plan is to be chosen by timing.
 [[nodiscard]] bool isTuned(const GraphDescription& description);
 
-// Readable, and different for different graphs: "conv f16 x[32, 64, 56, 56] w[64, 64, 3, 3] s1,1 p1,1 d1,1 g1
-// +bias relu".
+// Readable, and different for different graphs: "conv f16 nhwc x[32, 64, 56, 56] w[64, 64, 3, 3] s1,1 p1,1
+// d1,1 g1 +bias relu".
 [[nodiscard]] std::string text(const GraphDescription& description);
 
 [[nodiscard]] Shape outputShape(const ConvGraph& graph);

@@ -6,20 +6,21 @@
 namespace cudnn_resnet::cuda {
 
 void CudaEngine::pool2d(const Pool2dAttributes& a, Tensor& x, Tensor& y) {
-  const void* from = in(channelsLast(x.shape), x);
-  void* to = create(y, channelsLast(y.shape));
-  if (const auto graph = poolGraph(mathOf(x.dtype), a, x.shape); graph && computes(x.dtype)) {
-    if (const Plan* plan = plans_->find(*graph)) {
-      execute(*plan, std::array<Binding, 2>{{{Uid::X, from}, {Uid::Y, to}}});
-      return;
-    }
+  const auto graph = poolGraph(mathOf(x.dtype), a, x.shape);
+  if (const Plan* plan = graph && computes(x.dtype) ? plans_->find(*graph) : nullptr) {
+    const void* from = in(channelsLast(x.shape), x);
+    execute(*plan, std::array<Binding, 2>{{{Uid::X, from}, {Uid::Y, create(y, channelsLast(y.shape))}}});
+    return;
   }
+  const Layout layout = withoutPadding(x);
+  const void* from = in(layout, x);
   kernels::pool({from,
-                 to,
+                 create(y, layout.channelsLast ? channelsLast(y.shape) : plain),
                  x.shape[0],
                  x.shape[1],
                  y.shape[2],
                  y.shape[3],
+                 layout.channelsLast,
                  {x.shape[2], a.kernel[0], a.stride[0], a.padding[0]},
                  {x.shape[3], a.kernel[1], a.stride[1], a.padding[1]},
                  a.kind},

@@ -1,6 +1,7 @@
 // How this engine keeps a tensor.
 #pragma once
 
+#include <map>
 #include <utility>
 
 #include "core/caching-allocator.h"
@@ -22,12 +23,20 @@ class CudaStorage : public Storage {
     moved();
   }
 
-  // The values in float32, for a bias of 16 bits: made once, not at every call.
-  Block float32;
+  // The values in other dtypes, for a bias: each made once, not at every call.
+  std::map<DType, Block> casts;
 
  private:
   Block block_;
   Layout layout_;
 };
+
+[[nodiscard]] inline CudaStorage& storageOf(const Tensor& x) { return static_cast<CudaStorage&>(*x.storage); }
+
+// The layout that x is kept in, without padding channels, which do not stay zero under every operation.
+[[nodiscard]] inline Layout withoutPadding(const Tensor& x) {
+  const Layout layout = storageOf(x).layout();
+  return layout.channelsLast ? channelsLast(x.shape) : layout;
+}
 
 }  // namespace cudnn_resnet::cuda

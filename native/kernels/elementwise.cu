@@ -23,11 +23,12 @@ __global__ void elementwiseKernel(Elementwise a) {
   const auto* add = static_cast<const T*>(a.add);
   auto* y = static_cast<T*>(a.y);
   forEach(a.count, [&](int64_t i) {
-    y[i] = convert<T>(computed(a, toFloat(x[i]), add != nullptr ? toFloat(add[i]) : 0, i % a.channels));
+    const int64_t channel = i / a.sideBySide % a.channels;
+    y[i] = convert<T>(computed(a, toFloat(x[i]), add != nullptr ? toFloat(add[i]) : 0, channel));
   });
 }
 
-// 16 bytes per access; `channels` is a multiple of the lanes, or there are no parameters.
+// 16 bytes per access: of as many channels as there are lanes, or of one, or without parameters.
 template <typename T>
 __global__ void elementwiseVectorKernel(Elementwise a) {
   constexpr int lanes = Vector<T>::lanes;
@@ -37,11 +38,12 @@ __global__ void elementwiseVectorKernel(Elementwise a) {
   forEach(a.count / lanes, [&](int64_t i) {
     Vector<T> value = x[i];
     const Vector<T> addend = add != nullptr ? add[i] : value;
-    const int64_t channel = i * lanes % a.channels;
+    const int64_t first = i * lanes / a.sideBySide % a.channels;
 #pragma unroll
     for (int lane = 0; lane < lanes; ++lane) {
+      const int64_t channel = a.sideBySide == 1 ? first + lane : first;
       value.values[lane] =
-          convert<T>(computed(a, toFloat(value.values[lane]), toFloat(addend.values[lane]), channel + lane));
+          convert<T>(computed(a, toFloat(value.values[lane]), toFloat(addend.values[lane]), channel));
     }
     y[i] = value;
   });
@@ -54,8 +56,9 @@ void elementwise(const Elementwise& a, DType dtype, cudaStream_t stream) {
     using T = decltype(element);
     constexpr int lanes = Vector<T>::lanes;
     const bool parameters = a.scale != nullptr || a.shift != nullptr;
-    const bool vector = a.count % lanes == 0 && (!parameters || a.channels % lanes == 0) &&
-                        aligned(a.x, 16) && aligned(a.y, 16) && aligned(a.add, 16);
+    const bool whole = (a.sideBySide == 1 ? a.channels : a.sideBySide) % lanes == 0;
+    const bool vector = a.count % lanes == 0 && (!parameters || whole) && aligned(a.x, 16) &&
+                        aligned(a.y, 16) && aligned(a.add, 16);
     if (vector) {
       elementwiseVectorKernel<T><<<blocksFor(a.count / lanes), threadsPerBlock, 0, stream>>>(a);
     } else {

@@ -10,8 +10,8 @@
 
 namespace cudnn_resnet::kernels {
 
-// y[i] = activation(x[i] · scale[i mod channels] + shift[i mod channels] + add[i]); what is nullptr is left
-// out.
+// y[i] = activation(x[i] · scale[c] + shift[c] + add[i]), c = i / sideBySide mod channels; what is nullptr is
+// left out.
 struct Elementwise {
   const void* x;
   const float* scale;
@@ -20,6 +20,7 @@ struct Elementwise {
   void* y;  // may be x or add
   int64_t count;
   int64_t channels;
+  int64_t sideBySide;  // values of one channel: 1 in NHWC, a plane in C order
   Activation activation;
 };
 

@@ -12,21 +12,20 @@ __device__ float normalized(const NormalizeImage& p, int64_t pixel, int channel)
 }
 
 template <typename T>
-__global__ void normalizeKernel(NormalizeImage p) {
-  auto* y = static_cast<T*>(p.y);
-  forEach(p.pixels, [&](int64_t pixel) {
-    for (int64_t channel = 0; channel < p.channels; ++channel) {
-      y[pixel * p.channels + channel] =
-          convert<T>(channel < 3 ? normalized(p, pixel, static_cast<int>(channel)) : 0.0F);
+__global__ void planesKernel(NormalizeImage p) {
+  forEach(p.images * p.pixels, [&](int64_t pixel) {
+    auto* y = static_cast<T*>(p.y) + pixel / p.pixels * 3 * p.pixels + pixel % p.pixels;
+    for (int channel = 0; channel < 3; ++channel) {
+      y[channel * p.pixels] = convert<T>(normalized(p, pixel, channel));
     }
   });
 }
 
 // A pixel is one 16-byte store.
 template <typename T>
-__global__ void normalizeVectorKernel(NormalizeImage p) {
+__global__ void channelsLastKernel(NormalizeImage p) {
   auto* y = static_cast<Vector<T>*>(p.y);
-  forEach(p.pixels, [&](int64_t pixel) {
+  forEach(p.images * p.pixels, [&](int64_t pixel) {
     Vector<T> result;
 #pragma unroll
     for (int channel = 0; channel < Vector<T>::lanes; ++channel) {
@@ -41,11 +40,8 @@ __global__ void normalizeVectorKernel(NormalizeImage p) {
 void normalizeImage(const NormalizeImage& p, DType dtype, cudaStream_t stream) {
   withFloat(dtype, [&](auto element) {
     using T = decltype(element);
-    if (p.channels == Vector<T>::lanes && aligned(p.y, 16)) {
-      normalizeVectorKernel<T><<<blocksFor(p.pixels), threadsPerBlock, 0, stream>>>(p);
-    } else {
-      normalizeKernel<T><<<blocksFor(p.pixels), threadsPerBlock, 0, stream>>>(p);
-    }
+    const auto kernel = p.channelsLast ? channelsLastKernel<T> : planesKernel<T>;
+    kernel<<<blocksFor(p.images * p.pixels), threadsPerBlock, 0, stream>>>(p);
   });
   checkLaunch("normalizeImage");
 }

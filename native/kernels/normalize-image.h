@@ -9,13 +9,14 @@
 
 namespace cudnn_resnet::kernels {
 
-// RGB bytes of `pixels` pixels to (byte / 255 - mean) / deviation, NHWC with `channels` channels in memory:
-// three, and zeros behind them.
+// RGB bytes to (byte / 255 - mean) / deviation: in C order, or channels last, with zeros behind the three
+// that make a pixel 16 bytes long.
 struct NormalizeImage {
   const uint8_t* bytes;
   void* y;
-  int64_t pixels;
-  int64_t channels;
+  int64_t images;
+  int64_t pixels;  // of an image
+  bool channelsLast;
   // Kernels cannot call what indexes a std::array.
   float mean[3];       // NOLINT(modernize-avoid-c-arrays)
   float deviation[3];  // NOLINT(modernize-avoid-c-arrays)

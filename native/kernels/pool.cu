@@ -6,14 +6,17 @@
 namespace cudnn_resnet::kernels {
 namespace {
 
-// One output element per thread; neighbouring threads read neighbouring channels.
+// One output element per thread, in the order of the memory: neighbouring threads read neighbouring channels
+// in NHWC, and neighbouring windows in C order, which is NHWC of one channel and as many images as there are
+// planes.
 template <typename T>
 __global__ void poolKernel(Pool p) {
   const auto* x = static_cast<const T*>(p.x);
   const int64_t count = p.batch * p.outputHeight * p.outputWidth * p.channels;
   forEach(count, [&](int64_t i) {
-    const int64_t channel = i % p.channels;
-    const int64_t pixel = i / p.channels;
+    const int64_t channels = p.channelsLast ? p.channels : 1;
+    const int64_t channel = i % channels;
+    const int64_t pixel = i / channels;
     const auto columns = p.columns.pixels(pixel % p.outputWidth);
     const auto rows = p.rows.pixels(pixel / p.outputWidth % p.outputHeight);
     const int64_t image = pixel / p.outputWidth / p.outputHeight;
@@ -23,7 +26,7 @@ __global__ void poolKernel(Pool p) {
     for (int64_t row = rows.begin; row < rows.end; ++row) {
       const int64_t line = (image * p.rows.extent + row) * p.columns.extent;
       for (int64_t column = columns.begin; column < columns.end; ++column) {
-        const float value = toFloat(x[(line + column) * p.channels + channel]);
+        const float value = toFloat(x[(line + column) * channels + channel]);
         if (max) {
           result =
               value > result || isnan(value) ? value : result;  // NaN, once met, stays: nothing is greater

@@ -1,5 +1,4 @@
-// Pooling of NHWC images, for what cuDNN does not plan and for the mean or the greatest of whole images,
-// where a kernel that cuDNN compiles at run time gains nothing.
+// Pooling of images in NHWC or in C order: what cuDNN is not asked for, or does not plan.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -15,6 +14,7 @@ struct Pool {
   void* y;
   int64_t batch, channels;
   int64_t outputHeight, outputWidth;
+  bool channelsLast;
   WindowIndex rows, columns;
   PoolKind kind;
 };

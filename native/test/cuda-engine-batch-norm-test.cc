@@ -10,8 +10,8 @@ namespace cudnn_resnet::cuda {
 namespace {
 
 TEST_P(CudaEngineTest, NormalisesByGivenStatistics) {
-  for (const int64_t channels : {3, 16, 65}) {
-    const Shape shape{2, channels, 5, 7};
+  for (const Shape& shape : {Shape{2, 3, 5, 7}, Shape{2, 16, 5, 7}, Shape{2, 65, 5, 7}, Shape{1, 5, 4, 6}}) {
+    const int64_t channels = shape[1];
     const Values x = random(shape);
     Values mean = random({channels});
     Values variance = random({channels});
@@ -25,16 +25,18 @@ TEST_P(CudaEngineTest, NormalisesByGivenStatistics) {
     const auto varianceTensor = tensor({channels}, variance, f32);
     const auto weightTensor = tensor({channels}, weight, f32);
     const auto biasTensor = tensor({channels}, bias, f32);
-    const auto y = empty(shape);
-    engine_->batchNorm({*meanTensor, *varianceTensor, weightTensor.get(), biasTensor.get(), 1e-5},
-                       Activation::Relu, *tensor(shape, x), *y);
     Values expected;
     for (size_t i = 0; i < x.size(); ++i) {
-      const size_t c = i / 35 % static_cast<size_t>(channels);
+      const size_t c = i / static_cast<size_t>(shape[2] * shape[3]) % static_cast<size_t>(channels);
       expected.push_back(
           std::max(0.0, (x[i] - mean[c]) / std::sqrt(variance[c] + 1e-5) * weight[c] + bias[c]));
     }
-    expectClose(*y, expected);
+    for (const auto& given : {tensor(shape, x), channelsLast(tensor(shape, x))}) {
+      const auto y = empty(shape);
+      engine_->batchNorm({*meanTensor, *varianceTensor, weightTensor.get(), biasTensor.get(), 1e-5},
+                         Activation::Relu, *given, *y);
+      expectClose(*y, expected);
+    }
   }
 }
 

@@ -111,6 +111,28 @@ TEST_P(CudaEngineTest, Convolves) {
   }
 }
 
+// TF32 leaves channels last what strict float32 wants in C order, and the other way round.
+TEST_P(CudaEngineTest, ConvolvesWhatOtherConvolutionsLeft) {
+  ConvCase c{{2, 16, 6, 5}, {8, 16, 3, 3}, {}, true, true};
+  c.attributes.activation = Activation::Relu;
+  const Values x = random(c.x);
+  const Values weight = random(c.weight);
+  const Values bias = random({8});
+  const Values add = random(outputOf(c));
+  const Values expected = convolved(c, x, weight, bias, add);
+  const auto xTensor = tensor(c.x, x);
+  const auto weightTensor = tensor(c.weight, weight);
+  const auto biasTensor = tensor({8}, bias);
+  const auto addTensor = tensor(outputOf(c), add);
+  for (const bool tf32 : {true, false, true}) {
+    SCOPED_TRACE(tf32);
+    c.attributes.compute.tf32 = tf32;
+    const auto y = empty(outputOf(c));
+    engine_->conv2d(c.attributes, *xTensor, *weightTensor, biasTensor.get(), addTensor.get(), *y);
+    expectClose(*y, expected, tf32 ? 5e-3 : 1e-5);
+  }
+}
+
 // The convolution wants its input with padding channels, the addition wants it without.
 TEST_P(CudaEngineTest, AddsWhatItConvolves) {
   for (const int64_t channels : {3, 5, 8, 13}) {

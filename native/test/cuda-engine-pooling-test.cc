@@ -19,6 +19,7 @@ TEST_P(CudaEngineTest, Pools) {
                          {{1, 5, 7, 9}, {PoolKind::Max, {2, 3}, {1, 2}, {1, 0}}},
                          {{2, 8, 9, 9}, {PoolKind::AverageIncludingPadding, {3, 3}, {2, 2}, {1, 1}}},
                          {{2, 8, 9, 9}, {PoolKind::AverageExcludingPadding, {3, 3}, {2, 2}, {1, 1}}},
+                         {{2, 3, 6, 5}, {PoolKind::Max, {3, 3}, {2, 2}, {1, 1}}},
                          {{2, 37, 7, 7}, {PoolKind::AverageIncludingPadding, {7, 7}, {1, 1}, {0, 0}}}}) {
     SCOPED_TRACE(text(shape));
     const Values x = random(shape);
@@ -53,6 +54,8 @@ TEST_P(CudaEngineTest, Pools) {
     }
     const auto y = empty(out);
     engine_->pool2d(a, *tensor(shape, x), *y);
+    expectClose(*y, expected);
+    engine_->pool2d(a, *channelsLast(tensor(shape, x)), *y);
     expectClose(*y, expected);
   }
 }

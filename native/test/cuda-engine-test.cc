@@ -16,8 +16,9 @@ TEST_P(CudaEngineTest, MovesDataUnchangedThroughEveryLayout) {
   const Values x = random(shape);
   const auto held = tensor(shape, x);
   EXPECT_EQ(read(*held), x);
+  EXPECT_EQ(read(*channelsLast(held)), x);
   const auto y = empty(shape);
-  engine_->pool2d({PoolKind::Max, {1, 1}, {1, 1}, {0, 0}}, *held, *y);  // through NHWC
+  engine_->pool2d({PoolKind::Max, {1, 1}, {1, 1}, {0, 0}}, *held, *y);
   EXPECT_EQ(read(*y), x);
   EXPECT_EQ(read(*held), x);
   const auto flat = empty({2, 105});

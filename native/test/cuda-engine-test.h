@@ -51,6 +51,15 @@ class CudaEngineTest : public testing::TestWithParam<DType> {
     return x;
   }
   TensorPtr tensor(const Shape& shape, const Values& values) { return tensor(shape, values, GetParam()); }
+  // Leaves x as Tensor Cores convolve it: channels last, and few of them with others behind them.
+  TensorPtr channelsLast(const TensorPtr& x) {
+    Conv2dAttributes attributes;
+    attributes.compute.tf32 = true;
+    const auto y = empty({x->shape[0], 1, x->shape[2], x->shape[3]});
+    engine_->conv2d(attributes, *x, *tensor({1, x->shape[1], 1, 1}, random({x->shape[1]})), nullptr, nullptr,
+                    *y);
+    return x;
+  }
   TensorPtr empty(const Shape& shape) { return std::make_shared<Tensor>(shape, GetParam()); }
 
   Values read(Tensor& x) {

@@ -13,7 +13,8 @@ TEST(GraphDescription, PadsTheFewChannelsOfAnImage) {
   const Conv2dAttributes attributes;
   EXPECT_EQ(convGraph(Math::Float16, attributes, {1, 3, 9, 9}, {5, 3, 3, 3}, false, false).x[1], 8);
   EXPECT_EQ(convGraph(Math::Float16, attributes, {1, 3, 9, 9}, {5, 3, 3, 3}, false, false).weight[1], 8);
-  EXPECT_EQ(convGraph(Math::Float32, attributes, {1, 3, 9, 9}, {5, 3, 3, 3}, false, false).x[1], 4);
+  EXPECT_EQ(convGraph(Math::TF32, attributes, {1, 3, 9, 9}, {5, 3, 3, 3}, false, false).x[1], 4);
+  EXPECT_EQ(convGraph(Math::Float32, attributes, {1, 3, 9, 9}, {5, 3, 3, 3}, false, false).x[1], 3);
   EXPECT_EQ(convGraph(Math::BFloat16, attributes, {1, 9, 9, 9}, {5, 9, 3, 3}, false, false).x[1], 9);
   Conv2dAttributes grouped;
   grouped.groups = 3;
@@ -24,7 +25,7 @@ TEST(GraphDescription, TellsGraphsApart) {
   ConvGraph graph;
   graph.x = {1, 64, 56, 56};
   graph.weight = {64, 64, 3, 3};
-  EXPECT_EQ(text(graph), "conv f32 x[1, 64, 56, 56] w[64, 64, 3, 3] s1,1 p0,0 d1,1 g1");
+  EXPECT_EQ(text(graph), "conv f32 nchw x[1, 64, 56, 56] w[64, 64, 3, 3] s1,1 p0,0 d1,1 g1");
   ConvGraph other = graph;
   other.bias = true;
   EXPECT_NE(text(graph), text(other));
@@ -48,11 +49,29 @@ TEST(GraphDescription, MultipliesWithTF32WhereThatIsAllowed) {
   EXPECT_THROW((void)mathOf(DType::Int64), Error);
 }
 
-TEST(GraphDescription, PoolsWholeImagesWithoutCudnn) {
+TEST(GraphDescription, FusesWhatFastEnginesKnow) {
+  const auto fused = [](Math math, bool bias, bool add, Activation activation) {
+    ConvGraph graph{math, {1, 8, 9, 9}, {8, 8, 3, 3}, {}, bias, add};
+    graph.attributes.activation = activation;
+    return isFused(graph);
+  };
+  EXPECT_TRUE(fused(Math::Float32, true, true, Activation::Relu));
+  EXPECT_TRUE(fused(Math::Float32, true, false, Activation::None));
+  EXPECT_FALSE(fused(Math::Float32, false, true, Activation::Relu));
+  EXPECT_FALSE(fused(Math::Float32, true, false, Activation::Tanh));
+  EXPECT_FALSE(fused(Math::TF32, true, false, Activation::Relu6));
+  EXPECT_TRUE(fused(Math::TF32, false, true, Activation::Tanh));
+  EXPECT_FALSE(fused(Math::Float16, false, true, Activation::Relu6));
+  EXPECT_TRUE(fused(Math::BFloat16, true, true, Activation::Gelu));
+}
+
+TEST(GraphDescription, PoolsWholeImagesAndFloat32WithoutCudnn) {
   const Shape x{2, 8, 7, 5};
   EXPECT_FALSE(poolGraph(Math::Float16, {PoolKind::Max, {7, 5}, {1, 1}, {0, 0}}, x));
   EXPECT_TRUE(poolGraph(Math::Float16, {PoolKind::Max, {7, 5}, {1, 1}, {1, 1}}, x));
   EXPECT_TRUE(poolGraph(Math::Float16, {PoolKind::Max, {3, 3}, {1, 1}, {0, 0}}, x));
+  EXPECT_FALSE(poolGraph(Math::Float32, {PoolKind::Max, {3, 3}, {1, 1}, {0, 0}}, x));
+  EXPECT_FALSE(poolGraph(Math::TF32, {PoolKind::Max, {3, 3}, {1, 1}, {0, 0}}, x));
 }
 
 TEST(GraphDescription, GivesTheShapesOfResults) {
@@ -62,7 +81,7 @@ TEST(GraphDescription, GivesTheShapesOfResults) {
   attributes.dilation = {2, 1};
   const ConvGraph conv = convGraph(Math::Float32, attributes, {2, 4, 13, 11}, {5, 4, 3, 3}, false, false);
   EXPECT_EQ(outputShape(conv), (Shape{2, 5, 6, 13}));
-  const PoolGraph pool{Math::Float32, {2, 4, 13, 11}, {PoolKind::Max, {3, 3}, {2, 2}, {1, 1}}};
+  const PoolGraph pool{Math::Float16, {2, 4, 13, 11}, {PoolKind::Max, {3, 3}, {2, 2}, {1, 1}}};
   EXPECT_EQ(outputShape(pool), (Shape{2, 4, 7, 6}));
 }
 

@@ -74,8 +74,9 @@ DType dtypeOf(Math math) {
   return math == Math::Float16 ? DType::Float16 : math == Math::BFloat16 ? DType::BFloat16 : DType::Float32;
 }
 
-int64_t offset(const Shape& shape, int64_t n, int64_t c, int64_t h, int64_t w) {
-  return ((n * shape[2] + h) * shape[3] + w) * shape[1] + c;
+int64_t offset(const Shape& shape, int64_t n, int64_t c, int64_t h, int64_t w, bool channelsLast = true) {
+  return channelsLast ? ((n * shape[2] + h) * shape[3] + w) * shape[1] + c
+                      : ((n * shape[1] + c) * shape[2] + h) * shape[3] + w;
 }
 
 double activated(Activation activation, double x) {
@@ -115,10 +116,11 @@ void run(const ConvGraph& g, const Bound& bound) {
   const DType dtype = dtypeOf(g.math);
   const Shape y = outputShape(g);
   const auto& a = g.attributes;
+  const bool last = convolvesChannelsLast(g.math);
   const std::vector<double> x = bound.memory(Uid::X, dtype).all(elements(g.x));
   const std::vector<double> weight = bound.memory(Uid::Weight, dtype).all(elements(g.weight));
   everywhere(y, [&](int64_t n, int64_t k, int64_t p, int64_t q) {
-    double sum = g.bias ? bound.memory(Uid::Bias, DType::Float32)[k] : 0;
+    double sum = g.bias ? bound.memory(Uid::Bias, dtype)[k] : 0;
     const int64_t group = k / (g.weight[0] / a.groups);
     for (int64_t c = 0; c < g.weight[1]; ++c) {
       for (int64_t r = 0; r < g.weight[2]; ++r) {
@@ -126,17 +128,18 @@ void run(const ConvGraph& g, const Bound& bound) {
           const int64_t h = p * a.stride[0] - a.padding[0] + r * a.dilation[0];
           const int64_t w = q * a.stride[1] - a.padding[1] + s * a.dilation[1];
           if (h >= 0 && h < g.x[2] && w >= 0 && w < g.x[3]) {
-            sum += x[offset(g.x, n, group * g.weight[1] + c, h, w)] * weight[offset(g.weight, k, c, r, s)];
+            sum += x[offset(g.x, n, group * g.weight[1] + c, h, w, last)] *
+                   weight[offset(g.weight, k, c, r, s, last)];
           }
         }
       }
     }
-    sum += g.add ? bound.memory(Uid::Add, dtype)[offset(y, n, k, p, q)] : 0;
+    sum += g.add ? bound.memory(Uid::Add, dtype)[offset(y, n, k, p, q, last)] : 0;
     double result = activated(a.activation, sum);
     if (a.activation == Activation::Tanh) {
       result = std::round(result * 4096) / 4096;  // by an instruction of the GPU: so much worse that it shows
     }
-    bound.memory(Uid::Y, dtype).set(offset(y, n, k, p, q), result);
+    bound.memory(Uid::Y, dtype).set(offset(y, n, k, p, q, last), result);
   });
 }
 
