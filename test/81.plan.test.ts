@@ -91,6 +91,8 @@ it.skipIf(plans)('plan, without the engine or without cuDNN, says so', async () 
 describe.runIf(plans)('plan', () => {
   const layers =
     '64x14x14 64x3x3 p1 bias add relu\n# the same again\n64x14x14 64x3x3 p1 bias add relu\n3x31x29 8x7x7 s2 p3\n';
+  /** Ten seconds' work: cuDNN compiles these at run time. */
+  const compiled = Array.from({ length: 40 }, (_, i) => `16x${8 + i}x8 16x3x3 p1 bias gelu`).join('\n');
 
   it('compiles each distinct layer once, for every GPU, and writes it to the folder', async () => {
     const out = join(folder, 'deep', 'er');
@@ -147,7 +149,7 @@ describe.runIf(plans)('plan', () => {
       '--size',
       '64',
       '--dtype',
-      'tf32,float16',
+      'tf32',
       '--training',
       '--json',
     ];
@@ -155,12 +157,7 @@ describe.runIf(plans)('plan', () => {
     expect([code, stderr]).toEqual([0, '']);
     const graphs = planned(stdout).map(({ graph }) => graph);
     expect(new Set(graphs).size).toBe(graphs.length);
-    for (const kind of [
-      /^conv tf32 .*\+add \+bias relu$/,
-      /^conv tf32 .* g1$/,
-      /^batch-norm /,
-      /^pool .*max/,
-    ]) {
+    for (const kind of [/^conv tf32 .*\+add \+bias relu$/, /^conv tf32 .* g1$/, /^batch-norm /]) {
       expect(graphs.filter((graph) => kind.test(graph)).length, String(kind)).toBeGreaterThan(0);
     }
     expect(graphs).toContain('conv tf32 nhwc x[1, 512, 1, 1] w[1000, 512, 1, 1] s1,1 p0,0 d1,1 g1 +bias');
@@ -182,8 +179,18 @@ describe.runIf(plans)('plan', () => {
   });
 
   it('ends with the status that it has when nobody reads on, though it is compiling', async () => {
-    const args = ['plan', '--gpu', 'h200', '--model', 'resnet18', '--dtype', 'float32', '--json'];
-    const ended = await Promise.all([1, 2, 3, 4].map(() => cudnnResnet(args, { closeAfter: 1 })));
+    const args = [
+      'plan',
+      '--gpu',
+      'h200',
+      '--layers',
+      await file('compiled.txt', compiled),
+      '--dtype',
+      'float16',
+    ];
+    const ended = await Promise.all(
+      [1, 2, 3, 4].map(() => cudnnResnet([...args, '--json'], { closeAfter: 1 })),
+    );
     for (const { code, signal, stderr } of ended) {
       expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' });
     }
@@ -192,8 +199,16 @@ describe.runIf(plans)('plan', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'is ended by %s, also when something was compiled',
     async (signal) => {
-      const args = ['plan', '--gpu', 'h200', '--model', 'resnet18', '--dtype', 'float32', '--json'];
-      const ended = await cudnnResnet(args, { kill: { signal, lines: 4 } });
+      const args = [
+        'plan',
+        '--gpu',
+        'h200',
+        '--layers',
+        await file('compiled.txt', compiled),
+        '--dtype',
+        'float16',
+      ];
+      const ended = await cudnnResnet([...args, '--json'], { kill: { signal, lines: 4 } });
       expect(ended).toMatchObject({ code: null, signal });
     },
   );

@@ -17,9 +17,9 @@ export const plan: Command = {
   summary: 'Compiles the plans of a model for GPUs that need not be there',
   operands: '',
   details:
-    'cuDNN compiles a plan for each kind of layer, which takes about a second each when a model first\n' +
-    "runs. This does it beforehand; `new ResNet50({ plans: 'FOLDER' })` uses them, on such a GPU, with\n" +
-    'the same cuDNN. Lists are separated by commas. Exits with 1 where cuDNN refuses a plan.',
+    'cuDNN makes a plan for each kind of layer when a model first runs, and compiles some of them. This\n' +
+    "does it beforehand; `new ResNet50({ plans: 'FOLDER' })` uses them, on such a GPU, with the same cuDNN.\n" +
+    'Lists are separated by commas. Exits with 1 where cuDNN refuses a plan.',
   options: {
     gpu: {
       value: 'LIST',

@@ -129,27 +129,6 @@ void build(Graph& graph, const ConvGraph& conv) {
   setOutput(activated(graph, a.activation, y), Uid::Y, shape, type, strides);
 }
 
-void build(Graph& graph, const PoolGraph& pool) {
-  const auto type = dataType(pool.math);
-  const auto& a = pool.attributes;
-  const bool max = a.kind == PoolKind::Max;
-  const auto average = a.kind == PoolKind::AverageIncludingPadding
-                           ? fe::ResampleMode_t::AVGPOOL_INCLUDE_PADDING
-                           : fe::ResampleMode_t::AVGPOOL_EXCLUDE_PADDING;
-  const std::vector<int64_t> padding{a.padding[0], a.padding[1]};
-  const auto x = graph.tensor(describe(Uid::X, pool.x, type));
-  const auto y = graph.resample(
-      x, fe::graph::Resample_attributes()
-             .set_resampling_mode(max ? fe::ResampleMode_t::MAXPOOL : average)
-             .set_padding_mode(max ? fe::PaddingMode_t::NEG_INF_PAD : fe::PaddingMode_t::ZERO_PAD)
-             .set_window(std::vector<int64_t>{a.kernel[0], a.kernel[1]})
-             .set_stride(std::vector<int64_t>{a.stride[0], a.stride[1]})
-             .set_pre_padding(padding)
-             .set_post_padding(padding)
-             .set_generate_index(false))[0];
-  setOutput(y, Uid::Y, outputShape(pool), type);
-}
-
 void build(Graph& graph, const BatchNormGraph& norm) {
   const auto type = dataType(norm.math);
   const Shape perChannel{1, norm.x[1], 1, 1};

@@ -61,7 +61,7 @@ CudaEngine::CudaEngine(int device, const std::string& planIdentity, EngineOption
   check(requireCudnn().setStream(handle_.get(), stream()), "cudnnSetStream");
   uploads_ = std::make_unique<Uploads>(stream_, allocator_);
   downloads_ = std::make_unique<Staging>();
-  plans_ = std::make_unique<PlanCache>(device, handle_.get(), stream_, planIdentity);
+  plans_ = std::make_unique<PlanCache>(handle_.get(), stream_, planIdentity);
   memory.allocator = allocator_;
 }
 

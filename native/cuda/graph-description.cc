@@ -22,11 +22,6 @@ std::string_view name(Activation activation) {
   return names[static_cast<size_t>(activation)];
 }
 
-std::string_view name(PoolKind kind) {
-  constexpr std::array<std::string_view, 3> names{"max", "average-with-padding", "average"};
-  return names[static_cast<size_t>(kind)];
-}
-
 std::string pair(char letter, const Pair& pair) {
   return std::string(" ") + letter + std::to_string(pair[0]) + "," + std::to_string(pair[1]);
 }
@@ -42,16 +37,6 @@ std::string textOf(const ConvGraph& graph) {
   out += graph.bias ? " +bias" : "";
   out += name(a.activation);
   out += a.compute.tune ? " tuned" : "";
-  return out;
-}
-
-std::string textOf(const PoolGraph& graph) {
-  const Pool2dAttributes& a = graph.attributes;
-  std::string out = "pool ";
-  out += name(graph.math);
-  out += " x" + text(graph.x) + " ";
-  out += name(a.kind);
-  out += pair('k', a.kernel) + pair('s', a.stride) + pair('p', a.padding);
   return out;
 }
 
@@ -118,14 +103,6 @@ ConvGraph convolutionAlone(const ConvGraph& graph) {
   return alone;
 }
 
-std::optional<PoolGraph> poolGraph(Math math, const Pool2dAttributes& a, const Shape& x) {
-  PoolGraph graph{math, x, a};
-  const Shape y = outputShape(graph);
-  const bool wholeImage = a.kernel[0] == x[2] && a.kernel[1] == x[3] && y[2] * y[3] == 1;
-  const bool float32 = math == Math::Float32 || math == Math::TF32;
-  return wholeImage || float32 ? std::nullopt : std::optional(graph);
-}
-
 BatchNormGraph batchNormGraph(Math math, const Shape& x) {
   return {math, {x[0], (x[1] + 7) / 8 * 8, x[2], x[3]}};
 }
@@ -144,15 +121,6 @@ Shape outputShape(const ConvGraph& graph) {
   Shape y{graph.x[0], graph.weight[0], 0, 0};
   for (size_t i = 0; i < 2; ++i) {
     y[2 + i] = slidingExtent(graph.x[2 + i], graph.weight[2 + i], a.stride[i], a.padding[i], a.dilation[i]);
-  }
-  return y;
-}
-
-Shape outputShape(const PoolGraph& graph) {
-  const Pool2dAttributes& a = graph.attributes;
-  Shape y{graph.x[0], graph.x[1], 0, 0};
-  for (size_t i = 0; i < 2; ++i) {
-    y[2 + i] = slidingExtent(graph.x[2 + i], a.kernel[i], a.stride[i], a.padding[i], 1);
   }
   return y;
 }

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <variant>
 
@@ -23,7 +22,7 @@ enum class Math : uint8_t { Float32, TF32, Float16, BFloat16 };
 
 // Whether convolutions read and write channels last: NHWC images, KRSC weights. In strict float32 they take C
 // order, which is what all of its engines compute in: of NHWC they reorder what they read and what they
-// write, at every run. All other graphs are of NHWC.
+// write, at every run. Batch norm in training is of NHWC.
 [[nodiscard]] bool convolvesChannelsLast(Math math);
 
 // y = activation(convolution(x, weight) + add + bias), all of one dtype. A linear layer is the convolution of
@@ -34,12 +33,6 @@ struct ConvGraph {
   Conv2dAttributes attributes;
   bool bias = false;
   bool add = false;
-};
-
-struct PoolGraph {
-  Math math = Math::Float32;
-  Shape x;
-  Pool2dAttributes attributes;
 };
 
 // y = (x - mean) / sqrt(variance + epsilon) · scale + bias by the statistics of the batch, which are written
@@ -65,14 +58,10 @@ struct BatchNormGraph {
 [[nodiscard]] bool isFused(const ConvGraph& graph);
 // The convolution without what follows it, for a kernel to add.
 [[nodiscard]] ConvGraph convolutionAlone(const ConvGraph& graph);
-// None for what a kernel computes: the mean, or the greatest, of whole images, and all in float32, which is
-// pooled in the layout that the convolutions around it left it in.
-[[nodiscard]] std::optional<PoolGraph> poolGraph(Math math, const Pool2dAttributes& attributes,
-                                                 const Shape& x);
 // With the channels padded to the eight that cuDNN's engines take at a time.
 [[nodiscard]] BatchNormGraph batchNormGraph(Math math, const Shape& x);
 
-using GraphDescription = std::variant<ConvGraph, PoolGraph, BatchNormGraph>;
+using GraphDescription = std::variant<ConvGraph, BatchNormGraph>;
 
 // Whether its plan is to be chosen by timing.
 [[nodiscard]] bool isTuned(const GraphDescription& description);
@@ -82,7 +71,6 @@ using GraphDescription = std::variant<ConvGraph, PoolGraph, BatchNormGraph>;
 [[nodiscard]] std::string text(const GraphDescription& description);
 
 [[nodiscard]] Shape outputShape(const ConvGraph& graph);
-[[nodiscard]] Shape outputShape(const PoolGraph& graph);
 
 // Tensors are bound to a graph by these, never by position.
 enum class Uid : int64_t { X = 1, Weight, Bias, Add, Y, Scale, Epsilon, Mean, InverseDeviation };

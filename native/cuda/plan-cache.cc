@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "core/error.h"
-#include "core/exchanged.h"
 #include "core/warn.h"
 #include "cuda/error.h"
 
@@ -56,50 +55,10 @@ size_t fastest(const Candidates& candidates, const PlanCache::Measure& measure) 
   return best;
 }
 
-size_t mostCandidates(const GraphDescription& graph) { return isTuned(graph) ? mostTimed : 1; }
-
-// As files hold them, for a device that is described: a handle is for one thread, and with this none is
-// needed. Nothing where cuDNN has no plan, which it is to say where it is asked with a handle.
-std::vector<std::string> compiledFor(const std::string& properties, const GraphDescription& graph) {
-  std::vector<std::string> plans;
-  try {
-    for (const CompiledGraph& compiled : compile(Target(properties), graph, mostCandidates(graph))) {
-      if (auto serialized = compiled.serialize()) {
-        plans.push_back(std::move(*serialized));
-      }
-    }
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::Backend) {
-      throw;
-    }
-  }
-  return plans;
-}
-
 }  // namespace
 
-PlanCache::PlanCache(int device, cudnnHandle_t handle, const Stream& stream, const std::string& identity)
-    : device_(device), handle_(handle), stream_(stream), identity_(identity), files_(cacheFor(identity)) {}
-
-void PlanCache::ahead(const std::vector<GraphDescription>& graphs, const std::function<void()>& work) {
-  using Plans = MadeAhead<std::vector<std::string>>;
-  std::vector<Plans::Item> items;
-  for (const GraphDescription& graph : graphs) {
-    if (const std::string key = text(graph); !entries_.contains(key) && !isKept(key)) {
-      items.push_back({key, [this, graph] { return compiledFor(properties_, graph); }});
-    }
-  }
-  if (!items.empty() && properties_.empty()) {
-    try {
-      properties_ = describeDevice(device_);
-    } catch (const Error&) {
-      items.clear();  // each is compiled when it is asked for
-    }
-  }
-  Plans plans(std::move(items));
-  const Exchanged<Plans*> running(ahead_, &plans);
-  work();
-}
+PlanCache::PlanCache(cudnnHandle_t handle, const Stream& stream, const std::string& identity)
+    : handle_(handle), stream_(stream), identity_(identity), files_(cacheFor(identity)) {}
 
 void PlanCache::alsoRead(const std::string& folder) {
   const auto same = [&](const PlanFiles& files) { return files.folder() == folder; };
@@ -111,11 +70,6 @@ void PlanCache::alsoRead(const std::string& folder) {
     warn(problem);
   }
   given_.push_back(std::move(files));
-}
-
-bool PlanCache::isKept(const std::string& key) const {
-  const auto has = [&](const PlanFiles& files) { return files.has(key); };
-  return std::ranges::any_of(given_, has) || (files_ && has(*files_));
 }
 
 std::optional<Plan> PlanCache::kept(const std::string& key) {
@@ -142,30 +96,11 @@ std::optional<Plan> PlanCache::kept(const std::string& key) {
   return files_ ? in(*files_) : std::nullopt;
 }
 
-std::vector<PlanCache::Candidate> PlanCache::candidates(const std::string& key,
-                                                        const GraphDescription& graph) {
+std::vector<PlanCache::Candidate> PlanCache::candidates(const GraphDescription& graph) {
   std::vector<Candidate> found;
-  const auto madeAhead = ahead_ != nullptr ? ahead_->take(key) : std::nullopt;
-  for (const std::string& plan : madeAhead.value_or(std::vector<std::string>())) {
-    try {
-      found.push_back({Plan(Target(handle_), plan), plan});
-    } catch (const Error& error) {
-      if (error.code() != ErrorCode::Backend) {
-        throw;
-      }
-      if (!std::exchange(warnedOfAhead_, true)) {
-        warn(
-            "a plan that was compiled for this GPU's description is not accepted by cuDNN, and is compiled "
-            "again: " +
-            std::string(error.what()));
-      }
-    }
-  }
-  if (found.empty()) {
-    for (CompiledGraph& compiled : compile(Target(handle_), graph, mostCandidates(graph))) {
-      auto serialized = compiled.serialize();
-      found.push_back({Plan(std::move(compiled)), std::move(serialized)});
-    }
+  for (CompiledGraph& compiled : compile(Target(handle_), graph, isTuned(graph) ? mostTimed : 1)) {
+    auto serialized = compiled.serialize();
+    found.push_back({Plan(std::move(compiled)), std::move(serialized)});
   }
   return found;
 }
@@ -177,7 +112,7 @@ PlanCache::Entry PlanCache::make(const std::string& key, const GraphDescription&
   }
   std::vector<Candidate> found;
   try {
-    found = candidates(key, graph);
+    found = candidates(graph);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::Backend) {
       throw;

@@ -7,7 +7,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "cuda/made-ahead.h"
 #include "cuda/plan-files.h"
 #include "cuda/plan.h"
 #include "cuda/stream.h"
@@ -16,8 +15,8 @@ namespace cudnn_resnet::cuda {
 
 class PlanCache {
  public:
-  // Of the plans that run on `device` in `stream`. `identity` says which plans fit: see planIdentity().
-  PlanCache(int device, cudnnHandle_t handle, const Stream& stream, const std::string& identity);
+  // Of the plans that run in `stream`. `identity` says which plans fit: see planIdentity().
+  PlanCache(cudnnHandle_t handle, const Stream& stream, const std::string& identity);
 
   // The milliseconds that a plan takes; none where it cannot run.
   using Measure = std::function<std::optional<float>(const Plan&)>;
@@ -27,10 +26,6 @@ class PlanCache {
   const Plan* find(const GraphDescription& graph, const Measure& measure = {});
   // As find(); throws Error(Backend) with what cuDNN says where there is no plan.
   const Plan& require(const GraphDescription& graph);
-
-  // `work` asks for these graphs, one after the other: those that are not there are compiled on other threads
-  // meanwhile.
-  void ahead(const std::vector<GraphDescription>& graphs, const std::function<void()>& work);
 
   // Looks in this folder too, and first.
   void alsoRead(const std::string& folder);
@@ -48,20 +43,15 @@ class PlanCache {
   const Entry& entry(const GraphDescription& graph, const Measure& measure);
   Entry make(const std::string& key, const GraphDescription& graph, const Measure& measure);
   // From a file.
-  [[nodiscard]] bool isKept(const std::string& key) const;
   std::optional<Plan> kept(const std::string& key);
-  std::vector<Candidate> candidates(const std::string& key, const GraphDescription& graph);
+  std::vector<Candidate> candidates(const GraphDescription& graph);
 
-  int device_;
   cudnnHandle_t handle_;
   const Stream& stream_;
   std::string identity_;
-  std::string properties_;  // of the device, once they were asked for
   std::vector<PlanFiles> given_;
   std::optional<PlanFiles> files_;  // none where there is no folder for them
   std::unordered_map<std::string, Entry> entries_;
-  MadeAhead<std::vector<std::string>>* ahead_ = nullptr;  // the plans as files hold them, while ahead() runs
-  bool warnedOfAhead_ = false;
 };
 
 }  // namespace cudnn_resnet::cuda

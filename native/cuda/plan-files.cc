@@ -112,11 +112,6 @@ std::string PlanFiles::unfit() const {
          "': they are not used, and are compiled anew";
 }
 
-bool PlanFiles::has(const std::string& graph) const {
-  std::error_code error;
-  return fs::exists(file(graph), error);
-}
-
 std::optional<std::string> PlanFiles::read(const std::string& graph) {
   const fs::path path = file(graph);
   std::ifstream in(path, std::ios::binary);

@@ -27,8 +27,6 @@ class PlanFiles {
   // can.
   [[nodiscard]] std::string unfit() const;
 
-  // Whether there is a file for it, whatever it holds.
-  [[nodiscard]] bool has(const std::string& graph) const;
   [[nodiscard]] std::optional<std::string> read(const std::string& graph);
   // Whole or not at all, whoever else writes; the files longest unused go when there is too much.
   void write(const std::string& graph, const std::string& plan);

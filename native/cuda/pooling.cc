@@ -1,17 +1,9 @@
-#include <array>
-
 #include "cuda/engine.h"
 #include "kernels/pool.h"
 
 namespace cudnn_resnet::cuda {
 
 void CudaEngine::pool2d(const Pool2dAttributes& a, Tensor& x, Tensor& y) {
-  const auto graph = poolGraph(mathOf(x.dtype), a, x.shape);
-  if (const Plan* plan = graph && computes(x.dtype) ? plans_->find(*graph) : nullptr) {
-    const void* from = in(channelsLast(x.shape), x);
-    execute(*plan, std::array<Binding, 2>{{{Uid::X, from}, {Uid::Y, create(y, channelsLast(y.shape))}}});
-    return;
-  }
   const Layout layout = withoutPadding(x);
   const void* from = in(layout, x);
   kernels::pool({from,

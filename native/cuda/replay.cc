@@ -3,7 +3,6 @@
 #include "cuda/capturing.h"
 #include "cuda/engine.h"
 #include "cuda/error.h"
-#include "cuda/listening-engine.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -67,7 +66,7 @@ class GraphReplay : public Replay {
 std::unique_ptr<Replay> CudaEngine::capture(const Work& asked) {
   const auto work = [&] { asked(*this); };
   // Plans are made and weights get their layouts, which is no part of the graph.
-  plans_->ahead(graphsOf(asked, options_.bfloat16), work);
+  work();
   const std::vector<Lifetime> blocks = allocator_->trace(work);
   const ArenaPlan plan = planArena(blocks);
   Block arena = allocator_->allocate(plan.bytes);

@@ -106,10 +106,10 @@ __device__ inline float activated(Activation activation, float x) {
   return x;
 }
 
-// As many elements as one 16-byte access moves.
-template <typename T>
-struct alignas(16) Vector {
-  static constexpr int lanes = 16 / sizeof(T);
+// As many elements as one access moves, by default of 16 bytes.
+template <typename T, int count = 16 / sizeof(T)>
+struct alignas(count * sizeof(T)) Vector {
+  static constexpr int lanes = count;
   T values[lanes];
 };
 

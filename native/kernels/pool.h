@@ -1,4 +1,4 @@
-// Pooling of images in NHWC or in C order: what cuDNN is not asked for, or does not plan.
+// Pooling of images in NHWC or in C order.
 #pragma once
 
 #include <cuda_runtime.h>

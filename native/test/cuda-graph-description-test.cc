@@ -65,24 +65,13 @@ TEST(GraphDescription, FusesWhatFastEnginesKnow) {
   EXPECT_TRUE(fused(Math::BFloat16, true, true, Activation::Gelu));
 }
 
-TEST(GraphDescription, PoolsWholeImagesAndFloat32WithoutCudnn) {
-  const Shape x{2, 8, 7, 5};
-  EXPECT_FALSE(poolGraph(Math::Float16, {PoolKind::Max, {7, 5}, {1, 1}, {0, 0}}, x));
-  EXPECT_TRUE(poolGraph(Math::Float16, {PoolKind::Max, {7, 5}, {1, 1}, {1, 1}}, x));
-  EXPECT_TRUE(poolGraph(Math::Float16, {PoolKind::Max, {3, 3}, {1, 1}, {0, 0}}, x));
-  EXPECT_FALSE(poolGraph(Math::Float32, {PoolKind::Max, {3, 3}, {1, 1}, {0, 0}}, x));
-  EXPECT_FALSE(poolGraph(Math::TF32, {PoolKind::Max, {3, 3}, {1, 1}, {0, 0}}, x));
-}
-
-TEST(GraphDescription, GivesTheShapesOfResults) {
+TEST(GraphDescription, GivesTheShapeOfAResult) {
   Conv2dAttributes attributes;
   attributes.stride = {2, 1};
   attributes.padding = {1, 2};
   attributes.dilation = {2, 1};
   const ConvGraph conv = convGraph(Math::Float32, attributes, {2, 4, 13, 11}, {5, 4, 3, 3}, false, false);
   EXPECT_EQ(outputShape(conv), (Shape{2, 5, 6, 13}));
-  const PoolGraph pool{Math::Float16, {2, 4, 13, 11}, {PoolKind::Max, {3, 3}, {2, 2}, {1, 1}}};
-  EXPECT_EQ(outputShape(pool), (Shape{2, 4, 7, 6}));
 }
 
 TEST(Layout, IsCOrderWhereThatIsTheSame) {

@@ -1,6 +1,6 @@
 // In place of cuDNN: loops that compute what a graph describes, from the same bindings and memory as cuDNN's
-// plans. With CUDNN_RESNET_REFUSE_FUSED set no fused convolution and no pooling has a plan, as on a GPU that
-// cuDNN knows less of; with CUDNN_RESNET_NO_BFLOAT16 nothing in bfloat16 has, as before Ampere.
+// plans. With CUDNN_RESNET_REFUSE_FUSED set no fused convolution has a plan, as on a GPU that cuDNN knows
+// less of; with CUDNN_RESNET_NO_BFLOAT16 nothing in bfloat16 has, as before Ampere.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -143,33 +143,6 @@ void run(const ConvGraph& g, const Bound& bound) {
   });
 }
 
-void run(const PoolGraph& g, const Bound& bound) {
-  const DType dtype = dtypeOf(g.math);
-  const Shape y = outputShape(g);
-  const auto& a = g.attributes;
-  const Memory x = bound.memory(Uid::X, dtype);
-  everywhere(y, [&](int64_t n, int64_t c, int64_t p, int64_t q) {
-    double greatest = -std::numeric_limits<double>::infinity();
-    double sum = 0;
-    double count = 0;
-    for (int64_t r = 0; r < a.kernel[0]; ++r) {
-      for (int64_t s = 0; s < a.kernel[1]; ++s) {
-        const int64_t h = p * a.stride[0] - a.padding[0] + r;
-        const int64_t w = q * a.stride[1] - a.padding[1] + s;
-        if (h >= 0 && h < g.x[2] && w >= 0 && w < g.x[3]) {
-          const double value = x[offset(g.x, n, c, h, w)];
-          greatest = std::max(greatest, value);
-          sum += value;
-          ++count;
-        }
-      }
-    }
-    const double all = static_cast<double>(a.kernel[0] * a.kernel[1]);
-    const double average = sum / (a.kind == PoolKind::AverageIncludingPadding ? all : count);
-    bound.memory(Uid::Y, dtype).set(offset(y, n, c, p, q), a.kind == PoolKind::Max ? greatest : average);
-  });
-}
-
 void run(const BatchNormGraph& g, const Bound& bound) {
   const DType dtype = dtypeOf(g.math);
   const Memory x = bound.memory(Uid::X, dtype);
@@ -206,9 +179,7 @@ bool refused(const GraphDescription& graph) {
     return false;
   }
   const auto* conv = std::get_if<ConvGraph>(&graph);
-  const bool fused =
-      conv != nullptr && (conv->bias || conv->add || conv->attributes.activation != Activation::None);
-  return fused || std::holds_alternative<PoolGraph>(graph);
+  return conv != nullptr && (conv->bias || conv->add || conv->attributes.activation != Activation::None);
 }
 
 // What text() was given.
@@ -217,7 +188,6 @@ GraphDescription parsed(const std::string& text) {
   std::string kind, math, word;
   words >> kind >> math;
   ConvGraph conv;
-  PoolGraph pool;
   std::vector<int64_t> numbers;
   while (words >> word) {
     if (const auto activation = activationNamed(word)) {
@@ -226,9 +196,6 @@ GraphDescription parsed(const std::string& text) {
     }
     conv.bias |= word == "+bias";
     conv.add |= word == "+add";
-    pool.attributes.kind = word == "average-with-padding" ? PoolKind::AverageIncludingPadding
-                           : word == "average"            ? PoolKind::AverageExcludingPadding
-                                                          : pool.attributes.kind;
     for (size_t at = 0; (at = word.find_first_of("0123456789", at)) != std::string::npos;) {
       size_t digits = 0;
       numbers.push_back(std::stoll(word.substr(at), &digits));
@@ -239,7 +206,7 @@ GraphDescription parsed(const std::string& text) {
       {"f32", Math::Float32}, {"tf32", Math::TF32}, {"f16", Math::Float16}, {"bf16", Math::BFloat16}};
   const auto shape = [&](size_t at) { return Shape(numbers.begin() + at, numbers.begin() + at + 4); };
   const auto pair = [&](size_t at) { return Pair{numbers[at], numbers[at + 1]}; };
-  conv.math = pool.math = maths.at(math);
+  conv.math = maths.at(math);
   if (kind == "conv" && numbers.size() == 15) {
     conv.x = shape(0);
     conv.weight = shape(4);
@@ -248,13 +215,6 @@ GraphDescription parsed(const std::string& text) {
     conv.attributes.dilation = pair(12);
     conv.attributes.groups = numbers[14];
     return conv;
-  }
-  if (kind == "pool" && numbers.size() == 10) {
-    pool.x = shape(0);
-    pool.attributes.kernel = pair(4);
-    pool.attributes.stride = pair(6);
-    pool.attributes.padding = pair(8);
-    return pool;
   }
   if (kind == "batch-norm" && numbers.size() == 4) {
     return BatchNormGraph{maths.at(math), shape(0)};
