@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds a copy of this checkout with CUDA 12 and the oldest cuDNN and cudnn-frontend that the package takes, for every
-# architecture that this CUDA knows and with warnings as errors, and has it plan ResNet-18 with a newer cuDNN. Needs no GPU.
+# architecture that this CUDA knows and with warnings as errors, and has it plan ResNets. Needs no GPU.
 #
 # NVIDIA's wheels of CUDA 12 hold no nvcc. That of CUDACXX, or of PATH, is taken where it is of CUDA 12, else Debian 13's,
 # whose packages are unpacked beside the copy and not installed.
@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cudnn=9.8.0.87
 frontend=1.15.0
-newer_cudnn=9.24.0.43 # 9.8 itself has a driver load some of what it compiles
+newer_cudnn=9.24.0.43 # for the tests: 9.8 has a driver load some of what it compiles
 folder=$PWD/build-cuda-12
 
 fail() {
@@ -75,9 +75,8 @@ grep 'cudnn-resnet: the CUDA engine' configure.log || { cat configure.log; exit 
 npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log; exit 1; }
 bash scripts/build-lib.sh
 node -e "import('cudnn-resnet').then(({ diagnose }) => console.log(diagnose()))"
+node dist/cli/main.js plan --model resnet18,resnet50 --dtype float32,tf32,float16,bfloat16 --gpu h200,t4
 
 [ -d newer-cudnn ] ||
   .cuda/bin/python -m pip install --quiet --no-deps --only-binary=:all: --target newer-cudnn "nvidia-cudnn-cu12==$newer_cudnn"
-export CUDNN_PATH=$folder/newer-cudnn/nvidia/cudnn
-node dist/cli/main.js plan --model resnet18 --dtype float32,float16 --gpu h200,t4
-npx vitest run test/81
+CUDNN_PATH=$folder/newer-cudnn/nvidia/cudnn npx vitest run test/81
