@@ -18,8 +18,8 @@ export const plan: Command = {
   operands: '',
   details:
     'cuDNN makes a plan for each kind of layer when a model first runs, and compiles some of them. This\n' +
-    "does it beforehand; `new ResNet50({ plans: 'FOLDER' })` uses them, on such a GPU, with the same cuDNN.\n" +
-    'Lists are separated by commas. Exits with 1 where cuDNN refuses a plan.',
+    "does it beforehand; `new ResNet50({ plans: 'FOLDER' })` uses them, on such a GPU, with the same\n" +
+    'cuDNN. Lists are separated by commas. Exits with 1 where cuDNN refuses a plan.',
   options: {
     gpu: {
       value: 'LIST',

@@ -24,8 +24,9 @@ size_t roundedUp(size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
+// Not again, where it was the first to bring constants into the layouts that its operations ask for.
 [[noreturn]] void placedOtherwise() {
-  throw Error(ErrorCode::Native, "a recorded program allocated otherwise than when it was planned");
+  throw Error(ErrorCode::Backend, "a recorded program allocated otherwise than when it was planned");
 }
 
 }  // namespace

@@ -78,9 +78,9 @@ class Engine {
   virtual void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y);
 
   // Captures what `work` asks of this engine; nothing of it need be computed. `work` may be called more than
-  // once, with this engine or one that only listens, and must ask for the same each time. What it allocates
-  // is held by the result. nullptr where this engine never does; throws Error(Backend) where it cannot.
-  using Work = std::function<void(Engine&)>;
+  // once, and must ask for the same each time. What it allocates is held by the result. nullptr where this
+  // engine never does; throws Error(Backend) where it cannot, or not yet.
+  using Work = std::function<void()>;
   virtual std::unique_ptr<Replay> capture(const Work& work) = 0;
 
   // y = activation(convolution(x, weight) + bias + add)

@@ -116,7 +116,7 @@ void Program::capture(Engine& engine, const std::vector<TensorPtr>& arguments) {
       slots_.push_back(std::make_shared<Tensor>(argument->shape, argument->dtype));
       engine.reshape(*argument, *slots_.back());
     }
-    replay_ = engine.capture([&](Engine& asked) { runSteps(asked, slots_); });
+    replay_ = engine.capture([&] { runSteps(engine, slots_); });
     revisions_ = revisions();
   } catch (const Error& error) {
     forget();
@@ -140,7 +140,9 @@ void Program::capture(Engine& engine, const std::vector<TensorPtr>& arguments) {
 void Program::runSteps(Engine& engine, const std::vector<TensorPtr>& arguments) {
   dropValues();
   for (size_t i = 0; i < inputs_.size(); ++i) {
-    engine.alias(*arguments[i], *inputs_[i]);
+    // A constant may be rearranged, in other memory, before its values as an argument are read.
+    const bool constant = std::ranges::find(constants_, arguments[i]) != constants_.end();
+    constant ? engine.reshape(*arguments[i], *inputs_[i]) : engine.alias(*arguments[i], *inputs_[i]);
   }
   for (const Step& step : steps_) {
     cancellation_->check();

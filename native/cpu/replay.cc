@@ -25,7 +25,7 @@ std::unique_ptr<Replay> CpuEngine::capture(const Work& work) {
   const auto collect = [&] {
     captured = {};
     const Exchanged<Captured*> collecting(captured_, &captured);
-    work(*this);
+    work();
   };
   collect();  // weights get their layouts, on which depends what is allocated to read them
   const std::vector<Lifetime> blocks = allocator_->trace(collect);

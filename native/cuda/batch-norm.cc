@@ -89,6 +89,8 @@ void CudaEngine::batchNormTraining(const BatchNormInputs& inputs, double momentu
        static_cast<float*>(storageOf(inputs.variance).data()), floatsOf(mean), floatsOf(inverseDeviation),
        epsilon, momentum, perChannel / (perChannel - 1), channels},
       stream());
+  storageOf(inputs.mean).changed();
+  storageOf(inputs.variance).changed();
 }
 
 }  // namespace cudnn_resnet::cuda

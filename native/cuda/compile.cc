@@ -87,7 +87,7 @@ TensorPtr activated(Graph& graph, Activation activation, const TensorPtr& x) {
     case Activation::Relu:
       return graph.pointwise(x, pointwise(fe::PointwiseMode_t::RELU_FWD));
     case Activation::Relu6:
-      return graph.pointwise(x, pointwise(fe::PointwiseMode_t::RELU_FWD).set_relu_upper_clip(6));
+      break;  // see isFused()
     case Activation::Sigmoid:
       return graph.pointwise(x, pointwise(fe::PointwiseMode_t::SIGMOID_FWD));
     case Activation::Tanh:
@@ -97,7 +97,7 @@ TensorPtr activated(Graph& graph, Activation activation, const TensorPtr& x) {
     case Activation::Swish:
       return graph.pointwise(x, pointwise(fe::PointwiseMode_t::SWISH_FWD).set_swish_beta(1));
   }
-  throw Error(ErrorCode::Native, "an activation without a name");
+  throw Error(ErrorCode::Native, "an activation that is not fused");
 }
 
 void build(Graph& graph, const ConvGraph& conv) {

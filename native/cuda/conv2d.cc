@@ -25,10 +25,10 @@ void CudaEngine::conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& w
   pointers.bias = bias;
   const Layout layout = layoutOf(y.shape, y.shape[1]);
   Block copy;
-  if (add == &x && storageOf(x).layout() != layout) {
-    // In another layout than it is convolved in: changing that would free the memory of pointers.x.
-    copy = allocate(x.size(), x.dtype);
-    write(x, layout, copy.get());
+  if ((add == &x || add == &weight) && storageOf(*add).layout() != layout) {
+    // In another layout than it is convolved in: changing that would free the memory that pointers has of it.
+    copy = allocate(add->size(), add->dtype);
+    write(*add, layout, copy.get());
     pointers.add = copy.get();
   } else if (add != nullptr) {
     pointers.add = in(layout, *add);

@@ -42,7 +42,7 @@ class CudaEngine : public Engine {
   void copy(Tensor& x, Tensor& y) override;
   void alias(Tensor& x, Tensor& y) override;
   void scaleSlices(const std::vector<double>& factors, Tensor& x, Tensor& y) override;
-  std::unique_ptr<Replay> capture(const Work& asked) override;
+  std::unique_ptr<Replay> capture(const Work& work) override;
   void conv2d(const Conv2dAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
               Tensor& y) override;
   void linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,

@@ -89,10 +89,11 @@ ConvGraph linearGraph(Math math, const LinearAttributes& attributes, const Shape
 
 bool isFused(const ConvGraph& graph) {
   const Activation activation = graph.attributes.activation;
-  if (graph.math == Math::Float32) {
-    return graph.bias && (activation == Activation::None || activation == Activation::Relu);
+  if (graph.math != Math::Float32) {
+    return activation != Activation::Relu6;
   }
-  return activation != Activation::Relu6;
+  const bool nothing = !graph.bias && !graph.add && activation == Activation::None;
+  return nothing || (graph.bias && (activation == Activation::None || activation == Activation::Relu));
 }
 
 ConvGraph convolutionAlone(const ConvGraph& graph) {

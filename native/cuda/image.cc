@@ -5,7 +5,7 @@ namespace cudnn_resnet::cuda {
 
 void CudaEngine::normalizeImage(const ImageNormalization& normalization, Tensor& pixels, Tensor& y) {
   const auto* bytes = static_cast<const uint8_t*>(in(plain, pixels));
-  // As the convolution after it wants it.
+  // As the convolution after it wants it, in float32 a strict one.
   const Math math = mathOf(y.dtype);
   const bool last = convolvesChannelsLast(math);
   const Layout layout = last ? channelsLast(y.shape, channelsPerAccess(math)) : plain;

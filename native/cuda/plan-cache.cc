@@ -15,7 +15,7 @@ namespace {
 // Large enough for every graph of a few networks at a few input shapes.
 constexpr size_t mostPlans = 2048;
 
-// Compiling one takes about a second, and what cuDNN ranks lower is seldom the fastest.
+// What cuDNN ranks lower is seldom the fastest.
 constexpr size_t mostTimed = 8;
 
 std::optional<PlanFiles> cacheFor(const std::string& identity) {

@@ -63,8 +63,7 @@ class GraphReplay : public Replay {
 
 }  // namespace
 
-std::unique_ptr<Replay> CudaEngine::capture(const Work& asked) {
-  const auto work = [&] { asked(*this); };
+std::unique_ptr<Replay> CudaEngine::capture(const Work& work) {
   // Plans are made and weights get their layouts, which is no part of the graph.
   work();
   const std::vector<Lifetime> blocks = allocator_->trace(work);

@@ -23,6 +23,14 @@ class CudaStorage : public Storage {
     moved();
   }
 
+  // The values were changed in place.
+  void changed() noexcept {
+    if (!casts.empty()) {
+      casts.clear();
+      moved();
+    }
+  }
+
   // The values in other dtypes, for a bias: each made once, not at every call.
   std::map<DType, Block> casts;
 

@@ -40,6 +40,24 @@ TEST_P(CudaEngineTest, NormalisesByGivenStatistics) {
   }
 }
 
+// What moves in place may be read as a bias, of which there is a copy in the dtype of the convolution.
+TEST_P(CudaEngineTest, AStatisticThatMovedIsABiasOfItsNewValues) {
+  const auto f32 = DType::Float32;
+  const auto mean = tensor({8}, Values(8, 0.5), f32);
+  const auto variance = tensor({8}, Values(8, 1), f32);
+  const auto convolved = [&] {
+    const auto y = empty({1, 8, 2, 2});
+    engine_->conv2d({}, *tensor({1, 8, 2, 2}, Values(32, 0)), *tensor({8, 8, 1, 1}, random({8, 8, 1, 1})),
+                    mean.get(), nullptr, *y);
+    return read(*y);
+  };
+  EXPECT_EQ(convolved(), Values(32, 0.5));
+  const auto y = empty({1, 8, 2, 2});
+  engine_->batchNormTraining({*mean, *variance, nullptr, nullptr, 1e-5}, 1,
+                             *tensor({1, 8, 2, 2}, Values(32, 2)), *y);
+  EXPECT_EQ(convolved(), Values(32, 2));
+}
+
 TEST_P(CudaEngineTest, NormalisesByTheStatisticsOfTheBatch) {
   for (const int64_t channels : {3, 8, 64}) {
     const Shape shape{3, channels, 5, 7};

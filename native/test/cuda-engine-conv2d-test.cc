@@ -97,6 +97,8 @@ std::vector<ConvCase> convCases() {
 TEST_P(CudaEngineTest, Convolves) {
   for (const ConvCase& c : convCases()) {
     SCOPED_TRACE(text(c.x) + " * " + text(c.weight));
+    Conv2dAttributes withTF32 = c.attributes;
+    withTF32.compute.tf32 = true;
     const Shape shape = outputOf(c);
     const Values x = random(c.x);
     const Values weight = random(c.weight);
@@ -105,9 +107,12 @@ TEST_P(CudaEngineTest, Convolves) {
     const auto y = empty(shape);
     const auto biasTensor = tensor({c.weight[0]}, bias);
     const auto addTensor = tensor(shape, add);
-    engine_->conv2d(c.attributes, *tensor(c.x, x), *tensor(c.weight, weight),
-                    c.bias ? biasTensor.get() : nullptr, c.add ? addTensor.get() : nullptr, *y);
-    expectClose(*y, convolved(c, x, weight, bias, add));
+    const Values expected = convolved(c, x, weight, bias, add);
+    for (const Conv2dAttributes& attributes : {c.attributes, withTF32}) {
+      engine_->conv2d(attributes, *tensor(c.x, x), *tensor(c.weight, weight),
+                      c.bias ? biasTensor.get() : nullptr, c.add ? addTensor.get() : nullptr, *y);
+      expectClose(*y, expected, attributes.compute.tf32 ? 5e-3 : 1e-5);
+    }
   }
 }
 
@@ -133,32 +138,38 @@ TEST_P(CudaEngineTest, ConvolvesWhatOtherConvolutionsLeft) {
   }
 }
 
-// The convolution wants its input with padding channels, the addition wants it without.
+// Convolutions on Tensor Cores want their operands with padding channels, the addition wants them without.
 TEST_P(CudaEngineTest, AddsWhatItConvolves) {
   for (const int64_t channels : {3, 5, 8, 13}) {
-    SCOPED_TRACE(channels);
-    ConvCase c{{1, channels, 3, 4}, {channels, channels, 3, 3}, {}, false, true};
-    c.attributes.padding = {1, 1};
-    const Values x = random(c.x);
-    const Values weight = random(c.weight);
-    const auto both = tensor(c.x, x);
-    const auto y = empty(outputOf(c));
-    engine_->conv2d(c.attributes, *both, *tensor(c.weight, weight), nullptr, both.get(), *y);
-    expectClose(*y, convolved(c, x, weight, {}, x));
-    EXPECT_EQ(read(*both), x);
+    for (const bool tf32 : {false, true}) {
+      SCOPED_TRACE(std::to_string(channels) + (tf32 ? " tf32" : ""));
+      ConvCase c{{1, channels, 3, 4}, {channels, channels, 3, 3}, {}, false, true};
+      c.attributes.padding = {1, 1};
+      c.attributes.compute.tf32 = tf32;
+      const Values x = random(c.x);
+      const Values weight = random(c.weight);
+      const auto both = tensor(c.x, x);
+      const auto y = empty(outputOf(c));
+      engine_->conv2d(c.attributes, *both, *tensor(c.weight, weight), nullptr, both.get(), *y);
+      expectClose(*y, convolved(c, x, weight, {}, x), tf32 ? 5e-3 : 1e-5);
+      EXPECT_EQ(read(*both), x);
+    }
   }
 }
 
-TEST_P(CudaEngineTest, ConvolvesWithTF32WhereThatIsAllowed) {
-  ConvCase c{{2, 16, 9, 9}, {24, 16, 3, 3}, {}, true, false};
-  c.attributes.compute.tf32 = true;
-  const Values x = random(c.x);
-  const Values weight = random(c.weight);
-  const Values bias = random({c.weight[0]});
-  const auto y = empty(outputOf(c));
-  engine_->conv2d(c.attributes, *tensor(c.x, x), *tensor(c.weight, weight), tensor({c.weight[0]}, bias).get(),
-                  nullptr, *y);
-  expectClose(*y, convolved(c, x, weight, bias, {}), 5e-3);
+TEST_P(CudaEngineTest, AddsTheWeightsItConvolvesWith) {
+  for (const bool tf32 : {false, true}) {
+    ConvCase c{{3, 3, 4, 4}, {3, 3, 2, 2}, {}, false, true};
+    c.attributes.stride = {2, 2};
+    c.attributes.compute.tf32 = tf32;
+    const Values x = random(c.x);
+    const Values weight = random(c.weight);
+    const auto both = tensor(c.weight, weight);
+    const auto y = empty(outputOf(c));
+    engine_->conv2d(c.attributes, *tensor(c.x, x), *both, nullptr, both.get(), *y);
+    expectClose(*y, convolved(c, x, weight, {}, weight), tf32 ? 5e-3 : 1e-5);
+    EXPECT_EQ(read(*both), weight);
+  }
 }
 
 TEST_P(CudaEngineTest, ConvolvesIntegersExactly) {

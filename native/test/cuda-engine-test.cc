@@ -6,6 +6,7 @@
 #include <numeric>
 #include <vector>
 
+#include "core/recording.h"
 #include "cuda-engine-test.h"
 
 namespace cudnn_resnet::cuda {
@@ -73,7 +74,7 @@ TEST_P(CudaEngineTest, CapturesWhatANetworkIsMadeOf) {
   const Shape shape{2, 3, 16, 16};
   const auto x = empty(shape);
   const auto weight = tensor({16, 3, 3, 3}, random({16, 3, 3, 3}));
-  const auto bias = tensor({16}, random({16}));
+  const auto bias = tensor({16}, random({16}), DType::Float32);
   const auto again = tensor({16, 16, 1, 1}, random({16, 16, 1, 1}));
   const auto classes = tensor({10, 16}, random({10, 16}));
   const auto y = empty({2, 10});
@@ -101,7 +102,7 @@ TEST_P(CudaEngineTest, CapturesWhatANetworkIsMadeOf) {
   engine_->zeros(*x);
   engine_->zeros(*y);
   const auto none = tensor({2, 10}, Values(20, 0.0));
-  const auto replay = engine_->capture(work);
+  const auto replay = engine_->capture([&] { work(*engine_); });
   for (int run = 0; run < 3; ++run) {
     engine_->copy(*tensor(shape, random(shape)), *x);
     work(*engine_);
@@ -121,7 +122,9 @@ TEST_P(CudaEngineTest, AConstantThatIsWantedInTwoLayoutsKeepsItsValues) {
   engine_->zeros(*activated);
   const auto work = [&](Engine& engine) {
     const auto convolved = empty({2, 8, 4, 4});
-    engine.conv2d({}, *constant, *weight, nullptr, nullptr, *convolved);
+    Conv2dAttributes padded;
+    padded.compute.tf32 = true;
+    engine.conv2d(padded, *constant, *weight, nullptr, nullptr, *convolved);
     const auto inner = empty(shape);
     engine.activate(Activation::None, *constant, *inner);
     engine.copy(*inner, *activated);
@@ -134,7 +137,8 @@ TEST_P(CudaEngineTest, AConstantThatIsWantedInTwoLayoutsKeepsItsValues) {
   };
   std::unique_ptr<Replay> replay;
   try {
-    replay = engine_->capture(work);  // as it does where the operations work on copies in float32
+    replay = engine_->capture(
+        [&] { work(*engine_); });  // as it does where the operations work on copies in float32
   } catch (const Error&) {
   }
   writeWhereNothingIsHeld();
@@ -148,6 +152,74 @@ TEST_P(CudaEngineTest, AConstantThatIsWantedInTwoLayoutsKeepsItsValues) {
   engine_->trim();
   writeWhereNothingIsHeld();
   EXPECT_EQ(read(*constant), values);
+}
+
+// What a constant is kept in is known once all operations have asked for it, and with it what is made of
+// others.
+TEST_P(CudaEngineTest, CapturesWhatTakesTwoRunsToSettle) {
+  const Shape shape{1, 16, 4, 4};
+  const Values values = random(shape);
+  const Values others = random(shape);
+  const auto constant = tensor(shape, values);
+  const auto other = tensor(shape, others);
+  const auto weight = tensor({16, 16, 1, 1}, random({16, 16, 1, 1}));
+  const auto sum = empty(shape);
+  engine_->zeros(*sum);
+  const auto work = [&] {
+    const auto pooled = empty(shape);
+    const auto added = empty(shape);
+    const auto convolved = empty(shape);
+    Conv2dAttributes channelsLast;
+    channelsLast.compute.tf32 = true;
+    engine_->pool2d({PoolKind::Max, {1, 1}, {1, 1}, {0, 0}}, *constant, *pooled);
+    engine_->add(Activation::None, *pooled, *other, *added);
+    engine_->conv2d(channelsLast, *constant, *weight, nullptr, nullptr, *convolved);
+    engine_->copy(*added, *sum);
+  };
+  std::unique_ptr<Replay> replay;
+  for (int attempt = 0; attempt < 2 && !replay; ++attempt) {
+    try {
+      replay = engine_->capture(work);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::Backend) << error.what();
+    }
+  }
+  ASSERT_TRUE(replay);
+  replay->run(Cancellation());
+  Values expected;
+  for (size_t i = 0; i < values.size(); ++i) {
+    expected.push_back(values[i] + others[i]);
+  }
+  expectClose(*sum, expected);
+}
+
+// One that cannot be captured reads its arguments where they are.
+TEST_P(CudaEngineTest, AProgramTakesOneOfItsConstants) {
+  const Shape shape{8, 3, 3, 3};
+  const Values values = random(shape);
+  const auto constant = tensor(shape, values);
+  const auto image = tensor({1, 3, 5, 5}, random({1, 3, 5, 5}));
+  const auto recording = std::make_shared<Recording>();
+  const auto x = recording->input(shape, GetParam());
+  const auto convolved = empty({1, 8, 3, 3});
+  const auto activated = empty(shape);
+  const auto same = empty(shape);
+  const auto convolve = [=](Engine& engine) {
+    Conv2dAttributes padded;
+    padded.compute.tf32 = true;
+    engine.conv2d(padded, *image, *constant, nullptr, nullptr, *convolved);
+  };
+  recording->append({{image, constant}, {convolved}, convolve, true});
+  recording->append({{constant},
+                     {activated},
+                     [=](Engine& engine) { engine.activate(Activation::None, *constant, *activated); },
+                     true});
+  recording->append(
+      {{x}, {same}, [=](Engine& engine) { engine.activate(Activation::None, *x, *same); }, true});
+  const auto program = recording->end({same, convolved});
+  const auto result = empty(shape);
+  program->run(*engine_, {constant}, {result, empty({1, 8, 3, 3})}, Cancellation());
+  EXPECT_EQ(read(*result), values);
 }
 
 TEST_P(CudaEngineTest, ScalesSlicesInFloat64) {

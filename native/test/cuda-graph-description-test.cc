@@ -57,6 +57,7 @@ TEST(GraphDescription, FusesWhatFastEnginesKnow) {
   };
   EXPECT_TRUE(fused(Math::Float32, true, true, Activation::Relu));
   EXPECT_TRUE(fused(Math::Float32, true, false, Activation::None));
+  EXPECT_TRUE(fused(Math::Float32, false, false, Activation::None)) << "nothing follows";
   EXPECT_FALSE(fused(Math::Float32, false, true, Activation::Relu));
   EXPECT_FALSE(fused(Math::Float32, true, false, Activation::Tanh));
   EXPECT_FALSE(fused(Math::TF32, true, false, Activation::Relu6));

@@ -44,17 +44,16 @@ class FakeEngine : public Engine {
   // Runs the work at each replay, as if it had been captured, where the test wants an engine that can.
   std::unique_ptr<Replay> capture(const Work& work) override {
     struct Again : Replay {
-      Again(Work work, Engine& engine) : work(std::move(work)), engine(engine) {}
-      void run(const Cancellation& /*cancellation*/) override { work(engine); }
+      explicit Again(Work work) : work(std::move(work)) {}
+      void run(const Cancellation& /*cancellation*/) override { work(); }
       Work work;
-      Engine& engine;
     };
     ++captures;
-    work(*this);
+    work();
     if (!capturing) {
       throw Error(ErrorCode::Backend, "this engine cannot capture");
     }
-    return std::make_unique<Again>(work, *this);
+    return std::make_unique<Again>(work);
   }
   bool capturing = false;
   int captures = 0;

@@ -8,7 +8,6 @@
 #include <memory>
 #include <string>
 
-#include "core/host.h"
 #include "cuda/backend.h"
 #include "cuda/engine.h"
 #include "gpu.h"
@@ -75,7 +74,7 @@ class PlanCacheTest : public testing::Test {
     engine->upload(ones.data(), network.x);
     engine->upload(identity.data(), network.weight);
     gpu.compilations = 0;
-    const auto replay = engine->capture(std::ref(network));
+    const auto replay = engine->capture([&] { network(*engine); });
     EXPECT_NE(replay, nullptr);
     replay->run(Cancellation());
     std::vector<float> values(128);
