@@ -112,7 +112,7 @@ export function missingPyTorch(): string | undefined {
 
 function findPyTorch(): string | undefined {
   try {
-    execFileSync(python, ['-c', 'import torch, safetensors'], { stdio: 'pipe' });
+    execFileSync(python, ['-c', 'import torch, torchvision, safetensors'], { stdio: 'pipe' });
     return undefined;
   } catch {
     return 'no PyTorch in .python, nor where BENCH_PYTHON says: npm run setup';

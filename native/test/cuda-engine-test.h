@@ -1,13 +1,15 @@
 // Every primitive on a GPU, against loops in float64, on odd sizes: what the files cuda-engine-*-test.cc
-// share. Skipped where there is no GPU; built a second time with the GPU emulated on the host
-// (test/support/host-cuda), where loops take the place of cuDNN.
+// share. Skipped where there is no GPU, unless CUDNN_RESNET_TEST_GPU=required; built a second time with the
+// GPU emulated on the host (test/support/host-cuda), where loops take the place of cuDNN.
 #pragma once
 
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "core/random.h"
@@ -22,6 +24,8 @@ class CudaEngineTest : public testing::TestWithParam<DType> {
   void SetUp() override {
     const Backend found = backend();
     if (found.devices.empty()) {
+      const char* const gpu = std::getenv("CUDNN_RESNET_TEST_GPU");
+      ASSERT_FALSE(gpu != nullptr && std::string_view(gpu) == "required") << found.report();
       GTEST_SKIP() << found.report();
     }
     memory_.use = std::make_shared<MemoryUse>();

@@ -35,5 +35,5 @@ build "$work/pack" >build.log 2>&1 || { cat build.log && exit 1; }
 # Of bench/'s own packages a GPU needs one, this; tsx and sharp are found in the project's.
 mkdir -p bench/node_modules
 ln -sfn ../.. bench/node_modules/cudnn-resnet
-BENCH_PYTHON=python3 BENCH_COMMIT=${commit:0:7} \
+BENCH_PYTHON=python3 BENCH_COMMIT=${commit:0:7}${commit:40} \
   node_modules/.bin/tsx bench/main.ts gpu --output "$out/gpu-bench.json" "${options[@]}"

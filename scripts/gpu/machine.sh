@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# A bare machine with a GPU made ready: sourced by check.sh and bench.sh, which set `archive`, what pack.sh made, and `work`,
-# the folder that all goes to. Sets `tree`, a copy of the checkout with its packages, `commit` and the environment, and
+# A bare machine with a GPU made ready: sourced by check.sh and bench.sh, which set `archive`, what pack.sh made, `work`,
+# the folder that all goes to, and `out`. Sets `tree`, a copy of the checkout with its packages, `commit` and the environment, and
 # defines `build`.
 # shellcheck disable=SC2154,SC2034  # what those that source this set and read
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -9,18 +9,22 @@ work=$(cd "$work" && pwd)
 tree=$work/tree
 
 [[ -f $archive ]] || { printf '%s is missing: run scripts/gpu/pack.sh where there is a network\n' "$archive" >&2 && exit 2; }
-if [[ ! -d $tree/node_modules ]]; then
+if [[ ! -d $tree/node_modules ]]; then  # which is there where all of the archive is
   mkdir -p "$work/pack" "$tree"
   if command -v xz >/dev/null; then
     tar -C "$work/pack" --no-same-owner -xJf "$archive"
   else
     python3 -c 'import sys, tarfile; tarfile.open(sys.argv[1]).extractall(sys.argv[2])' "$archive" "$work/pack"
   fi
-  tar -C "$repository" --exclude=./node_modules --exclude=./build --exclude='./build-*' --exclude=./.cuda \
-    --exclude=./dist --exclude=./.git --exclude=./bench/node_modules --exclude=./bench/.python --exclude=./bench/.cache \
-    -cf - . | tar -C "$tree" --no-same-owner -xf -
   mv "$work/pack/node_modules" "$tree/node_modules"
 fi
+# The sources anew each time: what was mended since is to be checked, and is all that is built again.
+without=(node_modules build 'build-*' .cuda dist .git bench/node_modules bench/.python bench/.cache)
+for folder in "$work" "$out"; do
+  [[ $folder != "$repository"/* ]] || without+=("${folder#"$repository"/}")
+done
+find "$tree" -mindepth 1 -maxdepth 1 ! -name node_modules ! -name build -exec rm -rf {} +
+tar -C "$repository" "${without[@]/#/--exclude=./}" -cf - . | tar -C "$tree" --no-same-owner -xf -
 commit=$(git -C "$repository" rev-parse HEAD 2>/dev/null || cat "$work/pack/commit" 2>/dev/null || echo unknown)
 
 export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES:-0}  # one is enough, and there is not the time for eight

@@ -29,7 +29,10 @@ site=$(find .cuda/lib -maxdepth 2 -name site-packages -print -quit 2>/dev/null |
 
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
-git rev-parse HEAD >"$stage/commit" 2>/dev/null || rm -f "$stage/commit"
+# With a plus where there is more than that commit.
+if commit=$(git rev-parse HEAD 2>/dev/null); then
+  printf '%s%s\n' "$commit" "$([[ -z $(git status --porcelain) ]] || echo +)" >"$stage/commit"
+fi
 
 mkdir -p "$stage/node/bin" "$stage/cudnn-frontend/include"
 cp -L "$(node -p process.execPath)" "$stage/node/bin/node"
