@@ -92,7 +92,11 @@ describe.runIf(plans)('plan', () => {
   const layers =
     '64x14x14 64x3x3 p1 bias add relu\n# the same again\n64x14x14 64x3x3 p1 bias add relu\n3x31x29 8x7x7 s2 p3\n';
   /** Ten seconds' work: cuDNN compiles these at run time. */
-  const compiled = Array.from({ length: 40 }, (_, i) => `16x${8 + i}x8 16x3x3 p1 bias gelu`).join('\n');
+  const compiling = async () => {
+    const gelu = Array.from({ length: 40 }, (_, i) => `16x${8 + i}x8 16x3x3 p1 bias gelu`).join('\n');
+    const layers = await file('gelu.txt', gelu);
+    return ['plan', '--gpu', 'h200', '--layers', layers, '--dtype', 'float16', '--json'];
+  };
 
   it('compiles each distinct layer once, for every GPU, and writes it to the folder', async () => {
     const out = join(folder, 'deep', 'er');
@@ -179,18 +183,8 @@ describe.runIf(plans)('plan', () => {
   });
 
   it('ends with the status that it has when nobody reads on, though it is compiling', async () => {
-    const args = [
-      'plan',
-      '--gpu',
-      'h200',
-      '--layers',
-      await file('compiled.txt', compiled),
-      '--dtype',
-      'float16',
-    ];
-    const ended = await Promise.all(
-      [1, 2, 3, 4].map(() => cudnnResnet([...args, '--json'], { closeAfter: 1 })),
-    );
+    const args = await compiling();
+    const ended = await Promise.all([1, 2, 3, 4].map(() => cudnnResnet(args, { closeAfter: 1 })));
     for (const { code, signal, stderr } of ended) {
       expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' });
     }
@@ -199,16 +193,7 @@ describe.runIf(plans)('plan', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)(
     'is ended by %s, also when something was compiled',
     async (signal) => {
-      const args = [
-        'plan',
-        '--gpu',
-        'h200',
-        '--layers',
-        await file('compiled.txt', compiled),
-        '--dtype',
-        'float16',
-      ];
-      const ended = await cudnnResnet([...args, '--json'], { kill: { signal, lines: 4 } });
+      const ended = await cudnnResnet(await compiling(), { kill: { signal, lines: 4 } });
       expect(ended).toMatchObject({ code: null, signal });
     },
   );

@@ -141,8 +141,11 @@ void Program::runSteps(Engine& engine, const std::vector<TensorPtr>& arguments) 
   dropValues();
   for (size_t i = 0; i < inputs_.size(); ++i) {
     // A constant may be rearranged, in other memory, before its values as an argument are read.
-    const bool constant = std::ranges::find(constants_, arguments[i]) != constants_.end();
-    constant ? engine.reshape(*arguments[i], *inputs_[i]) : engine.alias(*arguments[i], *inputs_[i]);
+    if (std::ranges::find(constants_, arguments[i]) != constants_.end()) {
+      engine.reshape(*arguments[i], *inputs_[i]);
+    } else {
+      engine.alias(*arguments[i], *inputs_[i]);
+    }
   }
   for (const Step& step : steps_) {
     cancellation_->check();
