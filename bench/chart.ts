@@ -40,7 +40,7 @@ export function chart(results: Results): string {
   ].join('\n');
 }
 
-function panelsOf({ inference, memory, coldStart, eventLoop, gpu }: Results): Panel[] {
+function panelsOf({ inference, memory, coldStart, eventLoop, primitives, gpu }: Results): Panel[] {
   const panels: Panel[] = [];
   const add = <T>(
     title: string,
@@ -72,6 +72,13 @@ function panelsOf({ inference, memory, coldStart, eventLoop, gpu }: Results): Pa
   );
   add('Peak memory at batch 8 (shorter is better)', 'MB', memory, ({ bytes }) => bytes.median / 1e6);
   add('Event loop at batch 8, p99 (shorter is better)', 'ms', eventLoop?.[8], ({ p99 }) => p99);
+  const layers = primitives?.list.filter(({ batch, layers }) => batch === 1 && layers);
+  add(
+    'Layers alone at batch 1, of the peak of direct arithmetic, which Winograd passes (longer is better)',
+    '%',
+    layers && Object.fromEntries(layers.map((layer) => [layer.name.split('/')[1]!, layer])),
+    ({ ofLimit }) => 100 * ofLimit!,
+  );
   for (const [batch, of] of Object.entries(gpu?.inference ?? {})) {
     add(`On the GPU at batch ${batch} (longer is better)`, 'images/s', of, (entry) => entry.imagesPerSecond);
   }

@@ -168,6 +168,7 @@ async function main() {
     threads: given.threads,
     quick: given.quick,
     check: (contender, batch) => reference.check(contender, batch),
+    keep,
     progress: (text) => process.stderr.write(`${text}\n`),
   };
 
@@ -190,16 +191,15 @@ async function main() {
   for (const { name, missing: why } of missing) {
     console.log(`left out: ${name}: ${why}`);
   }
-  for (const name of given.measures) {
-    results = {
-      ...results,
-      ...(await (measures[name] ?? gpu)(bench, results, { dtype: given.dtype, flops: reference.flops })),
-    };
-    results.errors = { ...results.errors, ...reference.errors };
+  function keep(measured: Partial<Results>) {
+    results = { ...results, ...measured, errors: { ...results.errors, ...reference.errors } };
+    mkdirSync(dirname(output), { recursive: true });
+    writeFileSync(output, `${JSON.stringify(results, null, 1)}\n`);
+    writeFileSync(output.replace(/\.json$/, '.svg'), chart(results));
   }
-  mkdirSync(dirname(output), { recursive: true });
-  writeFileSync(output, `${JSON.stringify(results, null, 1)}\n`);
-  writeFileSync(output.replace(/\.json$/, '.svg'), chart(results));
+  for (const name of given.measures) {
+    keep(await (measures[name] ?? gpu)(bench, results, { dtype: given.dtype, flops: reference.flops }));
+  }
   console.log(
     `${tables(results)}\n\n${verdicts(results).join('\n')}\n\n${basename(output)} and its chart are in ${dirname(output)}`,
   );

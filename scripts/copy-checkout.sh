@@ -10,6 +10,7 @@ cd "$(dirname "$0")/.."
 
 # What the checkout no longer has would be built all the same.
 rm -rf "${folder:?}"/{cmake,lib,native,scripts,test}
-git ls-files -z --cached --others --exclude-standard |
+# What git knows and was deleted since is left out.
+comm -z -23 <(git ls-files -z --cached --others --exclude-standard | sort -z) <(git ls-files -z --deleted | sort -z) |
   xargs -0 cp --parents --update --preserve=timestamps --no-dereference --target-directory="$folder"
 ln -sfn "$PWD/node_modules" "$folder/node_modules"

@@ -35,17 +35,14 @@ const batches = [1, 32, 256];
 export async function onGpu(bench: Bench, dtype: string, flopsPerImage: number): Promise<Gpu> {
   const roofline = await measuredRoofline(bench);
   return together(bench, async (contenders) => {
-    const inference: Gpu['inference'] = {};
-    for (const batch of batches) {
-      inference[batch] = await timeBatch(
-        bench,
-        contenders,
-        batch,
-        (flopsPerImage * batch) / roofline.teraflops / 1e9,
-      );
-    }
     const { gpu: name, ...peaks } = roofline;
-    return { name, dtype, ...peaks, inference };
+    const gpu: Gpu = { name, dtype, ...peaks, inference: {} };
+    for (const batch of batches) {
+      const least = (flopsPerImage * batch) / roofline.teraflops / 1e9;
+      gpu.inference[batch] = await timeBatch(bench, contenders, batch, least);
+      bench.keep({ gpu });
+    }
+    return gpu;
   });
 }
 

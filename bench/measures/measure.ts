@@ -1,4 +1,5 @@
 import { Contender, type ContenderDescription } from '../contender.js';
+import type { Results } from '../results.js';
 
 /** What every measure is given. */
 export interface Bench {
@@ -8,6 +9,8 @@ export interface Bench {
   quick: boolean;
   /** Throws where a contender, made ready for `batch` images, does not give the model's logits. */
   check(contender: Contender, batch: number): Promise<void>;
+  /** Writes results, so that a run that is ended leaves what it had measured. */
+  keep(measured: Partial<Results>): void;
   /** Tells people how far it is. */
   progress(text: string): void;
 }
