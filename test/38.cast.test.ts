@@ -95,6 +95,28 @@ onEveryDevice('dtype conversion', (id) => {
     expect(await fractions.to({ dtype: 'int64' }).data()).toEqual(BigInt64Array.of(1n, -1n, 2n));
   });
 
+  check('int64 is rounded once on the way to 16 bits', async () => {
+    // by float32 each would become a tie, or leave one, and end at the other neighbour
+    const cases = {
+      float16: [2049, -2051, 32785, 4101],
+      bfloat16: [16842753, -16842753, 2n ** 62n + 2n ** 54n + 1n, 2n ** 62n + 3n * 2n ** 54n - 1n],
+    };
+    for (const dtype of ['float16', 'bfloat16'] as const) {
+      const integers = cases[dtype].map(BigInt);
+      const x = Tensor.from(BigInt64Array.from(integers), [4], { device: id });
+      const y = (await x.to({ dtype }).data()) as Uint16Array;
+      const { decode } = halves[dtype];
+      for (const [i, integer] of integers.entries()) {
+        const distance = (bits: number) => {
+          const error = BigInt(decode(bits)) - integer;
+          return error < 0n ? -error : error;
+        };
+        const got = distance(y[i]!);
+        expect([distance(y[i]! - 1), distance(y[i]! + 1)].every((other) => got <= other)).toBe(true);
+      }
+    }
+  });
+
   check('int64 keeps all of its bits where it stays int64', async () => {
     const x = BigInt64Array.of(2n ** 53n + 1n, -(2n ** 63n), 2n ** 63n - 1n);
     expect(await Tensor.from(x, [3], { device: id }).to({ dtype: 'int64' }).data()).toEqual(x);

@@ -35,6 +35,20 @@ onEveryDevice('device.record', (id) => {
     expect(copy).toEqual(await bytes(ops.add(x([2, 3], 'a'), x([2, 3], 'b'), { activation: 'relu' })));
   });
 
+  check('cannot return what another recording makes', async () => {
+    const on = device(id);
+    using outer = on.record(
+      (a) => {
+        const y = ops.add(a!, a!);
+        expectThrows('ERR_ARGUMENT', () => on.record(() => y, [{ shape: [4] }]), /another recording/);
+        return y;
+      },
+      [{ shape: [4] }],
+    );
+    using input = x([4]);
+    expect(await bytes(outer.run(input))).toEqual(await bytes(ops.add(input, input)));
+  });
+
   check('folds batch norms anew where what they were folded of has other values', async () => {
     const place = { device: id } as const;
     const net = new nn.Sequential(

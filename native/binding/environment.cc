@@ -66,6 +66,9 @@ void Environment::holdQueues(bool held) {
 
 void Environment::close() {
   for (const auto& [id, device] : devices_) {
+    device->beginClose();
+  }
+  for (const auto& [id, device] : devices_) {
     device->close();
   }
   background_.stop({});

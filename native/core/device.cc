@@ -277,14 +277,20 @@ bool Device::waitUntilIdle(std::chrono::steady_clock::time_point end) {
   return queue_.waitUntilIdle(end) && arrivals_.waitUntilIdle(end);
 }
 
-void Device::close() {
+void Device::beginClose() {
   closing_.cancel();
-  queue_.stop([this] {
+  arrivals_.beginStop({});  // the queue's task may wait for one that is held
+  queue_.beginStop([this] {
     arrivals_.stop({});
     arriving_.clear();
     forgetPrograms();  // what they captured is the engine's
     engine_.reset();
   });
+}
+
+void Device::close() {
+  beginClose();
+  queue_.stop({});
 }
 
 }  // namespace cudnn_resnet

@@ -80,6 +80,8 @@ class Device {
 
   // Ends the queue's thread. What was not computed by then never is: a program that runs stops.
   void close();
+  // As close(), which is still to be called, but waits for nothing: see Queue::beginStop().
+  void beginClose();
 
  private:
   void checkFits(const Tensor& y) const;

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <optional>
 #include <sstream>
 #include <thread>
 
@@ -19,49 +20,43 @@ std::string contents(const std::string& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The cores' worth of a quota in a period, both in microseconds; 0 where there is none ("max", or -1).
-int cores(const std::string& quota, const std::string& period) {
+// A group's limit, read in its folder.
+using Limit = std::optional<uint64_t> (*)(const std::string& folder, bool version2);
+
+// The cores' worth of a quota in a period, both in microseconds, rounded up; version 2 keeps them in one
+// file. Nothing where there is none ("max", or -1).
+std::optional<uint64_t> cores(const std::string& folder, bool version2) {
+  std::string quota = contents(folder + (version2 ? "/cpu.max" : "/cpu.cfs_quota_us"));
+  std::string period;
+  if (version2) {
+    std::istringstream(std::string(quota)) >> quota >> period;
+  } else {
+    period = contents(folder + "/cpu.cfs_period_us");
+  }
   const double given = std::atof(quota.c_str());
   const double of = std::atof(period.c_str());
-  return given > 0 && of > 0 ? static_cast<int>(std::ceil(given / of)) : 0;
+  return given > 0 && of > 0 ? std::optional(static_cast<uint64_t>(std::ceil(given / of))) : std::nullopt;
 }
 
-// The least of `group`'s and its ancestors': each of them is a limit. Version 2 keeps quota and period in one
-// file.
-int leastOf(const std::string& mount, std::string group, bool version2) {
-  int least = 0;
-  while (true) {
-    std::string quota = contents(mount + group + (version2 ? "/cpu.max" : "/cpu.cfs_quota_us"));
-    std::string period;
-    if (version2) {
-      std::istringstream(std::string(quota)) >> quota >> period;
-    } else {
-      period = contents(mount + group + "/cpu.cfs_period_us");
-    }
-    if (const int found = cores(quota, period); found > 0) {
-      least = least == 0 ? found : std::min(least, found);
-    }
-    if (group.empty()) {
-      return least;
-    }
-    group.erase(group.rfind('/'));
+// In bytes; nothing where there is none ("max").
+std::optional<uint64_t> memory(const std::string& folder, bool version2) {
+  uint64_t bytes = 0;
+  std::ifstream file(folder + (version2 ? "/memory.max" : "/memory.limit_in_bytes"));
+  return file >> bytes ? std::optional(bytes) : std::nullopt;
+}
+
+void lower(std::optional<uint64_t>& least, std::optional<uint64_t> found) {
+  if (found && (!least || *found < *least)) {
+    least = found;
   }
 }
 
-}  // namespace
-
-uint64_t usableHostMemory() {
-  auto bytes = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
-  uint64_t allowed = 0;
-  if (std::ifstream limit("/sys/fs/cgroup/memory.max"); limit >> allowed) {  // "max" where there is no limit
-    bytes = std::min(bytes, allowed);
-  }
-  return bytes;
-}
-
-int coresOfControlGroup(const std::string& membership, const std::string& root) {
+// The least limit of the groups of version 2, and of version 1 for `controller`, and of their ancestors: each
+// of them is one. Nothing where there is none.
+std::optional<uint64_t> leastOf(const std::string& membership, const std::string& root,
+                                const std::string& controller, Limit limit) {
+  std::optional<uint64_t> least;
   std::istringstream lines(membership);
-  int least = 0;
   for (std::string line; std::getline(lines, line);) {  // hierarchy:controllers:/path
     const size_t first = line.find(':');
     const size_t second = line.find(':', first + 1);
@@ -70,15 +65,34 @@ int coresOfControlGroup(const std::string& membership, const std::string& root) 
     }
     std::string controllers(",");
     controllers.append(line, first + 1, second - first - 1).append(",");
-    std::string group = line.substr(second + 1);
-    group = group == "/" ? "" : group;
     const bool version2 = controllers == ",,";
-    if (version2 || controllers.find(",cpu,") != std::string::npos) {
-      const int found = leastOf(version2 ? root : root + "/cpu", group, version2);
-      least = found > 0 && (least == 0 || found < least) ? found : least;
+    if (!version2 && controllers.find("," + controller + ",") == std::string::npos) {
+      continue;
     }
+    const std::string mount = version2 ? root : root + "/" + controller;
+    std::string group = line.substr(second + 1);
+    for (group = group == "/" ? "" : group; !group.empty(); group.erase(group.rfind('/'))) {
+      lower(least, limit(mount + group, version2));
+    }
+    lower(least, limit(mount, version2));
   }
   return least;
+}
+
+}  // namespace
+
+uint64_t memoryOfControlGroup(const std::string& membership, const std::string& root) {
+  return leastOf(membership, root, "memory", memory).value_or(UINT64_MAX);
+}
+
+int coresOfControlGroup(const std::string& membership, const std::string& root) {
+  return static_cast<int>(leastOf(membership, root, "cpu", cores).value_or(0));
+}
+
+uint64_t usableHostMemory() {
+  const auto bytes =
+      static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  return std::min(bytes, memoryOfControlGroup(contents("/proc/self/cgroup"), "/sys/fs/cgroup"));
 }
 
 int withinQuota(int cores) {

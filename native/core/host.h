@@ -6,8 +6,12 @@
 
 namespace cudnn_resnet {
 
-// The bytes of its memory, or those of it that the container may use.
+// The bytes of its memory, or those of it that this process's control group may use.
 [[nodiscard]] uint64_t usableHostMemory();
+
+// The bytes that a control group may use, UINT64_MAX where it is not limited; arguments as of
+// coresOfControlGroup().
+[[nodiscard]] uint64_t memoryOfControlGroup(const std::string& membership, const std::string& root);
 
 // The cores that this thread may run on, within the quota.
 [[nodiscard]] int usableCores();

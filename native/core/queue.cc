@@ -36,7 +36,7 @@ bool Queue::waitUntilIdle(std::chrono::steady_clock::time_point end) {
   return idle_.wait_until(lock, end, [this] { return !busy_; });
 }
 
-void Queue::stop(Task last) {
+void Queue::beginStop(Task last) {
   {
     const std::scoped_lock lock(mutex_);
     if (stopping_) {
@@ -45,14 +45,16 @@ void Queue::stop(Task last) {
     stopping_ = true;
     last_ = std::move(last);
   }
-  if (!thread_.joinable()) {
-    if (last_) {
-      last_();
-    }
-    return;
-  }
   changed_.notify_one();
-  thread_.join();
+}
+
+void Queue::stop(Task last) {
+  beginStop(std::move(last));
+  if (thread_.joinable()) {
+    thread_.join();
+  } else if (const Task ending = std::exchange(last_, {})) {
+    ending();
+  }
 }
 
 void Queue::run() {
@@ -76,8 +78,8 @@ void Queue::run() {
   std::deque<Task> dropped = std::move(tasks_);
   lock.unlock();
   dropped.clear();
-  if (last_) {
-    last_();
+  if (const Task last = std::exchange(last_, {})) {
+    last();
   }
 }
 

@@ -32,6 +32,9 @@ class Queue {
   // Waits for the task that runs, drops those that wait, runs `last` on the queue's thread, or the caller's
   // where nothing was ever posted, and ends the thread.
   void stop(Task last);
+  // As stop(), which is still to be called, but waits for nothing: of several queues of which one's task
+  // waits for another's, each begins to stop before any is waited for.
+  void beginStop(Task last);
 
  private:
   void run();

@@ -49,6 +49,11 @@ void Recording::append(Operation operation) {
 
 std::shared_ptr<Program> Recording::end(std::vector<TensorPtr> outputs) {
   checkOpen();
+  for (const TensorPtr& output : outputs) {
+    if (output->recording && output->recording.get() != this) {
+      throw Error(ErrorCode::Argument, "a program cannot return a tensor of another recording");
+    }
+  }
   ended_ = true;
   return std::make_shared<Program>(std::move(inputs_), std::move(operations_), std::move(outputs));
 }

@@ -23,7 +23,8 @@ class Recording : public std::enable_shared_from_this<Recording> {
   // has ended, or where the operation changes values that are not the program's own.
   void append(Operation operation);
 
-  // The program that computes `outputs`. Nothing can be noted after it.
+  // The program that computes `outputs`; Error(Argument) where one is of another recording. Nothing can be
+  // noted after it.
   std::shared_ptr<Program> end(std::vector<TensorPtr> outputs);
 
  private:

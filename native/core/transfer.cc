@@ -10,23 +10,28 @@ namespace cudnn_resnet {
 // two queues that wait for each other one always stands before the other's wait: there is no deadlock.
 void transfer(Device& from, const TensorPtr& x, Device& to, const TensorPtr& y) {
   using Outcome = std::shared_ptr<const Error>;
+  const size_t held = x->bytes();
   const auto bytes = std::make_shared<std::vector<std::byte>>();
   const auto downloaded = std::make_shared<std::promise<Outcome>>();
   const std::shared_future<Outcome> outcome = downloaded->get_future().share();
   from.read(
       x,
-      [x, bytes](Engine& engine) {
-        bytes->resize(x->bytes());
+      [x, bytes, held](Engine& engine) {
+        bytes->resize(held);
         return engine.fetch(*x, bytes->data());
       },
       // bytes: `to` may be closed before they are written
-      [downloaded, bytes](const Outcome& error) { downloaded->set_value(error); });
-  to.submit({{}, {y}, [y, bytes, outcome](Engine& engine) {
+      [downloaded, bytes](const Outcome& error) { downloaded->set_value(error); }, held);
+  to.submit({{},
+             {y},
+             [y, bytes, outcome](Engine& engine) {
                if (const Outcome& error = outcome.get()) {
                  throw Error(*error);
                }
                engine.upload(bytes->data(), *y);
-             }});
+             },
+             false,
+             held});
 }
 
 }  // namespace cudnn_resnet

@@ -361,7 +361,7 @@ Arrival CpuEngine::fetch(Tensor& x, void* data) {
 
 void CpuEngine::zeros(Tensor& y) {
   Block block = allocator_->allocate(y.bytes());
-  std::memset(block.get(), 0, y.bytes());
+  perform([to = block.get(), bytes = y.bytes()] { std::memset(to, 0, bytes); });
   y.storage = plainStorage(std::move(block), y);
 }
 
@@ -398,7 +398,8 @@ void CpuEngine::copy(Tensor& x, Tensor& y) {
     y.storage = from.layout() ? std::make_unique<CpuStorage>(Buffer{std::move(block), *from.layout()})
                               : std::make_unique<CpuStorage>(std::move(block));
   }
-  const CpuStorage& to = storageOf(y);
+  CpuStorage& to = storageOf(y);
+  to.changed();
   if (from.layout() != to.layout()) {
     reorder(view(*from.layout(), from.data()), view(*to.layout(), to.data()));
     return;

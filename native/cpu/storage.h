@@ -67,6 +67,12 @@ class CpuStorage : public Storage {
   [[nodiscard]] Halves* halves() const noexcept { return halves_.get(); }
   void keepHalves(std::unique_ptr<Halves> halves) { halves_ = std::move(halves); }
 
+  // The values were written over in place.
+  void changed() {
+    packed_.clear();
+    halves_.reset();
+  }
+
   // Gives memory that is not shared away; the tensor has none after it.
   [[nodiscard]] Buffer take() { return {std::move(*block_), std::move(*layout_)}; }
 

@@ -229,6 +229,7 @@ void CudaEngine::copy(Tensor& x, Tensor& y) {
     create(y, storageOf(x).layout());
   }
   write(x, storageOf(y).layout(), storageOf(y).data());
+  storageOf(y).changed();
 }
 
 void CudaEngine::alias(Tensor& x, Tensor& y) {

@@ -49,6 +49,9 @@ class GraphReplay : public Replay {
         plans_(std::move(plans)),
         executable_(std::move(executable)),
         stream_(stream) {}
+  GraphReplay(const GraphReplay&) = delete;
+  GraphReplay& operator=(const GraphReplay&) = delete;
+  ~GraphReplay() override { cudaStreamSynchronize(stream_); }  // the plans' code may be running
   // What has been launched cannot be stopped.
   void run(const Cancellation& /*cancellation*/) override {
     check(cudaGraphLaunch(executable_.get(), stream_), "cudaGraphLaunch");

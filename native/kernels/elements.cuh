@@ -85,6 +85,21 @@ template <>
 __device__ inline uint8_t convert<uint8_t, int64_t>(int64_t value) {
   return static_cast<uint8_t>(value);
 }
+// What rounds to 16 bits as the integer itself would: where float has it not, the neighbour towards zero with
+// its last bit set, which is no tie.
+__device__ inline float withSticky(int64_t value) {
+  const float towardsZero = __ll2float_rz(value);
+  const bool exact = __float2ll_rz(towardsZero) == value;
+  return exact ? towardsZero : __uint_as_float(__float_as_uint(towardsZero) | 1U);
+}
+template <>
+__device__ inline __half convert<__half, int64_t>(int64_t value) {
+  return __float2half_rn(withSticky(value));
+}
+template <>
+__device__ inline __nv_bfloat16 convert<__nv_bfloat16, int64_t>(int64_t value) {
+  return __float2bfloat16_rn(withSticky(value));
+}
 
 __device__ inline float activated(Activation activation, float x) {
   switch (activation) {

@@ -130,6 +130,37 @@ TEST_F(CpuProgramTest, ReadsAWeightInOrderBeforeItIsPacked) {
   }
 }
 
+// What is captured is computed at each run, in memory that other values may have been written to.
+TEST_F(CpuProgramTest, MakesZerosAnewAtEachRun) {
+  Tensor x({1000}, DType::Float32);
+  engine_->zeros(x);
+  Tensor y({1000}, DType::Float32);
+  const auto replay = engine_->capture([&] {
+    Tensor z({1000}, DType::Float32);
+    engine_->zeros(z);
+    engine_->add(Activation::None, x, z, y);
+    engine_->activate(Activation::Sigmoid, z, z);
+  });
+  for (int run = 0; run < 3; ++run) {
+    replay->run(Cancellation());
+    EXPECT_EQ(values(y), std::vector<float>(1000, 0)) << run;
+  }
+}
+
+TEST_F(CpuProgramTest, PacksAWeightAnewThatAnotherWasCopiedInto) {
+  const auto x = random({1, 64, 28, 28});
+  const auto weight = random({64, 64, 3, 3});
+  const auto y = empty(x->shape);
+  const Operation convolve = convolution(x, weight, y, ConvAlgorithm::Fast);
+  convolve.run(*engine_);
+  const auto other = random(weight->shape);
+  engine_->copy(*other, *weight);
+  convolve.run(*engine_);
+  const auto expected = empty(x->shape);
+  convolution(x, other, expected, ConvAlgorithm::Fast).run(*engine_);
+  EXPECT_EQ(values(*y), values(*expected));
+}
+
 }  // namespace
 }  // namespace cudnn_resnet::cpu
 

@@ -55,6 +55,21 @@ TEST_F(ControlGroups, ThatCannotBeReadLimitNothing) {
   EXPECT_EQ(coresOf("0::/\n"), 0);
 }
 
+TEST_F(ControlGroups, LimitMemoryByTheLeastOfThemselvesAndTheirAncestors) {
+  const auto bytesOf = [&](const std::string& membership) {
+    return memoryOfControlGroup(membership, root.string());
+  };
+  EXPECT_EQ(bytesOf("0::/pod/box\n"), UINT64_MAX);
+  write("memory.max", "9000000000");
+  write("pod/memory.max", "2000000000");
+  write("pod/box/memory.max", "max");
+  EXPECT_EQ(bytesOf("0::/pod/box\n"), 2000000000);
+  EXPECT_EQ(bytesOf("0::/\n"), 9000000000);
+  write("memory/box/memory.limit_in_bytes", "1000000000");
+  EXPECT_EQ(bytesOf("12:memory:/box\n4:cpu,cpuacct:/pod\n"), 1000000000);
+  EXPECT_EQ(bytesOf("4:cpu,cpuacct:/box\n"), UINT64_MAX);
+}
+
 TEST(Cores, AreThoseThatTheProcessMayUseAtTheMost) {
   EXPECT_GE(usableCores(), 1);
   EXPECT_LE(usableCores(), std::thread::hardware_concurrency());

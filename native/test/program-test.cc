@@ -231,6 +231,16 @@ TEST(Recording, RefusesWhatCannotBeRunAgain) {
   EXPECT_THROW(recording->append(increment(x, byte())), Error);
 }
 
+TEST(Recording, RefusesToReturnATensorOfAnother) {
+  const auto outer = std::make_shared<Recording>();
+  const auto y = byte();
+  outer->append(increment(outer->input({1}, DType::UInt8), y));
+  const auto inner = std::make_shared<Recording>();
+  const auto x = inner->input({1}, DType::UInt8);
+  EXPECT_THROW((void)inner->end({x, y}), Error);
+  EXPECT_EQ(inner->end({x})->outputs().size(), 1U);
+}
+
 TEST(DeviceProgram, RunsInTheQueueAndPoisonsItsResults) {
   Device device(fakeDevice());
   const auto recording = std::make_shared<Recording>();

@@ -85,5 +85,41 @@ TEST(Transfer, ADeviceThatClosesFirstLeavesNoOneWaiting) {
   }
 }
 
+// As environments close theirs: in no order, while they may be held.
+TEST(Transfer, DevicesCloseWhileOneWaitsForAnotherThatIsHeld) {
+  for (const bool waitingFirst : {true, false}) {
+    Device a(fakeDevice());
+    Device b(fakeDevice());
+    const auto x = uploaded(a);
+    test::drained(a);
+    a.hold();
+    transfer(a, x, b, tensor({3}));
+    for (Device* device : {&a, &b}) {
+      device->beginClose();
+    }
+    for (Device* device : waitingFirst ? std::array{&b, &a} : std::array{&a, &b}) {
+      device->close();
+    }
+  }
+}
+
+// The copy on the host counts where it comes from and where it goes.
+TEST(Transfer, CountsTheBytesThatWait) {
+  Device a(fakeDevice());
+  Device b(fakeDevice());
+  const auto x = uploaded(a);
+  test::drained(a);
+  a.hold();
+  const auto y = tensor({3});
+  transfer(a, x, b, y);
+  EXPECT_EQ(a.backlog().pending().bytes, x->bytes());
+  EXPECT_EQ(b.backlog().pending().bytes, x->bytes());
+  a.resume();
+  EXPECT_EQ(downloaded(b, y), values);
+  test::drained(a);
+  EXPECT_EQ(a.backlog().pending().bytes, 0U);
+  EXPECT_EQ(b.backlog().pending().bytes, 0U);
+}
+
 }  // namespace
 }  // namespace cudnn_resnet

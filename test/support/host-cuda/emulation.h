@@ -6,6 +6,7 @@
 #include <cuda_fp16.h>
 #include <cuda_runtime.h>
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -47,4 +48,11 @@ T shuffled(T value, int mask) {
 #define __shfl_xor_sync(all, value, mask) host_cuda::shuffled(value, mask)
 
 inline long long __float2ll_rz(float value) { return static_cast<long long>(value); }
+inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
+inline float __uint_as_float(unsigned bits) { return std::bit_cast<float>(bits); }
+inline float __ll2float_rz(long long value) {
+  const auto nearest = static_cast<float>(value);
+  const bool beyond = std::abs(static_cast<long double>(nearest)) > std::abs(static_cast<long double>(value));
+  return beyond ? std::nextafter(nearest, 0.0F) : nearest;
+}
 using std::isnan;

@@ -170,6 +170,29 @@ TEST_F(EmulatedGpuTest, RunsOperationByOperationOnlyWhatCannotBeCaptured) {
   expect(ErrorCode::DeviceLost, outcome([&](Engine& engine) { (void)captured(engine); }));
 }
 
+// The code of a plan must not be unloaded while a graph that was launched runs it.
+TEST_F(EmulatedGpuTest, KeepsThePlansOfAGraphUntilItHasRun) {
+  EXPECT_FALSE(outcome([](Engine& engine) {
+    const auto image = [](int64_t width) { return Tensor({1, 1, 1, width}, DType::Float32); };
+    Tensor weight({1, 1, 1, 1}, DType::Float32);
+    engine.zeros(weight);
+    const auto convolve = [&](int64_t width) {
+      Tensor x = image(width);
+      Tensor y = image(width);
+      engine.zeros(x);
+      engine.conv2d({}, x, weight, nullptr, nullptr, y);
+    };
+    auto replay = engine.capture([&] { convolve(1); });
+    constexpr int64_t morePlansThanAreKept = 2100;
+    for (int64_t width = 2; width < morePlansThanAreKept; ++width) {
+      convolve(width);
+    }
+    replay->run(Cancellation());
+    replay.reset();
+  }));
+  EXPECT_FALSE(outcome([](Engine& engine) { engine.synchronize(); }));
+}
+
 TEST_F(EmulatedGpuTest, GoesOnAfterACaptureThatSomethingElseEnded) {
   EXPECT_FALSE(outcome([](Engine& engine) {
     const auto x = tensor({4});
