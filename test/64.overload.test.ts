@@ -329,16 +329,6 @@ onEveryDevice('an abort', (id) => {
       name: 'AbortError',
     });
   });
-
-  check('embed gives what features gives', async () => {
-    using model = new ResNet18({ device: id, numClasses: 10 });
-    const [one, two, three] = await model.embed([picture, picture, picture], { batch: 2 });
-    expect(one).toHaveLength(512);
-    expect(one!.some((value) => value !== 0)).toBe(true);
-    expect(two).toEqual(one);
-    // a batch of one may be computed in another order
-    expect(Math.max(...three!.map((value, i) => Math.abs(value - one![i]!)))).toBeLessThan(1e-4);
-  });
 });
 
 onEveryDevice('a memory limit', (id) => {
