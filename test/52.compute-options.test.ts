@@ -91,13 +91,6 @@ describe.each(deviceIds)('how to compute, on %s', (id) => {
         ).toBeLessThanOrEqual(1e-6);
       }
     }));
-
-  test('results are bitwise equal from run to run', async () => {
-    const first = await ops.conv2d(x, weight, { deterministic: true }).data();
-    for (let run = 0; run < 5; run++) {
-      expect(await ops.conv2d(x, weight, { deterministic: true }).data()).toEqual(first);
-    }
-  });
 });
 
 describe('plans', () => {
