@@ -5,7 +5,8 @@ import type { WeightEntry } from '../lib/dtype.js';
 import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { watchEventLoop } from './support/event-loop.mjs';
-import { checkpoint, pickle, temporaryFolder, tensorPickle } from './support/weights-files.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+import { checkpoint, pickle, tensorPickle } from './support/weights-files.js';
 
 /** The best of three: what other processes on the machine take is not ours. */
 async function quietest<T>(work: () => Promise<T>) {

@@ -1,14 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expandInputs } from '../lib/cli/inputs.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
-let folder: string;
+const folder = suiteFolder();
 const cwd = process.cwd();
 
 beforeAll(() => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'inputs-')));
   for (const path of [
     'b.jpg',
     'a.png',
@@ -29,10 +28,7 @@ beforeAll(() => {
   symlinkSync('absent', join(folder, 'odd', 'broken.png'));
   process.chdir(folder);
 });
-afterAll(() => {
-  process.chdir(cwd);
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => process.chdir(cwd));
 
 async function paths(...args: string[]): Promise<string[]> {
   return (await expandInputs(args)).map(({ path }) => path);
