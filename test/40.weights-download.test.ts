@@ -15,7 +15,8 @@ import {
   pretrainedFiles,
   pretrainedWeights,
 } from '../lib/weights/pretrained.js';
-import { expectRefusal, temporaryFolder } from './support/weights-files.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+import { expectRefusal } from './support/weights-files.js';
 
 const content = Buffer.from(Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
 const digest = createHash('sha256').update(content).digest('hex');

@@ -4,28 +4,9 @@ import { expect, test } from 'vitest';
 import type { WeightEntry } from '../lib/dtype.js';
 import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
-import { checkpoint, pickle, temporaryFolder, tensorPickle } from './support/weights-files.js';
-
-/** What `work` gives, with the time that the event loop waited for it at a time, in milliseconds. */
-async function watchEventLoop<T>(
-  work: () => Promise<T>,
-): Promise<{ result: T; longest: number; median: number }> {
-  const waits: number[] = [];
-  let last = performance.now();
-  const timer = setInterval(() => {
-    const now = performance.now();
-    waits.push(now - last - 1);
-    last = now;
-  }, 1);
-  try {
-    const result = await work();
-    waits.push(performance.now() - last);
-    waits.sort((a, b) => a - b);
-    return { result, longest: waits.at(-1)!, median: waits[waits.length >> 1]! };
-  } finally {
-    clearInterval(timer);
-  }
-}
+import { watchEventLoop } from './support/event-loop.mjs';
+import { temporaryFolder } from './support/temporary-folder.js';
+import { checkpoint, pickle, tensorPickle } from './support/weights-files.js';
 
 /** The best of three: what other processes on the machine take is not ours. */
 async function quietest<T>(work: () => Promise<T>) {

@@ -4,7 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { WeightEntry } from '../lib/dtype.js';
 import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
-import { expectRefusal, golden, temporaryFolder } from './support/weights-files.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+import { expectRefusal, golden } from './support/weights-files.js';
 
 type Expected = Record<string, { dtype: string; shape: number[]; data: (number | string)[] }>;
 

@@ -7,7 +7,8 @@ import type { WeightEntry } from '../lib/dtype.js';
 import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { expectRejects } from './support/errors.js';
-import { expectRefusal, golden, readBytes, safetensors, temporaryFolder } from './support/weights-files.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+import { expectRefusal, golden, readBytes, safetensors } from './support/weights-files.js';
 
 const f32 = (shape: unknown, ...data_offsets: unknown[]) => ({ dtype: 'F32', shape, data_offsets });
 const read = (header: unknown, data?: Uint8Array | number, length?: number | bigint) =>

@@ -2,13 +2,13 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { readWeights } from '../lib/weights/read.js';
+import { temporaryFolder } from './support/temporary-folder.js';
 import {
   checkpoint,
   expectRefusal,
   oneTensor,
   pickle,
   readBytes,
-  temporaryFolder,
   tensorPickle,
   zip,
 } from './support/weights-files.js';

@@ -9,7 +9,8 @@ import { readWeights } from '../lib/weights/read.js';
 import { storedTypes } from '../lib/weights/stored-dtypes.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { readers, readSoundly } from './fuzz/readers.js';
-import { checkpoint, golden, pickle, temporaryFolder, tensorPickle } from './support/weights-files.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+import { checkpoint, golden, pickle, tensorPickle } from './support/weights-files.js';
 
 /** FUZZ_RUNS makes it thorough. */
 const runs = Number(process.env.FUZZ_RUNS ?? 300);

@@ -9,9 +9,9 @@ import { withModule } from './support/modules.js';
 import { random } from './support/random.js';
 import * as reference from './support/reference.js';
 import { check, onEveryDevice } from './support/suite.js';
+import { temporaryFolder } from './support/temporary-folder.js';
 import { download, upload } from './support/tensors.js';
 import { rounded, type Values } from './support/values.js';
-import { temporaryFolder } from './support/weights-files.js';
 
 /** What is no state dict, and what an error calls it. */
 const noStateDicts: [unknown, RegExp][] = [

@@ -1,19 +1,14 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import sharp, { type Sharp } from 'sharp';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
 const [width, height] = [56, 40];
 const sizes = { size: 32, resize: 36 };
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'images-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = suiteFolder();
 
 /** Smooth colours, so that lossy formats stay close. */
 function gradient(w = width, h = height, channels: 3 | 4 = 3): Buffer {

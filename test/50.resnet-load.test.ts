@@ -18,14 +18,8 @@ import { native } from '../lib/native.js';
 import { withStoredEntries } from '../lib/weights/read.js';
 import { expectRejects } from './support/errors.js';
 import { check, onEveryDevice } from './support/suite.js';
-import {
-  checkpoint,
-  expectRefusal,
-  pickle,
-  safetensors,
-  temporaryFolder,
-  tensorPickle,
-} from './support/weights-files.js';
+import { temporaryFolder } from './support/temporary-folder.js';
+import { checkpoint, expectRefusal, pickle, safetensors, tensorPickle } from './support/weights-files.js';
 
 onEveryDevice('ResNet.load', (id) => {
   const on = device(id);

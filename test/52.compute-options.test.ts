@@ -1,5 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Device, device, nn, ops, ResNet, ResNet18, scope, Tensor } from '../lib/index.js';
@@ -7,6 +6,7 @@ import { BasicBlock } from '../lib/models/basic-block.js';
 import { expectExact, relativeError } from './support/compare.js';
 import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
+import { suiteFolder } from './support/temporary-folder.js';
 import { download } from './support/tensors.js';
 
 const everything = { tf32: true, tune: true, deterministic: true } as const;
@@ -91,21 +91,10 @@ describe.each(deviceIds)('how to compute, on %s', (id) => {
         ).toBeLessThanOrEqual(1e-6);
       }
     }));
-
-  test('results are bitwise equal from run to run', async () => {
-    const first = await ops.conv2d(x, weight, { deterministic: true }).data();
-    for (let run = 0; run < 5; run++) {
-      expect(await ops.conv2d(x, weight, { deterministic: true }).data()).toEqual(first);
-    }
-  });
 });
 
 describe('plans', () => {
-  let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'plans-'));
-  });
-  afterAll(() => rm(folder, { recursive: true }));
+  const folder = suiteFolder();
 
   test('a folder that is not there is an error at once, on every device', () => {
     for (const id of deviceIds) {

@@ -1,11 +1,11 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import { Bottleneck, nn, ops, ResNet50, Tensor } from '../lib/index.js';
 import { expectRejects } from './support/errors.js';
 import { withModule } from './support/modules.js';
 import { check, onEveryDevice } from './support/suite.js';
+import { temporaryFolder } from './support/temporary-folder.js';
 
 /** A layer of a user's own, whose addition belongs to no layer of ours. */
 class Twice extends nn.Module {
@@ -104,26 +104,22 @@ onEveryDevice('profile', (id) => {
 
   check('writes a trace whose events follow each other', () =>
     withModule(new Bottleneck(16, 64, { device: id }).eval(), async (block) => {
-      const folder = await mkdtemp(join(tmpdir(), 'profile-'));
-      try {
-        const profile = await block.profile(Tensor.randn([1, 16, 9, 7], { device: id, seed: 1 }));
-        await profile.writeTrace(join(folder, 'trace.json'));
-        const { traceEvents } = JSON.parse(await readFile(join(folder, 'trace.json'), 'utf8')) as {
-          traceEvents: { name: string; ph: string; ts: number; dur: number; args: { outputs: number[][] } }[];
-        };
-        expect(traceEvents.map(({ name }) => name)).toEqual(
-          profile.operations.map(({ layer, operation }) => `${layer} ${operation}`),
-        );
-        let end = 0;
-        for (const { ph, ts, dur } of traceEvents) {
-          expect(ph).toBe('X');
-          expect(ts).toBeGreaterThanOrEqual(end);
-          end = ts + dur;
-        }
-        expect(traceEvents[0]!.args.outputs).toEqual([[1, 64, 9, 7]]);
-      } finally {
-        await rm(folder, { recursive: true });
+      const path = join(await temporaryFolder(), 'trace.json');
+      const profile = await block.profile(Tensor.randn([1, 16, 9, 7], { device: id, seed: 1 }));
+      await profile.writeTrace(path);
+      const { traceEvents } = JSON.parse(await readFile(path, 'utf8')) as {
+        traceEvents: { name: string; ph: string; ts: number; dur: number; args: { outputs: number[][] } }[];
+      };
+      expect(traceEvents.map(({ name }) => name)).toEqual(
+        profile.operations.map(({ layer, operation }) => `${layer} ${operation}`),
+      );
+      let end = 0;
+      for (const { ph, ts, dur } of traceEvents) {
+        expect(ph).toBe('X');
+        expect(ts).toBeGreaterThanOrEqual(end);
+        end = ts + dur;
       }
+      expect(traceEvents[0]!.args.outputs).toEqual([[1, 64, 9, 7]]);
     }),
   );
 

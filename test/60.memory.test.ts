@@ -1,20 +1,14 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { device, ResNet18, ResNet34, saveWeights, scope, Tensor } from '../lib/index.js';
 import { lastLine, longTest, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { inUse } from './support/memory.js';
 import { onEveryDevice } from './support/suite.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
-let folder: string;
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
-});
-
-afterAll(() => rm(folder, { recursive: true }));
+const folder = suiteFolder();
 
 interface Measured {
   /** Resident memory at ten points of the work. */

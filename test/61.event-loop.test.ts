@@ -1,22 +1,17 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { ResNet50, saveWeights } from '../lib/index.js';
 import { lastLine, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
-let folder: string;
-let weights: string;
+const weights = join(suiteFolder(), 'weights.safetensors');
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
-  weights = join(folder, 'weights.safetensors');
   using model = new ResNet50({ device: deviceIds[0]! });
   await saveWeights(weights, model.stateDict());
 });
-
-afterAll(() => rm(folder, { recursive: true }));
 
 /** What a program of standalone/event-loop.mjs prints: milliseconds that the thread of JavaScript was busy at a stretch. */
 interface Pauses {

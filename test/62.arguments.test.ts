@@ -1,6 +1,4 @@
 import { symlinkSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -20,6 +18,7 @@ import {
 } from '../lib/index.js';
 import { deviceIds } from './support/devices.js';
 import { returnsMemory } from './support/memory.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
 const id = deviceIds[0]!;
 const on = { device: id };
@@ -31,16 +30,14 @@ describe('an argument of the wrong kind is ERR_ARGUMENT, and the message says wh
 
   let network: ResNet;
   let linear: nn.Linear;
-  let folder: string;
-  beforeAll(async () => {
+  const folder = suiteFolder();
+  beforeAll(() => {
     network = new ResNet(structure);
     linear = new nn.Linear(2, 3, on);
-    folder = await mkdtemp(join(tmpdir(), 'arguments-'));
   });
-  afterAll(async () => {
+  afterAll(() => {
     network.dispose();
     linear.dispose();
-    await rm(folder, { recursive: true });
   });
 
   const path = () => join(folder, 'x.safetensors');

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
@@ -9,6 +8,7 @@ import { CudnnResnetError, device, type ErrorCode, nn, ops, ResNet18, scope, Ten
 import { assertBuilt } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { returnsMemory } from './support/memory.js';
+import { temporaryFolder } from './support/temporary-folder.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -165,24 +165,20 @@ const provoked: Record<Exclude<ErrorCode, NativeOnly>, { by: () => unknown; says
       // a copy of the package in which nothing was compiled
       by: async () => {
         assertBuilt();
-        const folder = mkdtempSync(join(tmpdir(), 'cudnn-resnet-'));
-        try {
-          cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
-          cpSync(join(root, 'package.json'), join(folder, 'package.json'));
-          symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-          const entry = pathToFileURL(join(folder, 'dist/index.js')).href;
-          const program = `import { devices } from '${entry}';
-            try { devices() } catch ({ code, message }) { console.log(JSON.stringify({ code, message })) }`;
-          const { stdout } = await promisify(execFile)(process.execPath, [
-            '--input-type=module',
-            '-e',
-            program,
-          ]);
-          const { code, message } = JSON.parse(stdout);
-          throw new CudnnResnetError(code, message);
-        } finally {
-          rmSync(folder, { recursive: true });
-        }
+        const folder = await temporaryFolder();
+        cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
+        cpSync(join(root, 'package.json'), join(folder, 'package.json'));
+        symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+        const entry = pathToFileURL(join(folder, 'dist/index.js')).href;
+        const program = `import { devices } from '${entry}';
+          try { devices() } catch ({ code, message }) { console.log(JSON.stringify({ code, message })) }`;
+        const { stdout } = await promisify(execFile)(process.execPath, [
+          '--input-type=module',
+          '-e',
+          program,
+        ]);
+        const { code, message } = JSON.parse(stdout);
+        throw new CudnnResnetError(code, message);
       },
       says: /cannot be loaded[\s\S]*Possible solutions:\n- It was not built: run "npm rebuild cudnn-resnet"/,
     },

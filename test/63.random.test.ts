@@ -55,16 +55,26 @@ onEveryDevice('random tensors', (id) => {
   });
 
   // Within five standard errors: the seed is fixed, so a failure is a change.
-  check('have mean, variance and range of their distribution', async () => {
+  check('have the moments, the shares and the range of their distribution', async () => {
     const n = 100_000;
     const normal = await Tensor.randn([n], { ...options, seed: 1 }).data();
-    expect(Math.abs(normal.reduce((sum, x) => sum + x, 0) / n)).toBeLessThan(5 / Math.sqrt(n));
-    expect(Math.abs(deviation(normal) - 1)).toBeLessThan(5 * Math.sqrt(0.5 / n));
+    for (const [power, moment, variance] of [
+      [1, 0, 1],
+      [2, 1, 2],
+      [3, 0, 15],
+      [4, 3, 96],
+    ] as const) {
+      const mean = normal.reduce((sum, x) => sum + x ** power, 0) / n;
+      expect(Math.abs(mean - moment), `moment ${power}`).toBeLessThan(5 * Math.sqrt(variance / n));
+    }
     const uniform = await Tensor.rand([n], { ...options, seed: 1 }).data();
     expect(Math.abs(uniform.reduce((sum, x) => sum + x, 0) / n - 0.5)).toBeLessThan(
       5 * Math.sqrt(1 / 12 / n),
     );
     expect(uniform.every((x) => x >= 0 && x < 1)).toBe(true);
+    const tenths = new Array<number>(10).fill(0);
+    for (const x of uniform) tenths[Math.floor(10 * x)]! += 1;
+    for (const count of tenths) expect(Math.abs(count - n / 10)).toBeLessThan(5 * Math.sqrt(n * 0.1 * 0.9));
   });
 
   check('of a wrong seed or dtype are refused', async () => {
@@ -96,16 +106,23 @@ onEveryDevice('random tensors', (id) => {
       const [out, , height, width] = shapes.get(key)!;
       const expected = Math.sqrt(2 / (out! * height! * width!));
       expect(Math.abs(deviation(array) / expected - 1), key).toBeLessThan(5 * Math.sqrt(0.5 / array.length));
+      const largest = array.reduce((most, w) => Math.max(most, w), 0);
+      expect(largest / expected, `${key} is not uniform`).toBeGreaterThan(3);
     }
     const bound = 1 / Math.sqrt(512);
-    for (const key of ['fc.weight', 'fc.bias']) {
+    for (const [key, share] of [
+      ['fc.weight', 0.99],
+      ['fc.bias', 0.5],
+    ] as const) {
       const array = first.get(key) as Float32Array;
       expect(Math.max(...array), key).toBeLessThanOrEqual(bound);
       expect(Math.min(...array), key).toBeGreaterThanOrEqual(-bound);
+      expect(Math.max(...array), key).toBeGreaterThan(share * bound);
     }
-    expect(Math.max(...(first.get('fc.weight') as Float32Array))).toBeGreaterThan(0.99 * bound);
     expect([...(first.get('bn1.weight') as Float32Array)]).toEqual(new Array(64).fill(1));
-    expect([...(first.get('layer1.0.bn2.running_mean') as Float32Array)]).toEqual(new Array(64).fill(0));
+    for (const key of ['layer1.0.bn2.bias', 'layer1.0.bn2.running_mean']) {
+      expect([...(first.get(key) as Float32Array)], key).toEqual(new Array(64).fill(0));
+    }
   });
 
   check('start modules from the seed that was set', async () => {

@@ -1,27 +1,22 @@
 import { getEventListeners } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, tmpdir } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { device, ops, ResNet18, readWeights, saveWeights, scope, Tensor } from '../lib/index.js';
 import { lastLine, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { expectRejects, expectThrows } from './support/errors.js';
 import { inUse } from './support/memory.js';
 import { check, onEveryDevice } from './support/suite.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
-let folder: string;
-let weights: string;
+const weights = join(suiteFolder(), 'weights.safetensors');
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
-  weights = join(folder, 'weights.safetensors');
   using model = new ResNet18({ device: deviceIds[0]!, numClasses: 10 });
   await saveWeights(weights, model.stateDict());
 });
-
-afterAll(() => rm(folder, { recursive: true }));
 
 const picture = 'examples/traffic-light.svg';
 
@@ -328,16 +323,6 @@ onEveryDevice('an abort', (id) => {
     await expect(readWeights(weights, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       name: 'AbortError',
     });
-  });
-
-  check('embed gives what features gives', async () => {
-    using model = new ResNet18({ device: id, numClasses: 10 });
-    const [one, two, three] = await model.embed([picture, picture, picture], { batch: 2 });
-    expect(one).toHaveLength(512);
-    expect(one!.some((value) => value !== 0)).toBe(true);
-    expect(two).toEqual(one);
-    // a batch of one may be computed in another order
-    expect(Math.max(...three!.map((value, i) => Math.abs(value - one![i]!)))).toBeLessThan(1e-4);
   });
 });
 

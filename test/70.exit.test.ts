@@ -1,24 +1,18 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { device, ResNet18, saveWeights } from '../lib/index.js';
 import { expectEnd, lastLine, program, type Surroundings } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
-let folder: string;
-let weights: string;
+const weights = join(suiteFolder(), 'weights.safetensors');
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
-  weights = join(folder, 'weights.safetensors');
   const model = new ResNet18({ device: deviceIds[0]! });
   await saveWeights(weights, model.stateDict());
   model.dispose();
   await device(deviceIds[0]!).synchronize();
 });
-
-afterAll(() => rm(folder, { recursive: true }));
 
 /** Moments at which a race may go another way: nothing has begun, the first operations run, all is under way. */
 const moments = [0, 1, 5, 20, 80];

@@ -1,25 +1,19 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { ops, ResNet18, saveWeights, Tensor } from '../lib/index.js';
 import { lastLine, longTest, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
 import { check, onEveryDevice } from './support/suite.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
-let folder: string;
-let weights: string;
+const weights = join(suiteFolder(), 'weights.safetensors');
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
-  weights = join(folder, 'weights.safetensors');
   using model = new ResNet18({ device: deviceIds[0]!, numClasses: 10 });
   await saveWeights(weights, model.stateDict());
 });
-
-afterAll(() => rm(folder, { recursive: true }));
 
 // Each in a process of its own: a crash is then that test's failure and not the end of the run.
 describe.each(deviceIds)('worker threads on %s', (id) => {

@@ -1,14 +1,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readWeights } from '../lib/index.js';
 import { expectEnd, program } from './standalone/process.js';
 import { randomIntegers } from './support/random.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
 /** How often; a hundred in the nightly run. The plans of cuDNN have such a test in native/test. */
 const times = Number(process.env.KILL_TIMES ?? 10);
@@ -16,12 +16,11 @@ const times = Number(process.env.KILL_TIMES ?? 10);
 const contents = new Map(Array.from({ length: 3 }, (_, i) => [`file-${i}.pth`, randomBytes(3_000_000)]));
 const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
-let folder: string;
+const folder = suiteFolder();
 let server: Server;
 let address: string;
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
   await mkdir(join(folder, 'cache'));
   server = createServer((request, response) => {
     const name = request.url!.slice(1);
@@ -53,10 +52,9 @@ beforeAll(async () => {
   address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 });
 
-afterAll(async () => {
+afterAll(() => {
   server.closeAllConnections();
   server.close();
-  await rm(folder, { recursive: true });
 });
 
 test(

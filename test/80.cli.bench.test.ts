@@ -1,9 +1,9 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { ResNet18, saveWeights } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
 interface Timing {
   batch: number;
@@ -16,11 +16,7 @@ interface Timing {
 
 const quick = ['bench', '--model', 'resnet18', '--device', 'cpu', '--size', '64', '--seconds', '0.1'];
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'bench-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = suiteFolder();
 
 describe('bench', () => {
   it('prints what ran and a row for each batch', async () => {

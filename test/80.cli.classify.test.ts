@@ -1,11 +1,11 @@
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
 import { ResNet18, saveWeights } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
 const random = ['--weights', 'random', '--model', 'resnet18', '--device', 'cpu'];
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -16,16 +16,14 @@ interface Line {
   predictions: { label: string; index: number; score: number }[];
 }
 
-let folder: string;
+const folder = suiteFolder();
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'classify-'));
   mkdirSync(join(folder, 'more'));
   copyFileSync(join(golden, 'landscape.png'), join(folder, 'a.png'));
   copyFileSync(join(golden, 'photo.jpg'), join(folder, 'b.jpg'));
   copyFileSync(join(golden, 'small.png'), join(folder, 'more', 'c.PNG'));
   writeFileSync(join(folder, 'broken.jpg'), 'this is no image');
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 function classify(...args: string[]) {
   return cudnnResnet(['classify', ...args, ...random], { cwd: folder });

@@ -1,19 +1,15 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { castEntry, hasInfinity } from '../lib/cli/cast.js';
 import type { FloatDType, WeightEntry } from '../lib/dtype.js';
 import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'convert-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = suiteFolder();
 
 function entry(dtype: 'float32' | 'float64', values: number[]): WeightEntry {
   const data = dtype === 'float32' ? Float32Array.from(values) : Float64Array.from(values);

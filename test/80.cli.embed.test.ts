@@ -2,33 +2,29 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
 import { ResNet18 } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
 const golden = fileURLToPath(new URL('golden/images/', import.meta.url));
 const random = ['--weights', 'random', '--model', 'resnet18', '--device', 'cpu'];
 
-let folder: string;
+const folder = suiteFolder();
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'embed-'));
   copyFileSync(join(golden, 'landscape.png'), join(folder, 'a.png'));
   copyFileSync(join(golden, 'photo.jpg'), join(folder, 'b.jpg'));
   copyFileSync(join(golden, 'small.png'), join(folder, 'c.png'));
   writeFileSync(join(folder, 'broken.jpg'), 'this is no image');
 });
-afterAll(() => rmSync(folder, { recursive: true }));
 
 function embed(...args: string[]) {
   return cudnnResnet(['embed', ...args, ...random], { cwd: folder });

@@ -1,14 +1,13 @@
-import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expandInputs } from '../lib/cli/inputs.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
-let folder: string;
+const folder = suiteFolder();
 const cwd = process.cwd();
 
 beforeAll(() => {
-  folder = realpathSync(mkdtempSync(join(tmpdir(), 'inputs-')));
   for (const path of [
     'b.jpg',
     'a.png',
@@ -29,10 +28,7 @@ beforeAll(() => {
   symlinkSync('absent', join(folder, 'odd', 'broken.png'));
   process.chdir(folder);
 });
-afterAll(() => {
-  process.chdir(cwd);
-  rmSync(folder, { recursive: true });
-});
+afterAll(() => process.chdir(cwd));
 
 async function paths(...args: string[]): Promise<string[]> {
   return (await expandInputs(args)).map(({ path }) => path);
@@ -112,14 +108,17 @@ describe('arguments that yield nothing', () => {
     expect(inputs[0]?.error?.code).toBe('ERR_IMAGE');
   });
 
-  // root may read everything
-  it.skipIf(process.getuid?.() === 0)('so does a folder within one that may not be read', async () => {
-    chmodSync(join(folder, 'album'), 0);
+  it('so does a folder within one that may not be read', async () => {
+    const root = process.geteuid?.() === 0;
     try {
+      chmodSync(folder, 0o755);
+      chmodSync(join(folder, 'album'), 0);
+      if (root) process.seteuid?.(65534); // root may read everything, nobody may not
       const inputs = await expandInputs(['.']);
       expect(inputs.find(({ path }) => path === 'album')?.error?.message).toMatch(/'album': .*EACCES/);
       expect(inputs.map(({ path }) => path)).toContain('a.png');
     } finally {
+      if (root) process.seteuid?.(0);
       chmodSync(join(folder, 'album'), 0o755);
     }
   });

@@ -1,9 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readLayers } from '../lib/cli/layers.js';
 import { cudnnResnet } from './support/cli-process.js';
+import { temporaryFolder } from './support/temporary-folder.js';
 
 describe('help and version', () => {
   it('lists every command, on stdout where it is asked for', async () => {
@@ -85,9 +85,7 @@ describe('a line of layers that cannot be is named', () => {
     ['8x9x9 9x3x3 g2', '8 and 9 channels do not divide into 2 groups'],
     ['8x9x2 8x3x3 add', 'the kernel 3x3 is larger than the padded input 9x2'],
   ])('%s', async (line, message) => {
-    const folder = mkdtempSync(join(tmpdir(), 'layers-'));
-    onTestFinished(() => rmSync(folder, { recursive: true }));
-    const file = join(folder, 'layers.txt');
+    const file = join(await temporaryFolder(), 'layers.txt');
     writeFileSync(file, `8x9x9 8x3x3 s1 p0 d1 g1\n${line}\n`);
     await expect(readLayers(file)).rejects.toMatchObject({
       name: 'UsageError',

@@ -1,18 +1,14 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { diagnose } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
 /** Whether plans can be compiled: the engine was built, and cuDNN is here. */
 const plans = /^cuDNN 9\.[\d.]+: /m.test(diagnose());
 
-let folder: string;
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'plan-'));
-});
-afterAll(() => rm(folder, { recursive: true }));
+const folder = suiteFolder();
 
 async function file(name: string, text: string): Promise<string> {
   const path = join(folder, name);

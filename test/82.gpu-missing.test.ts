@@ -1,22 +1,18 @@
 // What a machine gets on which something that the CUDA engine needs is missing, or is of another version: libraries made
 // here stand in for cuDNN and for the driver.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { diagnose } from '../lib/index.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [, builtWith] = /^CUDA engine: built with CUDA (\d+)/m.exec(diagnose()) ?? [];
 const cuda = Number(builtWith);
 
-let folder: string;
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'missing-'));
-});
-afterAll(() => rmSync(folder, { recursive: true }));
+const folder = suiteFolder();
 
 /** A folder with a library made of this source. */
 function library(name: string, file: string, code: string): string {

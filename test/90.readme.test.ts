@@ -1,21 +1,20 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { ResNet50, saveWeights } from '../lib/index.js';
 import { pretrainedFile } from '../lib/weights/pretrained.js';
+import { suiteFolder } from './support/temporary-folder.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
-let folder: string;
+const folder = suiteFolder(join(root, 'build'));
 
 // The programs of the README run as they stand, against the built package, beside the files that they name.
 beforeAll(async () => {
-  await mkdir(join(root, 'build'), { recursive: true });
-  folder = await mkdtemp(join(root, 'build', 'readme-'));
   const model = new ResNet50();
   // in the place of what would be fetched
   await saveWeights(join(folder, pretrainedFile('resnet50').name), model.stateDict());
@@ -24,7 +23,6 @@ beforeAll(async () => {
   await sharp({ create: noise }).jpeg().toFile(join(folder, 'cat.jpg'));
   await writeFile(join(folder, 'pixels.rgb'), new Uint8Array(2 * 224 * 224 * 3).fill(127));
 });
-afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function programs(): Promise<string[]> {
   const readme = await readFile(join(root, 'README.md'), 'utf8');

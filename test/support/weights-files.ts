@@ -1,22 +1,15 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, onTestFinished } from 'vitest';
+import { expect } from 'vitest';
 import type { WeightEntry } from '../../lib/dtype.js';
 import { CudnnResnetError } from '../../lib/errors.js';
 import { readWeights } from '../../lib/weights/read.js';
+import { temporaryFolder } from './temporary-folder.js';
 
 export * from './weights-bytes.js';
 
 export const golden = (name: string) => fileURLToPath(new URL(`../golden/weights/${name}`, import.meta.url));
-
-/** A folder that is removed after the test. */
-export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'cudnn-resnet-'));
-  onTestFinished(() => rm(folder, { recursive: true, force: true }));
-  return folder;
-}
 
 /** Reads weights from bytes, by way of a file. */
 export async function readBytes(bytes: Uint8Array, name = 'some.weights'): Promise<Map<string, WeightEntry>> {

@@ -1,0 +1,47 @@
+import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { preprocess } from '../lib/image/preprocess.js';
+import { imagenetLabels, ResNet18 } from '../lib/index.js';
+import { check, onEveryDevice } from './support/suite.js';
+import { download } from './support/tensors.js';
+
+const pictures = ['landscape.png', 'photo.jpg', 'alpha.png'].map((name) =>
+  fileURLToPath(new URL(`golden/images/${name}`, import.meta.url)),
+);
+
+/** Their pixels in batches of two, since a batch of another size may be computed in another order. */
+async function batches(): Promise<Uint8Array[]> {
+  const [one, two, three] = await Promise.all(pictures.map((picture) => preprocess(picture)));
+  return [Buffer.concat([one!, two!]), three!];
+}
+
+onEveryDevice('images of files', (id) => {
+  for (const dtype of ['float32', 'bfloat16'] as const) {
+    check(`embed gives each image the row of features, in ${dtype}`, async () => {
+      using model = new ResNet18({ device: id, dtype });
+      const expected: Float32Array[] = [];
+      for (const pixels of await batches()) {
+        const features = await download(model.features(pixels));
+        for (let i = 0; i < features.data.length; i += 512) {
+          expected.push(Float32Array.from(features.data.subarray(i, i + 512)));
+        }
+      }
+      expect(new Set(expected.map(String)).size).toBe(3);
+      expect(await model.embed(pictures, { batch: 2 })).toEqual(expected);
+    });
+
+    check(`classify gives each image the best classes of predict, in ${dtype}`, async () => {
+      using model = new ResNet18({ device: id, dtype });
+      const expected: object[][] = [];
+      for (const pixels of await batches()) {
+        for (const { indices, values } of await model.predict(pixels).topK(4)) {
+          expected.push(
+            indices.map((index, rank) => ({ label: imagenetLabels[index], index, score: values[rank] })),
+          );
+        }
+      }
+      expect(new Set(expected.map((classes) => JSON.stringify(classes))).size).toBe(3);
+      expect(await model.classify(pictures, { top: 4, batch: 2 })).toEqual(expected);
+    });
+  }
+});
