@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { diagnose } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
@@ -28,6 +30,10 @@ describe('plan, called wrongly', () => {
     [['--gpu', 'h200', '--dtype', 'float16,f32'], "--dtype does not know 'f32'"],
     [['--gpu', 'h200', '--model', 'resnet50,resnet51'], "--model does not know 'resnet51'"],
     [['--gpu', 'h200', '--batch', '1,0'], "--batch wants a whole number of at least 1, got '0'"],
+    [
+      ['--gpu', 'h200', '--driver', '13'],
+      "--driver expects a version of CUDA, such as 12.8 or 13.0, got '13'",
+    ],
     [['--gpu', 'h200', '--layers', 'none.txt'], "--layers: cannot read 'none.txt'"],
   ])('%j', async (args, message) => {
     const { code, stdout, stderr } = await cudnnResnet(['plan', ...args]);
@@ -161,6 +167,18 @@ describe.runIf(plans)('plan', () => {
       expect(graphs.filter((graph) => kind.test(graph)).length, String(kind)).toBeGreaterThan(0);
     }
     expect(graphs).toContain('conv tf32 nhwc x[1, 512, 1, 1] w[1000, 512, 1, 1] s1,1 p0,0 d1,1 g1 +bias');
+  });
+
+  // cuDNN loads what it compiles into a GPU that it sees, which takes no code of another kind.
+  it('plans for another GPU than the one that is there', async () => {
+    const driver = join(folder, 'libcuda.so.1');
+    const source = fileURLToPath(new URL('support/driver-with-a-gpu.cc', import.meta.url));
+    execFileSync('c++', ['-shared', '-fPIC', '-Wl,-soname,libcuda.so.1', '-o', driver, source]);
+    const layer = await file('layer.txt', '16x8x8 16x3x3 p1 bias gelu');
+    const args = ['plan', '--gpu', 'a100,h200', '--layers', layer, '--dtype', 'float16', '--json'];
+    const { code, stdout } = await cudnnResnet(args, { env: { LD_LIBRARY_PATH: folder } });
+    expect(planned(stdout).map(({ refusal }) => refusal)).toEqual(['', '']);
+    expect(code).toBe(0);
   });
 
   it('lets several processes fill one folder at once', async () => {

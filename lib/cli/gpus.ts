@@ -63,11 +63,16 @@ const presets: Readonly<Record<string, Preset>> = {
 
 export const gpuNames = Object.keys(presets);
 
-/** A preset by its name, or the properties in a file. @throws {@link UsageError} */
-export async function gpu(name: string): Promise<Gpu> {
+/**
+ * A preset by its name, or the properties in a file.
+ * @param driver - of a preset: the CUDA version of its driver, 13000 for 13.0
+ * @throws {@link UsageError}
+ */
+export async function gpu(name: string, driver: number): Promise<Gpu> {
   if (Object.hasOwn(presets, name)) {
     const known = presets[name]!;
-    return { name, properties: JSON.stringify({ ...shared(known), ...known }), ...identity(known) };
+    const properties = JSON.stringify({ ...shared(known), driverVer: driver, ...known });
+    return { name, properties, ...identity(known) };
   }
   if (!name.endsWith('.json')) {
     throw new UsageError(`--gpu does not know '${name}'${suggestion(name, gpuNames)} (or name a FILE.json)`);
@@ -85,7 +90,6 @@ export async function gpu(name: string): Promise<Gpu> {
 function shared({ deviceVer }: Preset) {
   return {
     cudaDeviceId: 0,
-    driverVer: 13000,
     maxGridSize: [2147483647, 65535, 65535],
     maxBlockSize: [1024, 1024, 64],
     regsPerBlock: 65536,

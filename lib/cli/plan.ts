@@ -25,6 +25,12 @@ export const plan: Command = {
       value: 'LIST',
       help: `${gpuNames.join(', ')}, or files as\n'info --device-properties' prints them`,
     },
+    driver: {
+      value: 'VERSION',
+      help:
+        'CUDA version of the driver that a GPU named above will have, as nvidia-smi\n' +
+        'shows it (default 13.0): some versions of cuDNN take no plan of another',
+    },
     output: { short: 'o', value: 'FOLDER', help: 'where the plans go (default: nowhere)' },
     model: { value: 'LIST', help: `${models.join(', ')} (default resnet50)` },
     dtype: { value: 'LIST', help: `${maths.join(', ')} (default float32)` },
@@ -47,6 +53,8 @@ export const plan: Command = {
         throw notWritten(work.folder, error);
       });
     }
+    // On a GPU that is there cuDNN would load what it compiles for another, which fails.
+    process.env.CUDA_VISIBLE_DEVICES = '-1';
     const bar = new ProgressBar('plans', undefined);
     const planning = Promise.all(work.gpus.map((one) => planFor(one, work, bar)));
     const findings = await planning.finally(() => bar.end());
@@ -77,9 +85,10 @@ async function workFrom(given: Given): Promise<Work> {
   if (names === undefined) {
     throw new UsageError(`--gpu is missing: ${gpuNames.join(', ')} or a FILE.json`);
   }
+  const driver = driverVersion(textOf(given, 'driver') ?? '13.0');
   const file = textOf(given, 'layers');
   return {
-    gpus: await Promise.all(names.split(',').map(gpu)),
+    gpus: await Promise.all(names.split(',').map((name) => gpu(name, driver))),
     folder: textOf(given, 'output') ?? '',
     models: choicesOf(given, 'model', models) ?? ['resnet50'],
     maths: choicesOf(given, 'dtype', maths) ?? ['float32'],
@@ -90,6 +99,15 @@ async function workFrom(given: Given): Promise<Work> {
     verbose: given.verbose === true,
     json: given.json === true,
   };
+}
+
+/** 12080 for '12.8'. */
+function driverVersion(text: string): number {
+  const [, major, minor] = /^(\d{2})\.(\d)$/.exec(text) ?? [];
+  if (minor === undefined) {
+    throw new UsageError(`--driver expects a version of CUDA, such as 12.8 or 13.0, got '${text}'`);
+  }
+  return 1000 * Number(major) + 10 * Number(minor);
 }
 
 /** Runs the models, or the layers, on a device that computes nothing and compiles their plans. */

@@ -69,7 +69,7 @@ std::optional<uint64_t> leastOf(const std::string& membership, const std::string
     if (!version2 && controllers.find("," + controller + ",") == std::string::npos) {
       continue;
     }
-    const std::string mount = version2 ? root : root + "/" + controller;
+    const std::string mount = version2 ? root : std::string(root).append("/").append(controller);
     std::string group = line.substr(second + 1);
     for (group = group == "/" ? "" : group; !group.empty(); group.erase(group.rfind('/'))) {
       lower(least, limit(mount + group, version2));

@@ -229,7 +229,13 @@ std::vector<CompiledGraph> compiled(const Target& target, const GraphDescription
   }
   check(graph->validate());
   check(target.properties() ? graph->build_operation_graph() : graph->build_operation_graph(target.handle()));
-  check(graph->create_execution_plans({fe::HeurMode_t::A, fe::HeurMode_t::FALLBACK}));
+  // What is fallen back on is not timed: some of it reads textures that exist only while it is launched,
+  // which no graph may hold.
+  std::vector<fe::HeurMode_t> modes{fe::HeurMode_t::A};
+  if (most == 1) {
+    modes.push_back(fe::HeurMode_t::FALLBACK);
+  }
+  check(graph->create_execution_plans(modes));
   graph->deselect_numeric_notes(unwanted(mathOf(description)));
   for (const int64_t uid : graph->unbound()) {
     if (uid > static_cast<int64_t>(Uid::InverseDeviation)) {
@@ -251,6 +257,9 @@ std::vector<CompiledGraph> compiled(const Target& target, const GraphDescription
     results.push_back({plan, plan->get_raw_desc(), plan->getWorkspaceSize(), plan->getTag()});
   }
   if (results.empty()) {
+    if (most > 1) {
+      return compiled(target, description, 1);
+    }
     throw Error(ErrorCode::Backend, joined(refusals));
   }
   return results;

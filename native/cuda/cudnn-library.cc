@@ -254,4 +254,11 @@ void check(cudnnStatus_t status, const char* what) {
   throw Error(memory ? ErrorCode::OutOfMemory : ErrorCode::Backend, message);
 }
 
+void checkOnDevice(cudnnStatus_t status, const char* what) {
+  if (status != CUDNN_STATUS_SUCCESS) {
+    checkDevice(what);
+  }
+  check(status, what);
+}
+
 }  // namespace cudnn_resnet::cuda

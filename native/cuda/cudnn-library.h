@@ -39,7 +39,9 @@ struct CudnnSearch {
 // The library; throws Error(Device) with the problem where there is none.
 [[nodiscard]] const CudnnLibrary& requireCudnn();
 
-// Throws what a call of cuDNN failed with, told from what CUDA says about the device.
+// Throws what a call of cuDNN failed with.
 void check(cudnnStatus_t status, const char* what);
+// As check, of a call on a device, which may be lost or full: cuDNN need not say so.
+void checkOnDevice(cudnnStatus_t status, const char* what);
 
 }  // namespace cudnn_resnet::cuda

@@ -6,6 +6,9 @@
 
 namespace cudnn_resnet::cuda {
 
+namespace {
+
+// Whether every later call to the device fails as well.
 bool isSticky(cudaError_t status) noexcept {
   // Those that not every supported header names: cudaErrorContained, cudaErrorTensorMemoryLeak,
   // cudaErrorExternalDevice.
@@ -35,6 +38,8 @@ bool isSticky(cudaError_t status) noexcept {
   }
 }
 
+}  // namespace
+
 void check(cudaError_t status, const char* what) {
   if (status == cudaSuccess) {
     return;
@@ -50,6 +55,19 @@ void check(cudaError_t status, const char* what) {
                 message + "; the GPU answers nothing more in this process: start a new one");
   }
   throw Error(ErrorCode::Backend, message);
+}
+
+void checkDevice(const char* what) {
+  constexpr size_t little = size_t{64} << 20U;
+  size_t available = 0;
+  size_t total = 0;
+  check(cudaMemGetInfo(&available, &total), what);
+  if (available < little) {
+    throw Error(ErrorCode::OutOfMemory,
+                std::string(what) + ": " + std::to_string(available) + " of the GPU's " +
+                    std::to_string(total) +
+                    " bytes are free; dispose of tensors and trim(), or end other processes on this GPU");
+  }
 }
 
 }  // namespace cudnn_resnet::cuda

@@ -9,7 +9,8 @@ namespace cudnn_resnet::cuda {
 // or else Error(Backend).
 void check(cudaError_t status, const char* what);
 
-// Whether every later call to the device fails as well.
-[[nodiscard]] bool isSticky(cudaError_t status) noexcept;
+// Throws where the device is lost or nearly full: why a library may have failed that does not say so. Ends no
+// capture. It asks the driver, as one that has nothing to do (cudaFree(nullptr)) need not.
+void checkDevice(const char* what);
 
 }  // namespace cudnn_resnet::cuda

@@ -19,23 +19,13 @@ constexpr size_t mostPlans = 2048;
 constexpr size_t mostTimed = 8;
 
 std::optional<PlanFiles> cacheFor(const std::string& identity) {
+  // Some versions of cuDNN take a plan only where the driver is as it was when they made it.
+  int driver = 0;
+  cudaDriverGetVersion(&driver);
   const auto folder = defaultPlanFolder();
-  return folder.empty() ? std::nullopt : std::optional<PlanFiles>(std::in_place, folder, identity, warn);
-}
-
-// Not that cuDNN has no plan, but that the GPU is lost or has no memory left, may be why compiling failed:
-// the one latches the device, the other passes.
-void checkDevice() {
-  constexpr size_t little = size_t{64} << 20U;
-  size_t available = 0;
-  size_t total = 0;
-  check(cudaMemGetInfo(&available, &total), "compiling a plan of cuDNN");
-  if (available < little) {
-    throw Error(ErrorCode::OutOfMemory,
-                "the GPU has no memory left to load a plan of cuDNN into: " + std::to_string(available) +
-                    " of " + std::to_string(total) +
-                    " bytes are free; dispose of tensors and trim(), or end other processes on this GPU");
-  }
+  return folder.empty() ? std::nullopt
+                        : std::optional<PlanFiles>(std::in_place, folder,
+                                                   identity + " driver " + std::to_string(driver), warn);
 }
 
 // The fastest, where it is faster by more than what chance does to a measurement; else the first, which cuDNN
@@ -84,6 +74,7 @@ std::optional<Plan> PlanCache::kept(const std::string& key) {
       if (error.code() != ErrorCode::Backend) {
         throw;
       }
+      checkDevice("loading a plan of cuDNN");
       files.discard(key, std::string("is not accepted by cuDNN: ") + error.what());
       return std::nullopt;
     }
@@ -117,7 +108,7 @@ PlanCache::Entry PlanCache::make(const std::string& key, const GraphDescription&
     if (error.code() != ErrorCode::Backend) {
       throw;
     }
-    checkDevice();
+    checkDevice("compiling a plan of cuDNN");
     return {std::nullopt, error.what()};
   }
   Candidate& chosen = found[found.size() > 1 ? fastest(found, measure) : 0];

@@ -2,9 +2,6 @@
 
 #include <vector>
 
-#include "core/error.h"
-#include "cuda/error.h"
-
 namespace cudnn_resnet::cuda {
 namespace {
 
@@ -59,15 +56,7 @@ void Plan::execute(cudnnHandle_t handle, std::span<const Binding> bindings, void
   set(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, pointers.size(), pointers.data());
   set(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, 1, &workspace);
   check(requireCudnn().finalize(pack.get()), "binding tensors to a plan of cuDNN");
-  const cudnnStatus_t status = requireCudnn().execute(handle, plan_, pack.get());
-  if (status != CUDNN_STATUS_SUCCESS) {
-    // cuDNN does not say so where the device was lost. This call asks the driver, which does, and ends no
-    // capture; one that has nothing to do, as cudaFree(nullptr), need not get that far.
-    size_t available = 0;
-    size_t total = 0;
-    check(cudaMemGetInfo(&available, &total), "running a plan of cuDNN");
-  }
-  check(status, "running a plan of cuDNN");
+  checkOnDevice(requireCudnn().execute(handle, plan_, pack.get()), "running a plan of cuDNN");
 }
 
 }  // namespace cudnn_resnet::cuda

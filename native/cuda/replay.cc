@@ -1,50 +1,15 @@
 // Captured work as a CUDA graph: one call launches all kernels of a network.
 #include "core/exchanged.h"
-#include "cuda/capturing.h"
 #include "cuda/engine.h"
 #include "cuda/error.h"
+#include "cuda/graph.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
 
-struct GraphEnd {
-  void operator()(cudaGraph_t graph) const noexcept { cudaGraphDestroy(graph); }
-};
-struct ExecutableEnd {
-  void operator()(cudaGraphExec_t executable) const noexcept { cudaGraphExecDestroy(executable); }
-};
-using Graph = std::unique_ptr<std::remove_pointer_t<cudaGraph_t>, GraphEnd>;
-using Executable = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, ExecutableEnd>;
-
-// What `work` puts into the stream, as a graph.
-Graph graphOf(cudaStream_t stream, const std::function<void()>& work) {
-  const std::scoped_lock alone(capturing());
-  // Relaxed: only this thread uses the stream, and what else it asks of CUDA is of no concern to the graph.
-  check(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed), "cudaStreamBeginCapture");
-  cudaGraph_t graph = nullptr;
-  try {
-    work();
-  } catch (...) {
-    cudaStreamEndCapture(stream, &graph);
-    cudaGetLastError();  // what ended the capture is told already
-    if (graph != nullptr) {
-      cudaGraphDestroy(graph);
-    }
-    throw;
-  }
-  check(cudaStreamEndCapture(stream, &graph), "cudaStreamEndCapture");
-  return Graph(graph);
-}
-
-Executable executableOf(const Graph& graph) {
-  cudaGraphExec_t executable = nullptr;
-  check(cudaGraphInstantiate(&executable, graph.get(), 0), "cudaGraphInstantiate");
-  return Executable(executable);
-}
-
 class GraphReplay : public Replay {
  public:
-  GraphReplay(Block arena, std::vector<Plan> plans, Executable executable, cudaStream_t stream)
+  GraphReplay(Block arena, std::vector<Plan> plans, ExecutableGraph executable, cudaStream_t stream)
       : arena_(std::move(arena)),
         plans_(std::move(plans)),
         executable_(std::move(executable)),
@@ -60,7 +25,7 @@ class GraphReplay : public Replay {
  private:
   Block arena_;
   std::vector<Plan> plans_;  // own the code that the graph launches, also when the cache drops them
-  Executable executable_;
+  ExecutableGraph executable_;
   cudaStream_t stream_;
 };
 
@@ -72,12 +37,12 @@ std::unique_ptr<Replay> CudaEngine::capture(const Work& work) {
   const std::vector<Lifetime> blocks = allocator_->trace(work);
   const ArenaPlan plan = planArena(blocks);
   Block arena = allocator_->allocate(plan.bytes);
-  Executable executable;
+  ExecutableGraph executable;
   std::vector<Plan> plans;
   const Exchanged<std::vector<Plan>*> capturing(captured_, &plans);
   // An engine of cuDNN that cannot be captured, or whose launches the driver takes into no graph, or a tensor
   // that has to be rearranged at each run is an Error(Backend).
-  allocator_->place(blocks, plan, arena, [&] { executable = executableOf(graphOf(stream(), work)); });
+  allocator_->place(blocks, plan, arena, [&] { executable = captured(stream(), work); });
   return std::make_unique<GraphReplay>(std::move(arena), std::move(plans), std::move(executable), stream());
 }
 

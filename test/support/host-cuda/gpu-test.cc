@@ -88,6 +88,15 @@ TEST_F(EmulatedGpuTest, OpensLaterWhereItWasFullAtTheStart) {
   EXPECT_FALSE(read(zeros({4})));
 }
 
+// cuDNN says nothing of memory there.
+TEST_F(EmulatedGpuTest, OpensLaterWhereCudnnFoundItNearlyFull) {
+  gpu.opens = false;
+  gpu.memory = 10 << 20;
+  expect(ErrorCode::OutOfMemory, read(zeros({4})));
+  gpu.mend();
+  EXPECT_FALSE(read(zeros({4})));
+}
+
 TEST_F(EmulatedGpuTest, StaysLostOnceItIs) {
   const auto before = zeros({4});
   EXPECT_FALSE(read(before));

@@ -13,6 +13,9 @@ struct Gpu {
   std::atomic<size_t> memory{SIZE_MAX};                 // bytes that it has
   std::atomic<cudaError_t> answer{cudaSuccess};         // to every call
   std::atomic<cudaError_t> capture{cudaSuccess};        // to capturing
+  std::atomic<bool> opens{true};                        // a handle of cuDNN's
+  std::atomic<bool> loads{true};                        // plans that were kept
+  std::atomic<int> driver{13000};                       // its version
   std::atomic<cudaError_t> instantiation{cudaSuccess};  // to making what was captured a graph that runs
 
   std::atomic<size_t> used{0};  // bytes of its memory
@@ -24,6 +27,8 @@ struct Gpu {
   void mend() {
     memory = SIZE_MAX;
     answer = capture = instantiation = cudaSuccess;
+    opens = loads = true;
+    driver = 13000;
   }
 };
 extern Gpu gpu;

@@ -110,10 +110,40 @@ TEST_F(PlanCacheTest, CompilesWhatIsMissingOrDamaged) {
   EXPECT_EQ(captured(), 0);
 }
 
+TEST_F(PlanCacheTest, KeepsThemWhereTheGpuHasNoRoomToLoadThem) {
+  captured();
+  gpu.loads = false;
+  gpu.memory = 10 << 20;
+  EXPECT_THROW(captured(), Error);
+  EXPECT_EQ(files(), layers);
+  gpu.memory = SIZE_MAX;
+  EXPECT_EQ(captured(), layers) << "cuDNN does not take them";
+  gpu.mend();
+  EXPECT_EQ(captured(), 0);
+}
+
+TEST_F(PlanCacheTest, CompilesAnewForAnotherDriver) {
+  captured();
+  gpu.driver = 13010;
+  EXPECT_EQ(captured(), layers);
+  gpu.driver = 13000;
+  EXPECT_EQ(captured(), 0);
+}
+
 TEST_F(PlanCacheTest, TakesThoseThatItIsGiven) {
   captured();
   const fs::path given = folder_ / "given";
-  fs::rename(folder_ / "plans", given);
+  PlanFiles made(given, "emulated", [](const std::string& warning) { FAIL() << warning; });
+  for (const auto& entry : fs::directory_iterator(folder_ / "plans")) {
+    std::ifstream file(entry.path());
+    std::string magic, identity, graph, hash;
+    for (std::string* line : {&magic, &identity, &graph, &hash}) {
+      std::getline(file, *line);
+    }
+    EXPECT_EQ(identity, "emulated driver 13000");
+    made.write(graph, {std::istreambuf_iterator<char>(file), {}});
+  }
+  fs::remove_all(folder_ / "plans");
   EXPECT_EQ(captured(given), 0);
   EXPECT_FALSE(fs::exists(folder_ / "plans"));
 }

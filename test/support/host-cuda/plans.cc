@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "cuda/backend.h"
 #include "cuda/engine.h"
+#include "cuda/error.h"
 #include "gpu.h"
 #include "streams.h"
 
@@ -248,7 +249,9 @@ std::optional<std::string> CompiledGraph::serialize() const {
 Plan::Plan(CompiledGraph compiled) noexcept : owner_(std::move(compiled.owner)) {}
 
 Plan::Plan(const Target&, const std::string& serialized)
-    : owner_(std::make_shared<GraphDescription>(parsed(serialized))) {}
+    : owner_(std::make_shared<GraphDescription>(parsed(serialized))) {
+  check(host_cuda::gpu.loads ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_INTERNAL_ERROR, "loading a plan");
+}
 
 void Plan::execute(cudnnHandle_t handle, std::span<const Binding> bindings, void*) const {
   host_cuda::enqueue(handle->stream, [bound = Bound(bindings), plan = std::weak_ptr(owner_)] {
@@ -269,6 +272,9 @@ const CudnnLibrary& requireCudnn() {
     // Both wait for the whole GPU, as cuDNN's do.
     emulated.create = [](cudnnHandle_t* handle) {
       cudaDeviceSynchronize();
+      if (!host_cuda::gpu.opens) {
+        return CUDNN_STATUS_INTERNAL_ERROR;
+      }
       *handle = new cudnnContext;
       return CUDNN_STATUS_SUCCESS;
     };
@@ -284,6 +290,13 @@ const CudnnLibrary& requireCudnn() {
     return emulated;
   }();
   return library;
+}
+
+void checkOnDevice(cudnnStatus_t status, const char* what) {
+  if (status != CUDNN_STATUS_SUCCESS) {
+    checkDevice(what);
+  }
+  check(status, what);
 }
 
 void check(cudnnStatus_t status, const char* what) {

@@ -83,6 +83,10 @@ cudaError_t cudaMemsetAsync(void* pointer, int value, size_t bytes, cudaStream_t
   host_cuda::enqueue(stream, [=] { std::memset(pointer, value, bytes); });
   return gpu.answer;
 }
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = gpu.driver;
+  return cudaSuccess;
+}
 cudaError_t cudaSetDevice(int) { return gpu.answer; }
 cudaError_t cudaGetLastError(void) {
   const cudaError_t last = host_cuda::takeLastError();
