@@ -1,6 +1,5 @@
-# Adds the engine on oneDNN to `engines`, where oneDNN is found.
+# Adds the engine on oneDNN to `engines`, where oneDNN and OpenMP are found.
 find_package(OneDNN 2.6)
-find_package(OpenMP COMPONENTS CXX)
 if(OneDNN_FOUND AND OpenMP_CXX_FOUND)
   file(GLOB cpu_sources CONFIGURE_DEPENDS native/cpu/*.cc)
   add_library(cpu_engine OBJECT ${cpu_sources})
@@ -8,6 +7,8 @@ if(OneDNN_FOUND AND OpenMP_CXX_FOUND)
   target_compile_definitions(core PUBLIC CUDNN_RESNET_CPU)
   list(APPEND engines cpu_engine)
   message(STATUS "cudnn-resnet: the CPU engine uses oneDNN ${OneDNN_VERSION}")
+elseif(NOT OneDNN_FOUND)
+  leave_out(CPU "oneDNN 2.6 or newer was not found; apt-get install libdnnl-dev, dnf install onednn-devel or brew install onednn libomp, or set ONEDNN_PATH")
 else()
-  message(STATUS "cudnn-resnet: no CPU engine (oneDNN found: ${OneDNN_FOUND}, OpenMP found: ${OpenMP_CXX_FOUND})")
+  leave_out(CPU "the compiler's OpenMP was not found; macOS: brew install libomp, and set OpenMP_ROOT to what brew --prefix libomp says")
 endif()

@@ -1,6 +1,5 @@
 # Finds the headers of cudnn-frontend 1.15 or newer: in CUDNN_FRONTEND_PATH, in the system's folders, in the wheel
-# nvidia-cudnn-frontend of the python3 on PATH or of the project's .cuda. An installation uses no network by itself:
-# CUDNN_RESNET_FETCH_FRONTEND=ON fetches a pinned release from GitHub where there is none of these.
+# nvidia-cudnn-frontend of the python3 on PATH or of the project's .cuda.
 # Gives CudnnFrontend_INCLUDE_DIR and CudnnFrontend_VERSION.
 include(NvidiaWheels)
 nvidia_wheels(nvidia_site_packages)
@@ -9,17 +8,6 @@ find_path(CudnnFrontend_INCLUDE_DIR cudnn_frontend.h
           PATHS ${nvidia_site_packages}
           PATH_SUFFIXES include)
 mark_as_advanced(CudnnFrontend_INCLUDE_DIR)
-
-option(CUDNN_RESNET_FETCH_FRONTEND "Fetch the headers of cudnn-frontend from GitHub where they are not found" OFF)
-if(NOT CudnnFrontend_INCLUDE_DIR AND CUDNN_RESNET_FETCH_FRONTEND)
-  include(FetchContent)
-  FetchContent_Declare(cudnn_frontend URL https://github.com/NVIDIA/cudnn-frontend/archive/refs/tags/v1.23.0.tar.gz)
-  FetchContent_GetProperties(cudnn_frontend)
-  if(NOT cudnn_frontend_POPULATED)
-    FetchContent_Populate(cudnn_frontend)  # the headers alone: its own build wants a linked cuDNN
-  endif()
-  set(CudnnFrontend_INCLUDE_DIR ${cudnn_frontend_SOURCE_DIR}/include)
-endif()
 
 unset(CudnnFrontend_VERSION)
 if(EXISTS ${CudnnFrontend_INCLUDE_DIR}/cudnn_frontend_version.h)

@@ -5,7 +5,6 @@ if(TARGET cpu_engine)
 endif()
 
 find_package(benchmark)
-find_package(OpenMP COMPONENTS CXX)
 if(benchmark_FOUND AND OpenMP_CXX_FOUND)
   add_executable(primitives native/bench/primitives.cc native/bench/peak.cc native/bench/clock.cc
                             $<$<TARGET_EXISTS:cuda_engine>:native/bench/cuda-clock.cc>)

@@ -60,7 +60,7 @@ function explanation(cause: unknown): string {
   const advice: string[] = [];
   if (reason.startsWith('Could not locate the bindings file')) {
     advice.push(
-      `It was not built: run "npm rebuild cudnn-resnet" (here: "npm run build") and read what it prints.`,
+      'It was not built: run "npm rebuild cudnn-resnet" with --foreground-scripts (in a checkout "npm run build") and read what it prints.',
     );
   }
   const library = /(lib[\w.+-]+\.so[\w.]*|[\w.+-]+\.dylib)/.exec(reason)?.[1];
@@ -74,7 +74,10 @@ function explanation(cause: unknown): string {
   if (/invalid ELF header|wrong ELF class|incompatible architecture|GLIBC/.test(reason)) {
     advice.push('It was built on another system: delete node_modules and install again on this one.');
   }
-  const solutions = advice.length > 0 ? advice : ['Run "npm rebuild cudnn-resnet" and read what it prints.'];
+  const solutions =
+    advice.length > 0
+      ? advice
+      : ['Run "npm rebuild --foreground-scripts cudnn-resnet" and read what it prints.'];
   return [
     `The native addon of cudnn-resnet cannot be loaded on ${process.platform}-${process.arch}, Node ${process.version}.`,
     `Reason: ${reason.split('\n')[0]}`,

@@ -59,7 +59,7 @@ describe('the package', () => {
 
   test('holds nothing else', () => {
     const allowed =
-      /^(dist\/.*\.(js|d\.ts)|native\/(?!test\/|bench\/).*\.(cc|h|cu|cuh)|cmake\/[\w-]+\.cmake|docs\/[\w-]+\.md|CMakeLists\.txt|package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|SECURITY\.md|scripts\/setup-cuda\.sh)$/;
+      /^(dist\/.*\.(js|d\.ts)|native\/(?!test\/|bench\/).*\.(cc|h|cu|cuh)|cmake\/[\w-]+\.cmake|docs\/[\w-]+\.md|bench\/results\/[\w-]+\.svg|CMakeLists\.txt|package\.json|README\.md|LICENSE|CHANGELOG\.md|CONTRIBUTING\.md|SECURITY\.md|scripts\/setup-cuda\.sh)$/;
     expect(files.filter((path) => !allowed.test(path))).toEqual([]);
   });
 

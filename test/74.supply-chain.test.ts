@@ -59,7 +59,9 @@ describe('dependencies', () => {
 
   test('have no install script', () => {
     expect([...installed].filter(([, { hasInstallScript }]) => hasInstallScript)).toEqual([]);
-    expect(JSON.parse(read('package.json')).scripts.install).toBe('cmake-js compile');
+    expect(JSON.parse(read('package.json')).scripts.install).toBe(
+      'if [ "$npm_command" = rebuild ]; then cmake-js rebuild; else cmake-js compile; fi',
+    );
   });
 });
 

@@ -23,7 +23,7 @@ export const plan: Command = {
   options: {
     gpu: {
       value: 'LIST',
-      help: `${gpuNames.join(', ')}, or files as\n'info --device-properties' prints them`,
+      help: `required: ${gpuNames.join(', ')}, or\nfiles as 'info --device-properties' prints them`,
     },
     driver: {
       value: 'VERSION',

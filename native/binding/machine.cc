@@ -1,5 +1,6 @@
 #include "binding/machine.h"
 
+#include "absent-engines.h"
 #include "binding/environment.h"
 #include "binding/options.h"
 
@@ -32,7 +33,7 @@ Napi::Value diagnose(const Napi::CallbackInfo& info) {
   for (const Backend& backend : backends()) {
     report += backend.report();
   }
-  return Napi::String::New(info.Env(), report);
+  return Napi::String::New(info.Env(), report + absentEngines);
 }
 
 Napi::Value deviceProperties(const Napi::CallbackInfo& info) {

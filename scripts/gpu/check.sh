@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the package on a machine with an NVIDIA GPU and runs every check that needs one. Needs bash, tar, CUDA with
-# nvcc, CMake, Python, and the archive of scripts/gpu/pack.sh; no network, no root.
+# Builds the package on a machine with an NVIDIA GPU and runs every check that needs one. Needs bash, tar, a C++ compiler,
+# CMake, CUDA with nvcc, cuDNN, Python with PyTorch, and the archive of scripts/gpu/pack.sh; no network, no root.
 #
 #   scripts/gpu/check.sh --out DIR [--archive FILE] [--work DIR] [--minutes N]
 #
