@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { stateDictPlan } from '../lib/nn/state-dict.js';
 import { listed, named, printable, quote } from '../lib/quote.js';
@@ -78,4 +80,15 @@ describe('texts of a file in messages', () => {
     expect([named('layer1.0.weight'), named('a, b')]).toEqual(['layer1.0.weight', '"a, b"']);
     expect(listed(['a', 'b'])).toBe('a, b');
   });
+});
+
+test('where too many files are open, the path is not to blame', async () => {
+  const script = `import { openSync } from 'node:fs';
+    import { readWeights } from ${JSON.stringify(new URL('../lib/weights/read.ts', import.meta.url).href)};
+    try { for (;;) openSync('/dev/null'); } catch {}
+    await readWeights('/dev/null/x').catch(() => {});
+    await readWeights(process.execPath).catch(({ code, message }) => process.stderr.write(code + message));`;
+  const limited = `ulimit -n 64; exec "$0" --import tsx --input-type=module -e "$1"`;
+  const { stderr } = await promisify(execFile)('bash', ['-c', limited, process.execPath, script]);
+  expect(stderr).toMatch(/^ERR_WEIGHTS.*EMFILE.*; close other files, or raise the limit$/);
 });
