@@ -18,11 +18,20 @@ export const longestTimer = 2 ** 31 - 1;
 
 /** Throws `ERR_ARGUMENT` where `signal` is something else. */
 export function checkSignal(where: string, signal: AbortSignal | undefined): void {
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && !isSignal(signal)) {
     throw new CudnnResnetError(
       'ERR_ARGUMENT',
       `${where}: signal must be an AbortSignal, got ${kindOf(signal)}`,
     );
+  }
+}
+
+/** What has the prototype alone has no `aborted`: asking throws. */
+function isSignal(value: unknown): boolean {
+  try {
+    return value instanceof AbortSignal && typeof value.aborted === 'boolean';
+  } catch {
+    return false;
   }
 }
 

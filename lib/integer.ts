@@ -9,7 +9,9 @@ export function checkInteger(
   code: ErrorCode = 'ERR_ARGUMENT',
 ): number {
   if (!Number.isSafeInteger(value) || value < least) {
-    throw new CudnnResnetError(code, `${what} must be an integer of at least ${least}, got ${shown(value)}`);
+    const tooLarge = typeof value === 'number' && value > Number.MAX_SAFE_INTEGER;
+    const range = tooLarge ? `from ${least} to ${Number.MAX_SAFE_INTEGER}` : `of at least ${least}`;
+    throw new CudnnResnetError(code, `${what} must be an integer ${range}, got ${shown(value)}`);
   }
   return value;
 }

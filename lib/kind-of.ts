@@ -3,7 +3,11 @@ export function kindOf(value: unknown): string {
   if (value === null) {
     return 'null';
   }
-  return Array.isArray(value) ? 'array' : typeof value;
+  try {
+    return Array.isArray(value) ? 'array' : typeof value;
+  } catch {
+    return 'revoked Proxy';
+  }
 }
 
 /** `Promise`, `Set`, `Float32Array` of an object; of anything else its kind. */

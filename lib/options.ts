@@ -12,7 +12,13 @@ export function checkOptions(where: string, given: object, known: readonly strin
       `${where}: expected an object of options, got ${shown(given)}`,
     );
   }
-  for (const name of Object.keys(given)) {
+  let names: string[];
+  try {
+    names = Object.keys(given);
+  } catch (cause) {
+    throw new CudnnResnetError('ERR_ARGUMENT', `${where}: the options cannot be read`, { cause });
+  }
+  for (const name of names) {
     if (!known.includes(name)) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',

@@ -1,11 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { hostname } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { cacheFolder } from '../lib/weights/cache-folder.js';
 import { type Download, download } from '../lib/weights/download.js';
@@ -278,6 +280,93 @@ describe('a download', () => {
     await writeFile(join(folder, '..', 'file'), '');
     const { url } = await serve((request, response) => answer(request, response));
     await expectRefusal(download(job(url, { path: join(folder, '..', 'file', 'x') })), /CUDNN_RESNET_CACHE/);
+  });
+});
+
+describe('what a server, or the cache folder, may do', () => {
+  test.each<[string, Handler, RegExp]>([
+    [
+      'to announce too much',
+      (_, response) => response.writeHead(200, { etag: '"one"', 'content-length': 2e9 }).end('x'),
+      /sends a file of 2000000000 bytes, over 200000/,
+    ],
+    [
+      'to send without end',
+      (_, response) => {
+        response.writeHead(200, { etag: '"one"' });
+        const more = setInterval(() => response.write(content), 1);
+        response.on('close', () => clearInterval(more));
+      },
+      /sends more than 200000 bytes/,
+    ],
+    [
+      'to send what becomes more',
+      (_, response) => {
+        response.writeHead(200, { etag: '"one"', 'content-encoding': 'gzip' });
+        response.end(gzipSync(Buffer.alloc(100_000_000)));
+      },
+      /in the encoding gzip, which was not asked for/,
+    ],
+  ])('%s', async (_, handler, message) => {
+    const { url } = await serve(handler);
+    await expectRefusal(download(job(url, { maxBytes: 200_000 })), message);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('to send more than the range says', async () => {
+    const part = `file.pth.part.${Buffer.from('"one"').toString('hex')}`;
+    await mkdir(folder);
+    await writeFile(join(folder, part), content.subarray(0, 1000));
+    const { url } = await serve((_, response) => {
+      response.writeHead(206, { etag: '"one"', 'content-range': 'bytes 1000-1999/2000' }).end(content);
+    });
+    await expectRefusal(download(job(url)), /sends more than 2000 bytes/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('a part that cannot be opened stays, beside a new one', async () => {
+    const part = `file.pth.part.${Buffer.from('"one"').toString('hex')}`;
+    await mkdir(join(folder, part), { recursive: true });
+    const { url } = await serve((request, response) => answer(request, response));
+    for (let i = 0; i < 2; i++) {
+      await download(job(url));
+      expect((await readFile(path)).equals(content)).toBe(true);
+      await rm(path);
+    }
+  });
+
+  test('a user and a password are in no message', async () => {
+    for (const baseUrl of [
+      'https://me:secret@example.invalid/',
+      'https://me:secret@',
+      'http://me:sec/ret@:x',
+    ]) {
+      const error = await pretrainedWeights('resnet18', { cacheFolder: folder, baseUrl }).catch((e) => e);
+      expect(error.code).toBe('ERR_ARGUMENT');
+      expect(String(error.stack)).not.toMatch(/me:|sec/);
+    }
+  });
+
+  test.each<[string, string[], string, RegExp]>([
+    ['no WebAssembly', ['--jitless'], '', /^ERR_WEIGHTS .*WebAssembly, which --jitless takes away/],
+    [
+      'no working directory',
+      [],
+      `const gone = fs.mkdtempSync(${JSON.stringify(join(tmpdir(), 'gone-'))});
+       process.chdir(gone);
+       fs.rmdirSync(gone);`,
+      /^ERR_WEIGHTS the cache folder 'here' lies in the working directory, which is gone/,
+    ],
+  ])('%s', async (_, flags, before, says) => {
+    const module = new URL('../lib/weights/pretrained.ts', import.meta.url).href;
+    const script = `import fs from 'node:fs';
+      import { pretrainedWeights } from ${JSON.stringify(module)};
+      ${before}
+      await pretrainedWeights('resnet18', { cacheFolder: 'here', baseUrl: 'http://127.0.0.1:1/' })
+        .catch(({ code, message }) => console.log(code, message));`;
+    const args = [...flags, '--import', 'tsx', '--input-type=module', '-e', script];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    expect(stdout).toMatch(says);
   });
 });
 

@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { WeightEntry } from '../lib/dtype.js';
@@ -6,7 +6,7 @@ import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { watchEventLoop } from './support/event-loop.mjs';
 import { temporaryFolder } from './support/temporary-folder.js';
-import { checkpoint, pickle, tensorPickle } from './support/weights-files.js';
+import { checkpoint, pickle, safetensors, tensorPickle } from './support/weights-files.js';
 
 /** The best of three: what other processes on the machine take is not ours. */
 async function quietest<T>(work: () => Promise<T>) {
@@ -70,4 +70,40 @@ test('a safetensors header of many tensors', async () => {
   const read = await quietest(() => readWeights(path));
   expectResponsive('reading 20,000 tensors', read);
   expect(read.result.size).toBe(20_000);
+});
+
+test.each([
+  ['99 MB of space', () => safetensors(`{"a":1,${' '.repeat(99_000_000)}}`)],
+  ['space between values', () => safetensors(`{"a":[${`1,${' '.repeat(900_000)}`.repeat(100)}1]}`)],
+  ['long strings', () => safetensors(`{"a":[${`"${'x'.repeat(3_000_000)}é",`.repeat(20)}1]}`)],
+  ['a longer string', () => safetensors(`{"a":"${'é'.repeat(8_000_000)}"}`)],
+  [
+    'names that are wrapped again and again',
+    () => {
+      const names = Array.from({ length: 9000 }, (_, i) => 'module.'.repeat(145) + i);
+      return checkpoint(
+        pickle.program(pickle.dict(...names.flatMap((name) => [pickle.text(name), tensorPickle()]))),
+      );
+    },
+  ],
+  [
+    'names that V8 does not tell apart soon',
+    () => {
+      const names = Array.from({ length: 1500 }, (_, i) => 'x'.repeat(18_000) + (10_000 + i));
+      return checkpoint(
+        pickle.program(pickle.dict(...names.flatMap((name) => [pickle.text(name), pickle.text('')]))),
+      );
+    },
+  ],
+  [
+    'such names in JSON',
+    () =>
+      safetensors(`{${Array.from({ length: 1500 }, (_, i) => `"${'x'.repeat(18_000)}${10_000 + i}":1`)}}`),
+  ],
+])('a hostile file of %s', async (what, bytes) => {
+  const path = join(await temporaryFolder(), 'hostile.safetensors');
+  await writeFile(path, bytes());
+  const read = await quietest(() => readWeights(path).catch((error) => error));
+  expectResponsive(what, read);
+  expect(read.result).toMatchObject({ code: 'ERR_WEIGHTS' });
 });

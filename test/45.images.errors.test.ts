@@ -108,7 +108,7 @@ describe('wrong arguments are ERR_ARGUMENT', () => {
     ['an array for an image', () => preprocess([1] as unknown as string), /an image is a file's path/],
     ['a size of nothing', () => preprocess('x', { size: 0 }), /size must be a whole number/],
     ['a broken size', () => preprocess('x', { size: 22.4 }), /size must be a whole number/],
-    ['a size of text', () => preprocess('x', { size: '9' as unknown as number }), /got '9'/],
+    ['a size of text', () => preprocess('x', { size: '9' as unknown as number }), /got "9"/],
     [
       'a crop larger than the image',
       () => preprocess('x', { size: 300, resize: 256 }),

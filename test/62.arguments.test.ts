@@ -182,3 +182,8 @@ describe('an argument of the wrong kind is ERR_ARGUMENT, and the message says wh
     expect(() => x.flatten(-1)).toThrow(CudnnResnetError);
   });
 });
+
+test('an integer that is too large is told how large it may be', () => {
+  expect(() => nn.manualSeed(2 ** 53)).toThrow(/an integer from 0 to 9007199254740991, got 9007199254740992/);
+  expect(() => nn.manualSeed(-1)).toThrow(/an integer of at least 0, got -1/);
+});

@@ -1,5 +1,6 @@
 import type { Classification, Tensor } from '../index.js';
 import { classesOf } from '../models/classification.js';
+import { printable } from '../quote.js';
 import { expandInputs } from './inputs.js';
 import {
   describeModel,
@@ -70,5 +71,5 @@ function jsonLine(image: string, predictions: Classification[]): string {
 
 function paragraph(image: string, predictions: Classification[]): string {
   const lines = predictions.map(({ label, score }) => `  ${score.toFixed(4)}  ${label}\n`);
-  return `${image}\n${lines.join('')}\n`;
+  return `${printable(image)}\n${lines.join('')}\n`;
 }

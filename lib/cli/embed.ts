@@ -2,6 +2,7 @@ import { rmSync } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import type { Tensor } from '../index.js';
 import { notWritten } from '../not-written.js';
+import { printable } from '../quote.js';
 import { expandInputs } from './inputs.js';
 import { modelChoice, modelOptions, openModel, type ReadyModel } from './model.js';
 import { elementBytes, npyHeader } from './npy.js';
@@ -44,7 +45,7 @@ export const embed: Command = {
       const firstRow = file ? await file.append(data, width) : 0;
       const lines = paths.map((image, i) => {
         if (file) {
-          return given.json ? JSON.stringify({ row: firstRow + i, image }) : image;
+          return given.json ? JSON.stringify({ row: firstRow + i, image }) : printable(image);
         }
         const embedding = Array.from(data.subarray(i * width, (i + 1) * width));
         return JSON.stringify({ image, embedding });

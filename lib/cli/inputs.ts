@@ -1,7 +1,8 @@
-import { readdir, realpath, stat } from 'node:fs/promises';
+import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { CudnnResnetError } from '../errors.js';
+import { printable } from '../quote.js';
 
 /** One image to work on, or why an argument yields none. */
 export interface Input {
@@ -65,8 +66,12 @@ async function* imagesIn(folder: string, entered: Set<string>): AsyncGenerator<I
       if (entry.name.startsWith('.')) continue;
       const path = join(folder, entry.name);
       const target = entry.isSymbolicLink() ? await stat(path).catch(() => entry) : entry;
-      if (target.isDirectory()) yield* imagesIn(path, entered);
-      else if (imageFile.test(path)) yield { path };
+      if (!target.isDirectory() && !imageFile.test(path)) continue;
+      // what Node puts for bytes that are no UTF-8: the name cannot be given back to the system
+      const nameless = entry.name.includes('\ufffd') && !(await lstat(path).catch(() => undefined));
+      if (nameless) yield nothing(path, 'its name is not UTF-8; rename it');
+      else if (target.isDirectory()) yield* imagesIn(path, entered);
+      else yield { path };
     }
   } catch (error) {
     yield nothing(folder, `the folder cannot be searched: ${(error as Error).message}`);
@@ -74,7 +79,7 @@ async function* imagesIn(folder: string, entered: Set<string>): AsyncGenerator<I
 }
 
 function nothing(arg: string, why: string): Input {
-  return { path: arg, error: new CudnnResnetError('ERR_IMAGE', `'${arg}': ${why}`) };
+  return { path: arg, error: new CudnnResnetError('ERR_IMAGE', `'${printable(arg)}': ${why}`) };
 }
 
 /** The same order everywhere, whatever the language set. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { CudnnResnetError } from '../errors.js';
+import { printable } from '../quote.js';
 import type { ProgressBar } from './progress.js';
 
 /** Whether stdout has a reader, as far as is known. */
@@ -35,7 +36,7 @@ export function complain(error: unknown, bar?: ProgressBar): void {
 
 function describe(error: unknown): string {
   if (error instanceof CudnnResnetError) {
-    return `${error.message} [${error.code}]`;
+    return `${error.message.split('\n').map(printable).join('\n')} [${error.code}]`;
   }
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }

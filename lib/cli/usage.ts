@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { suggestion } from '../options.js';
 
@@ -55,7 +56,9 @@ export function parseCommandLine(args: string[], options: Options): { operands: 
   for (const token of tokens) {
     if (token.kind === 'option' && !Object.hasOwn(known, token.name)) {
       const near = names.filter((name) => name.startsWith('--') === token.rawName.startsWith('--'));
-      throw new UsageError(`unknown option '${token.rawName}'${suggestion(token.rawName, near)}`);
+      const file = args[token.index]!;
+      const hint = existsSync(file) ? `; did you mean './${file}'?` : suggestion(token.rawName, near);
+      throw new UsageError(`unknown option '${token.rawName}'${hint}`);
     }
   }
   try {

@@ -1,13 +1,14 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { inspect } from 'node:util';
 import type { Metadata, SharpOptions } from 'sharp';
 import { typedArrayName } from '../dtype.js';
 import { CudnnResnetError, messageOf } from '../errors.js';
+import { shown } from '../kind-of.js';
 import { checkOptions } from '../options.js';
 import { Budget } from './budget.js';
 import { bilinearFilter, resample } from './resample.js';
 import { loadSharp, type Sharp } from './sharp.js';
+import { svgFault } from './svg.js';
 
 /** How {@link preprocess} scales and crops. */
 export interface PreprocessOptions {
@@ -26,7 +27,7 @@ export const maxSide = 0x3fff;
 /** The most pixels that an image may decode to: 16383 × 16383, sharp's own limit. */
 const maxPixels = maxSide * maxSide;
 
-/** The largest encoded image that is read from a file, in bytes. */
+/** The largest encoded image that is read, in bytes. */
 const maxFileBytes = 1 << 30;
 
 /** Images that are worked on at once, however many are asked for: more than sharp has threads, few encoded files. */
@@ -34,6 +35,9 @@ const inFlight = new Budget(8);
 
 /** Decoded pixels that are in memory at once, in bytes; one larger image is alone. */
 const decodedBytes = new Budget(256 << 20);
+
+/** Vector images that are drawn at once: one that takes long leaves half of Node's threads to others. */
+const drawn = new Budget(2);
 
 /** Truncated or damaged pixels are errors; what a decoder merely warns about is not, as in Pillow. */
 const decoding = { failOn: 'error', limitInputPixels: maxPixels } as const satisfies SharpOptions;
@@ -45,12 +49,13 @@ const decoding = { failOn: 'error', limitInputPixels: maxPixels } as const satis
  *
  * - The EXIF orientation is applied. (Pillow leaves that to `ImageOps.exif_transpose`.)
  * - Alpha is dropped and the colours beneath it stay, as in Pillow's `convert('RGB')`; an SVG is drawn on white, at
- *   the size it is needed in.
+ *   the size it is needed in, and refused where it has filters, which have no bound in time.
  * - Embedded colour profiles are ignored, as in Pillow; only CMYK is converted through its profile.
  * - Of an animation or a file with many pages the first is taken; of 16 bits the upper 8.
  *
  * The event loop stays free: decoding and scaling are done on other threads. Memory stays bounded:
- * of many calls at once eight are worked on, and their decoded pixels take 256 MiB or one image's.
+ * of many calls at once eight are worked on, and their decoded pixels take 256 MiB or one image's. Bytes that are given
+ * are copied at the call, and may be changed or transferred after it.
  *
  * @param image a file's path, or the bytes of an encoded image.
  * @returns `size × size × 3` bytes: rows of RGB pixels.
@@ -62,15 +67,21 @@ export async function preprocess(
   options: PreprocessOptions = {},
 ): Promise<Uint8Array> {
   checkOptions('preprocess', options, ['size', 'resize']);
-  const { size = 224, resize = Math.floor((size * 256) / 224) } = options;
-  checkSizes(size, resize);
+  const { size = 224 } = options;
+  checkSize('size', size);
+  const { resize = Math.floor((size * 256) / 224) } = options;
+  checkSize('resize', resize);
+  if (resize < size) {
+    throw new CudnnResnetError(
+      'ERR_ARGUMENT',
+      `preprocess: resize (${resize}) must be at least size (${size}): the crop is cut out of the scaled image`,
+    );
+  }
   const name = nameOf(image);
+  const given = typeof image === 'string' ? undefined : copyOf(image);
   const sharp = await loadSharp();
   return inFlight.spend(1, async () => {
-    const bytes =
-      typeof image === 'string'
-        ? await readImageFile(image)
-        : Buffer.from(image.buffer, image.byteOffset, image.byteLength); // sharp knows no arrays of other contexts
+    const bytes = given ?? (await readImageFile(image as string));
     return decode(sharp, name, bytes, size, resize);
   });
 }
@@ -96,9 +107,10 @@ async function decode(
       );
     }
     const crop = cropOf(width, height, size, resize);
-    return metadata.format === 'svg'
-      ? await draw(sharp, bytes, crop)
-      : await scale(sharp, bytes, metadata, crop);
+    if (metadata.format !== 'svg') return await scale(sharp, bytes, metadata, crop);
+    const fault = await svgFault(bytes);
+    if (fault) throw new CudnnResnetError('ERR_IMAGE', `${name} ${fault}: such an SVG is not drawn`);
+    return await drawn.spend(1, () => draw(sharp, bytes, crop));
   } catch (error) {
     throw imageError(name, error);
   }
@@ -174,19 +186,11 @@ async function scale(sharp: Sharp, raster: Uint8Array, metadata: Metadata, crop:
   });
 }
 
-function checkSizes(size: number, resize: number): void {
-  for (const [option, value] of Object.entries({ size, resize })) {
-    if (!Number.isInteger(value) || value < 1 || value > maxSide) {
-      throw new CudnnResnetError(
-        'ERR_ARGUMENT',
-        `preprocess: ${option} must be a whole number of pixels from 1 to ${maxSide}, got ${inspect(value)}`,
-      );
-    }
-  }
-  if (resize < size) {
+function checkSize(option: string, value: number): void {
+  if (!Number.isInteger(value) || value < 1 || value > maxSide) {
     throw new CudnnResnetError(
       'ERR_ARGUMENT',
-      `preprocess: resize (${resize}) must be at least size (${size}): the crop is cut out of the scaled image`,
+      `preprocess: ${option} must be a whole number of pixels from 1 to ${maxSide}, got ${shown(value)}`,
     );
   }
 }
@@ -200,7 +204,35 @@ function nameOf(image: string | Uint8Array): string {
   }
   throw new CudnnResnetError(
     'ERR_ARGUMENT',
-    `an image is a file's path or the bytes of an encoded image (a Buffer or Uint8Array), got ${inspect(image, { depth: 0 })}`,
+    `an image is a file's path or the bytes of an encoded image (a Buffer or Uint8Array), got ${shown(image)}`,
+  );
+}
+
+/** sharp's threads read what they are given, even when the caller's buffer has gone meanwhile. */
+function copyOf(image: Uint8Array): Uint8Array {
+  try {
+    // of a resizable buffer that shrank, the length is 0
+    if (image.byteLength > maxFileBytes) throw tooLarge('the encoded bytes given', image.byteLength);
+    return new Uint8Array(image);
+  } catch (error) {
+    if (error instanceof CudnnResnetError) throw error;
+    if (error instanceof TypeError) {
+      throw new CudnnResnetError(
+        'ERR_ARGUMENT',
+        'the encoded bytes given are gone: their buffer was transferred, or has shrunk',
+        { cause: error },
+      );
+    }
+    throw new CudnnResnetError('ERR_OUT_OF_MEMORY', 'no memory for a copy of the encoded bytes given', {
+      cause: error,
+    });
+  }
+}
+
+function tooLarge(name: string, bytes: number): CudnnResnetError {
+  return new CudnnResnetError(
+    'ERR_IMAGE',
+    `${name} holds ${bytes} bytes: images of up to ${maxFileBytes} bytes are read`,
   );
 }
 
@@ -215,12 +247,7 @@ async function readImageFile(path: string): Promise<Uint8Array> {
     if (!stats.isFile()) {
       throw new CudnnResnetError('ERR_IMAGE', `'${path}' is not a regular file`);
     }
-    if (stats.size > maxFileBytes) {
-      throw new CudnnResnetError(
-        'ERR_IMAGE',
-        `'${path}' holds ${stats.size} bytes: images of up to ${maxFileBytes} bytes are read`,
-      );
-    }
+    if (stats.size > maxFileBytes) throw tooLarge(`'${path}'`, stats.size);
     return await file.readFile();
   } catch (error) {
     if (error instanceof CudnnResnetError) {

@@ -3,6 +3,7 @@ import { bytesPerElement, type DType, isHostDType, typedArrayName, type WeightEn
 import { CudnnResnetError } from '../errors.js';
 import { classOf, kindOf, shown } from '../kind-of.js';
 import { native } from '../native.js';
+import { listed, named, quote } from '../quote.js';
 import { shapeText } from '../shape.js';
 import { type HostArray, hostData, Tensor } from '../tensor.js';
 import { entryFault } from '../weights/stored-dtypes.js';
@@ -34,7 +35,7 @@ export function stateEntries(
     if (!(value instanceof Tensor) && !isWeightEntry(value)) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
-        `${where}: ${JSON.stringify(key)} must be a Tensor or { dtype, shape, data }, got ${kindOf(value)}`,
+        `${where}: ${quote(key)} must be a Tensor or { dtype, shape, data }, got ${kindOf(value)}`,
       );
     }
   }
@@ -67,7 +68,7 @@ interface Plan<Entry> {
   unexpected: string[];
 }
 
-/** What is to be written where. Throws `ERR_WEIGHTS` with every key that does not fit; `misfit` says what of what. */
+/** What is to be written where. Throws `ERR_WEIGHTS` with the keys that do not fit; `misfit` says what of what. */
 export function stateDictPlan<Entry extends { shape: readonly number[] }>(
   misfit: string,
   state: ReadonlyMap<string, Tensor>,
@@ -91,9 +92,9 @@ export function stateDictPlan<Entry extends { shape: readonly number[] }>(
     }
   }
   const problems = [
-    ...(strict ? [listed('missing', plan.missing), listed('unexpected', plan.unexpected)] : []),
-    listed('of another shape', misshapen),
-  ].filter((problem) => problem !== '');
+    ...(strict ? [problem('missing', plan.missing), problem('unexpected', plan.unexpected.map(named))] : []),
+    problem('of another shape', misshapen),
+  ].filter((text) => text !== '');
   if (problems.length > 0) {
     throw new CudnnResnetError('ERR_WEIGHTS', `${misfit}:\n${problems.join('\n')}`);
   }
@@ -104,14 +105,11 @@ export function stateDictPlan<Entry extends { shape: readonly number[] }>(
 export function checkWrite(key: string, to: Tensor, entry: Tensor | WeightEntry): void {
   const wrong = entry instanceof Tensor ? undefined : entryFault(entry);
   if (wrong) {
-    throw new CudnnResnetError('ERR_WEIGHTS', `loadStateDict: ${JSON.stringify(key)}: ${wrong}`);
+    throw new CudnnResnetError('ERR_WEIGHTS', `loadStateDict: ${quote(key)}: ${wrong}`);
   }
   if (to.disposed || (entry instanceof Tensor && entry.disposed)) {
     const whose = to.disposed ? 'the module' : 'the state dict';
-    throw new CudnnResnetError(
-      'ERR_DISPOSED',
-      `loadStateDict: ${JSON.stringify(key)} of ${whose} was disposed of`,
-    );
+    throw new CudnnResnetError('ERR_DISPOSED', `loadStateDict: ${quote(key)} of ${whose} was disposed of`);
   }
 }
 
@@ -135,8 +133,8 @@ function uploadable({ dtype, data }: WeightEntry): ReturnType<typeof hostData> {
   return hostData(elements as HostArray, dtype as DType);
 }
 
-function listed(what: string, keys: string[]): string {
-  return keys.length === 0 ? '' : `  ${what} (${keys.length}): ${keys.join(', ')}`;
+function problem(what: string, keys: string[]): string {
+  return keys.length === 0 ? '' : `  ${what} (${keys.length}): ${listed(keys)}`;
 }
 
 function sameShape(a: readonly number[], b: readonly number[]): boolean {

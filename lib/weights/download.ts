@@ -4,6 +4,7 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CudnnResnetError, messageOf } from '../errors.js';
+import { printable } from '../quote.js';
 import { claimPart, etagOf, ownPart, releasePart, removeAbandonedParts } from './partial-files.js';
 
 /** What {@link download} is to fetch, and how. */
@@ -13,6 +14,8 @@ export interface Download {
   path: string;
   /** The first hexadecimal digits of its SHA-256. */
   digest: string;
+  /** The most bytes that are taken of it; 1 GiB, four times the largest that is published, where it is left out. */
+  maxBytes?: number;
   /** Milliseconds without a byte after which the server is given up. */
   stallTimeout: number;
   onProgress: ((receivedBytes: number, totalBytes: number | undefined) => void) | undefined;
@@ -34,6 +37,9 @@ export async function download(job: Download): Promise<void> {
   const folder = dirname(job.path);
   let part: string | undefined;
   try {
+    // fetch would end the process
+    if (!('WebAssembly' in globalThis))
+      throw new Error("Node's fetch needs WebAssembly, which --jitless takes away");
     await mkdir(folder, { recursive: true });
     part = await claimPart(job.path);
     for (let resumptions = 0; ; resumptions++) {
@@ -92,21 +98,29 @@ class Transfer {
   private async attempt(): Promise<boolean> {
     const stall = new StallWatch(this.job.stallTimeout);
     const signals = this.job.signal ? [stall.signal, this.job.signal] : [stall.signal];
-    const handle = this.part ? await open(this.part, 'r+') : undefined;
+    const handle = this.part ? await open(this.part, 'r+').catch(() => undefined) : undefined;
+    // a folder, or someone else's: it stays, beside a new one
+    if (!handle) this.part = undefined;
     try {
       const have = handle ? (await handle.stat()).size : 0;
       const response = await fetch(this.job.url, {
         headers: { 'accept-encoding': 'identity', ...this.rangeHeaders(have) },
         signal: AbortSignal.any(signals),
       });
-      if (response.status === 200) {
+      const encoding = response.headers.get('content-encoding') ?? 'identity';
+      if (response.ok && encoding !== 'identity') {
+        // a few bytes could become any number
+        throw new Error(
+          `the server answered in the encoding ${printable(encoding)}, which was not asked for`,
+        );
+      } else if (response.status === 200) {
         await this.restart(response, stall);
       } else if (response.status === 206 && handle && this.continues(response, have)) {
         await this.receive(response, handle, have, stall);
       } else if (handle && (response.status === 206 || response.status === 416)) {
         return false;
       } else {
-        throw new Error(`the server answered ${response.status} ${response.statusText}`.trimEnd());
+        throw new Error(`the server answered ${response.status} ${printable(response.statusText)}`.trimEnd());
       }
       return true;
     } finally {
@@ -144,8 +158,11 @@ class Transfer {
     have: number,
     stall: StallWatch,
   ): Promise<void> {
+    const { maxBytes = 1 << 30 } = this.job;
     const total = have > 0 ? contentRange(response)?.total : contentLength(response);
     let received = have;
+    if (total !== undefined && total > maxBytes)
+      await this.giveUp(`a file of ${total} bytes, over ${maxBytes}`);
     this.report(received, total);
     const chunks = response.body?.[Symbol.asyncIterator]();
     for (;;) {
@@ -155,6 +172,8 @@ class Transfer {
         throw new ConnectionCut(explain(error), { cause: error });
       });
       if (!chunk || chunk.done) break;
+      const most = total ?? maxBytes;
+      if (received + chunk.value.length > most) await this.giveUp(`more than ${most} bytes`);
       await writeAll(handle, chunk.value, received);
       received += chunk.value.length;
       this.progressed = true;
@@ -164,6 +183,13 @@ class Transfer {
       throw new ConnectionCut(`the connection ended after ${received} of ${total} bytes`);
     }
     await handle.sync();
+  }
+
+  /** For what is no published file: nothing of it is kept. */
+  private async giveUp(sent: string): Promise<never> {
+    await rm(this.part!, { force: true });
+    this.part = undefined;
+    throw new Error(`the server sends ${sent}`);
   }
 
   private report(received: number, total: number | undefined): void {
@@ -200,10 +226,10 @@ class StallWatch {
   }
 }
 
-/** Bytes of the whole body; undefined where the server does not say, or tells the size of something encoded. */
+/** Bytes of the whole body; undefined where the server does not say. */
 function contentLength({ headers }: Response): number | undefined {
   const length = headers.get('content-length') ?? '';
-  return /^\d+$/.test(length) && !headers.has('content-encoding') ? Number(length) : undefined;
+  return /^\d+$/.test(length) ? Number(length) : undefined;
 }
 
 function contentRange(response: Response): { first: number; total: number | undefined } | undefined {

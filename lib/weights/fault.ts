@@ -1,5 +1,10 @@
 import { CudnnResnetError } from '../errors.js';
 
+export { quote } from '../quote.js';
+
+/** The longest key or name that is read: longer ones V8 compares each with each. */
+export const longestName = 16_000;
+
 /** Makes the `ERR_WEIGHTS` of one file: what is wrong with it and, where there is one, the error below. */
 export type Fault = (message: string, cause?: unknown) => CudnnResnetError;
 
@@ -7,9 +12,4 @@ export type Fault = (message: string, cause?: unknown) => CudnnResnetError;
 export function faultOf(path: string): Fault {
   return (message, cause) =>
     new CudnnResnetError('ERR_WEIGHTS', `${path}: ${message}`, cause === undefined ? undefined : { cause });
-}
-
-/** A name out of a file, quoted and escaped and no longer than a line: it may hold anything. */
-export function quote(name: string): string {
-  return JSON.stringify(name.length > 120 ? `${name.slice(0, 120)}…` : name);
 }

@@ -63,7 +63,9 @@ export async function releasePart(part: string, target: string): Promise<void> {
 
 /** Removes the parts that nobody works on: the download is complete. */
 export async function removeAbandonedParts(target: string): Promise<void> {
-  for (const part of await abandonedParts(target)) await rm(part, { force: true });
+  for (const part of await abandonedParts(target)) {
+    await rm(part, { force: true }).catch(() => undefined); // a folder, or someone else's
+  }
 }
 
 async function abandonedParts(target: string): Promise<string[]> {

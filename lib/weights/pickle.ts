@@ -39,6 +39,13 @@ const maxMarks = 1_000;
 const maxStringBytes = 1024 * 1024;
 const maxGlobalBytes = 256;
 
+/** Python writes a thousand keys and values at once; they are hashed in one step. */
+const maxItems = 2 * 10_000;
+const maxKeyLength = 1024;
+
+/** Bytes read between two turns of the event loop, if it wants one. */
+const bytesPerStep = 64 * 1024;
+
 /**
  * Interprets a pickle symbolically: calls are recorded as {@link PickleCall}, never made, and no class is ever
  * instantiated, so that the worst that a hostile pickle can say is refused or is only data. An unknown opcode, a
@@ -51,9 +58,13 @@ export function* interpretPickle(
   fault: Fault,
 ): Generator<void, PickleValue, void> {
   const machine = new PickleMachine(bytes, allowedGlobals, fault);
+  let rested = 0;
   for (let count = 1; !machine.step(); count++) {
     if (count >= maxOpcodes) throw fault(`its pickle has more than ${maxOpcodes} opcodes`);
-    if (count % 256 === 0) yield;
+    if (count % 256 === 0 || machine.position - rested > bytesPerStep) {
+      rested = machine.position;
+      yield;
+    }
   }
   return machine.result();
 }
@@ -75,6 +86,11 @@ export class PickleMachine {
     private readonly fault: Fault,
   ) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Bytes read so far. */
+  get position(): number {
+    return this.at;
   }
 
   /** Runs one opcode; true where it was the last. */
@@ -162,7 +178,10 @@ export class PickleMachine {
   setItems(items: PickleValue[]): void {
     const dict = this.top();
     if (!(dict instanceof Map)) throw this.wrong('sets items of something that is no dict');
+    if (items.length > maxItems) throw this.wrong(`sets ${items.length / 2} items at once`);
     if (items.length % 2 !== 0) throw this.wrong('sets a key without a value');
+    if (items.some((item, i) => i % 2 === 0 && typeof item === 'string' && item.length > maxKeyLength))
+      throw this.wrong(`has a key of over ${maxKeyLength} characters`);
     for (let i = 0; i < items.length; i += 2) dict.set(items[i]!, items[i + 1]!);
   }
 

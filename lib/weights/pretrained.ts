@@ -125,8 +125,11 @@ export async function pretrainedWeights(
   const wrong = (what: string) => new CudnnResnetError('ERR_ARGUMENT', `pretrainedWeights: ${what}`);
   const url = typeof baseUrl === 'string' ? `${baseUrl.replace(/\/*$/, '/')}${name}` : '';
   if (!URL.canParse(url)) {
-    throw wrong(`baseUrl must be the text of a URL, got ${shown(baseUrl)}`);
+    const open = typeof baseUrl === 'string' ? baseUrl.replace(/\/\/.*@/, '//…@') : baseUrl;
+    throw wrong(`baseUrl must be the text of a URL, got ${shown(open)}`);
   }
+  const { username, password } = new URL(url);
+  if (username || password) throw wrong('baseUrl must hold no user and no password: fetch takes none');
   if (typeof cacheFolder !== 'string') {
     throw wrong(`cacheFolder must be the path of a folder, got ${kindOf(cacheFolder)}`);
   }
@@ -141,10 +144,22 @@ export async function pretrainedWeights(
   checkSignal('pretrainedWeights', signal);
   signal?.throwIfAborted();
 
-  const path = join(resolve(cacheFolder), name);
+  const path = join(absolute(cacheFolder), name);
   const cached = await stat(path).catch(() => undefined);
   if (cached?.isFile()) return path;
   const digest = /-([0-9a-f]{8})\.pth$/.exec(name)![1]!;
   await download({ url, path, digest, stallTimeout, onProgress, signal });
   return path;
+}
+
+function absolute(folder: string): string {
+  try {
+    return resolve(folder);
+  } catch (cause) {
+    throw new CudnnResnetError(
+      'ERR_WEIGHTS',
+      `the cache folder '${folder}' lies in the working directory, which is gone: name it from the root on`,
+      { cause },
+    );
+  }
 }

@@ -60,7 +60,8 @@ async function readHeader(file: WeightsFile): Promise<{ tensors: TensorInfo[]; d
   const json = new Uint8Array(await file.read(8, Number(length)));
   if (json[0] !== 0x7b) throw fault(`its safetensors header does not begin with '{'`);
   const header = await pacer.run(parseJsonObject(json, fault));
-  if (header.size > maxTensors) throw fault(`holds ${header.size} tensors; at most ${maxTensors} are read`);
+  const count = header.size - (header.has('__metadata__') ? 1 : 0);
+  if (count > maxTensors) throw fault(`holds ${count} tensors; at most ${maxTensors} are read`);
   return { tensors: await pacer.run(checkHeader(header, file.size - dataStart, fault)), dataStart };
 }
 

@@ -48,7 +48,7 @@ function* namesByShard(index: JsonObject, fault: Fault): Generator<void, Map<str
   for (const [name, shard] of weightMap) {
     if (typeof shard !== 'string') throw fault(`weight_map names no file for tensor ${quote(name)}`);
     // also what would be a path or a drive or a stream on Windows: files move between systems
-    if (shard === '' || shard === '.' || shard === '..' || /[/\\:\0]/.test(shard)) {
+    if (/^\.{0,2}$|[/\\:\p{Cc}]/u.test(shard) || shard.length > 255) {
       throw fault(
         `weight_map names ${quote(shard)} for tensor ${quote(name)}; expected a file name without a path`,
       );

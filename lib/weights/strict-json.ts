@@ -1,5 +1,6 @@
 import { messageOf } from '../errors.js';
-import { type Fault, quote } from './fault.js';
+import { printable } from '../quote.js';
+import { type Fault, longestName, quote } from './fault.js';
 
 /** What a JSON text holds. Numbers written as integers are bigints, so that none is silently rounded. */
 export type JsonValue = string | bigint | number | boolean | null | JsonValue[] | JsonObject;
@@ -7,11 +8,13 @@ export type JsonObject = Map<string, JsonValue>;
 
 const maxDepth = 16;
 const maxValues = 1_000_000;
-const maxStringBytes = 16 * 1024 * 1024;
+const maxStringBytes = 4 * 1024 * 1024;
+const maxSpace = 1024 * 1024;
 const longestLiteral = 32;
 
-/** Values read between two turns of the event loop, if it wants one. */
+/** Values, and bytes, read between two turns of the event loop, if it wants one. */
 const valuesPerStep = 256;
+const bytesPerStep = 64 * 1024;
 
 const byte = {
   quote: 0x22,
@@ -42,6 +45,8 @@ class JsonScanner {
   private readonly utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   private at = 0;
   private values = 0;
+  /** Where it yielded last. */
+  private rested = 0;
 
   constructor(
     bytes: Uint8Array,
@@ -52,7 +57,10 @@ class JsonScanner {
 
   *value(depth: number): Generator<void, JsonValue, void> {
     if (depth > maxDepth) throw this.fault(`its JSON is nested deeper than ${maxDepth}`);
-    if (++this.values % valuesPerStep === 0) yield;
+    if (++this.values % valuesPerStep === 0 || this.at - this.rested > bytesPerStep) {
+      this.rested = this.at;
+      yield;
+    }
     if (this.values > maxValues) throw this.fault(`its JSON holds more than ${maxValues} values`);
     switch (this.skipSpace()) {
       case byte.openObject:
@@ -77,6 +85,7 @@ class JsonScanner {
       for (;;) {
         if (this.skipSpace() !== byte.quote) throw this.unexpected('a key');
         const key = this.string();
+        if (key.length > longestName) throw this.fault(`a key of its JSON is over ${longestName} characters`);
         if (key === '__proto__') throw this.fault(`the key "__proto__" is not allowed`);
         if (members.has(key)) throw this.fault(`the key ${quote(key)} stands twice in the same object`);
         this.skipSpace();
@@ -132,7 +141,7 @@ class JsonScanner {
       if (/\p{Surrogate}/u.test(value)) throw new Error('a surrogate without its pair');
       return value;
     } catch (error) {
-      throw this.fault(`invalid string at byte ${start} of its JSON (${messageOf(error)})`, error);
+      throw this.fault(`invalid string at byte ${start} of its JSON (${printable(messageOf(error))})`, error);
     }
   }
 
@@ -153,8 +162,10 @@ class JsonScanner {
 
   /** The next byte that is no space, or undefined at the end. */
   private skipSpace(): number | undefined {
-    for (; ; this.at++) {
+    for (const start = this.at; ; this.at++) {
       const found = this.text[this.at];
+      if (this.at - start > maxSpace)
+        throw this.fault(`its JSON has over ${maxSpace} bytes of space in one place`);
       if (found !== 0x20 && found !== 0x0a && found !== 0x0d && found !== 0x09) return found;
     }
   }

@@ -25,6 +25,9 @@ const nestedKeys = ['state_dict', 'model', 'model_state_dict'];
 /** What DataParallel and torch.compile put before every name. */
 const wrapperPrefixes = ['module.', '_orig_mod.'];
 
+/** More of them are a name that is to take long. */
+const deepestWrapping = 16;
+
 const maxPickleBytes = 64 * 1024 * 1024;
 
 /**
@@ -47,10 +50,11 @@ export async function torchEntries(file: WeightsFile): Promise<Map<string, Store
   const skip = prefixLength(named.map(([name]) => name));
   for (const [name, call] of named) {
     if (typeof name !== 'string') throw fault("a tensor's name is no string");
-    if (name === '__proto__') throw fault("a tensor's name is __proto__");
+    const key = name.slice(skip);
+    if (key === '__proto__') throw fault("a tensor's name is __proto__");
     const wrong: Fault = (message, cause) => fault(`tensor ${quote(name)}: ${message}`, cause);
     await pacer.breathe();
-    entries.set(name.slice(skip), storages.entry(parseTensor(call, wrong), wrong));
+    entries.set(key, storages.entry(parseTensor(call, wrong), wrong));
   }
   requireMemory(file.path, storages.bytes());
   return entries;
@@ -198,13 +202,14 @@ function* tensorsOf(dict: Map<PickleValue, PickleValue>): Generator<[PickleValue
 /** How much to take off all names. */
 function prefixLength(names: PickleValue[]): number {
   let length = 0;
-  for (;;) {
+  for (let depth = 0; depth < deepestWrapping; depth++) {
     const next = wrapperPrefixes.find((prefix) =>
       names.every((name) => typeof name === 'string' && name.startsWith(prefix, length)),
     );
-    if (next === undefined) return length;
+    if (next === undefined) break;
     length += next.length;
   }
+  return length;
 }
 
 /** A tensor's description from the call that would rebuild it. */
@@ -258,5 +263,6 @@ function describe(value: PickleValue): string {
   }
   if (Array.isArray(value)) return 'a list';
   if (value instanceof PickleCall) return 'a single tensor';
+  if (typeof value === 'string') return quote(value);
   return value instanceof PickleGlobal || value instanceof PickleReference ? 'a Python object' : `${value}`;
 }

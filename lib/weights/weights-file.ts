@@ -53,7 +53,9 @@ export class WeightsFile {
     } catch (error) {
       await handle?.close();
       if (error instanceof CudnnResnetError) throw error;
-      throw fault(`cannot be opened (${messageOf(error)}); check the path and its permissions`, error);
+      const tooMany = /^E[MN]FILE$/.test((error as NodeJS.ErrnoException).code ?? '');
+      const advice = tooMany ? 'close other files, or raise the limit' : 'check the path and its permissions';
+      throw fault(`cannot be opened (${messageOf(error)}); ${advice}`, error);
     }
   }
 

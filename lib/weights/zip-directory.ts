@@ -1,4 +1,4 @@
-import { quote } from './fault.js';
+import { longestName, quote } from './fault.js';
 import type { WeightsFile } from './weights-file.js';
 
 /** What a zip file's central directory says of an entry. */
@@ -43,6 +43,7 @@ export async function* zipDirectory(file: WeightsFile): AsyncGenerator<Directory
       number,
       number,
     ];
+    if (nameLength > longestName) throw damaged(file, `the name of entry ${i} has ${nameLength} bytes`);
     position += record.central.length;
     const rest = bytes.subarray(position, position + nameLength + extraLength + commentLength);
     if (rest.length < nameLength + extraLength + commentLength)
