@@ -50,7 +50,8 @@ export class Conv2d extends Module {
   readonly groups: number;
   /** How it is computed. */
   readonly compute: ComputeOptions;
-  #folding: Folding | undefined;
+  /** One for each batch norm: programs that were recorded read theirs whichever ran last. */
+  readonly #foldings = new Map<BatchNorm2d, Folding>();
 
   constructor(
     inChannels: number,
@@ -104,7 +105,7 @@ export class Conv2d extends Module {
   }
 
   override dispose(): void {
-    this.#folding?.dispose();
+    for (const folding of this.#foldings.values()) folding.dispose();
     super.dispose();
   }
 
@@ -114,12 +115,19 @@ export class Conv2d extends Module {
   }
 
   #foldedWith(batchNorm: BatchNorm2d): Folding {
-    if (!this.#folding?.isOf(this, batchNorm)) {
-      this.#folding?.dispose();
-      this.#folding = new Folding(this, batchNorm);
+    let folding = this.#foldings.get(batchNorm);
+    if (!folding?.isOf(this, batchNorm)) {
+      for (const [known, former] of this.#foldings) {
+        if (known === batchNorm || former.isOutlived()) {
+          former.dispose();
+          this.#foldings.delete(known);
+        }
+      }
+      folding = new Folding(this, batchNorm);
+      this.#foldings.set(batchNorm, folding);
     }
-    this.#folding.refresh();
-    return this.#folding;
+    folding.refresh();
+    return folding;
   }
 
   protected override describeOptions(): string {
