@@ -2,10 +2,10 @@ import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { type LayerOptions, layerOptionNames, Module } from '../nn/module.js';
+import { moduleScope } from '../nn/module-scope.js';
 import { ReLU } from '../nn/relu.js';
 import type { Sequential } from '../nn/sequential.js';
 import { checkOptions } from '../options.js';
-import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { downsampling } from './downsampling.js';
 
@@ -51,7 +51,7 @@ export class BasicBlock extends Module {
 
   /** `[N, inChannels, H, W]` to `[N, outChannels, ⌈H / stride⌉, ⌈W / stride⌉]`. */
   override forward(x: Tensor): Tensor {
-    return scope(() => {
+    return moduleScope([this], () => {
       const shortcut = this.downsample?.forward(x) ?? x;
       const out = convBatchNorm(x, this.conv1, this.bn1, { activation: 'relu' });
       return convBatchNorm(out, this.conv2, this.bn2, { add: shortcut, activation: 'relu' });

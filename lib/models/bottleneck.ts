@@ -4,10 +4,10 @@ import { checkBoolean } from '../nn/boolean.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { type LayerOptions, layerOptionNames, Module } from '../nn/module.js';
+import { moduleScope } from '../nn/module-scope.js';
 import { ReLU } from '../nn/relu.js';
 import type { Sequential } from '../nn/sequential.js';
 import { checkOptions } from '../options.js';
-import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { downsampling } from './downsampling.js';
 
@@ -72,7 +72,7 @@ export class Bottleneck extends Module {
 
   /** `[N, inChannels, H, W]` to `[N, outChannels, ⌈H / stride⌉, ⌈W / stride⌉]`. */
   override forward(x: Tensor): Tensor {
-    return scope(() => {
+    return moduleScope([this], () => {
       const shortcut = this.downsample?.forward(x) ?? x;
       let out = convBatchNorm(x, this.conv1, this.bn1, { activation: 'relu' });
       out = convBatchNorm(out, this.conv2, this.bn2, { activation: 'relu' });

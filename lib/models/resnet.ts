@@ -13,6 +13,7 @@ import { Conv2d } from '../nn/conv2d.js';
 import { startResidualInitialization, withoutValues } from '../nn/initialize.js';
 import { Linear } from '../nn/linear.js';
 import { checkFloatDType, type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
+import { moduleScope } from '../nn/module-scope.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.js';
 import { ReLU } from '../nn/relu.js';
 import { Sequential } from '../nn/sequential.js';
@@ -191,7 +192,7 @@ export class ResNet extends Module {
     const { device, dtype } = this;
     return scope(() =>
       this.#programs.run(name, imageTensor(x, device), (images) =>
-        scope(() => fn(normalizedImages(images, dtype))),
+        moduleScope([this], () => fn(normalizedImages(images, dtype))),
       ),
     );
   }

@@ -6,7 +6,7 @@ import { CudnnResnetError } from '../errors.js';
 import { shown } from '../kind-of.js';
 import { checkOptions } from '../options.js';
 import { type Profile, type ProfileOptions, profile } from '../profile.js';
-import { registerOwner, unscoped } from '../scope.js';
+import { registerOwner, unregisterOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import type { StoredEntry } from '../weights/stored-entry.js';
 import { checkBoolean } from './boolean.js';
@@ -206,6 +206,7 @@ export abstract class Module {
     for (const [, child] of this.children()) {
       child.dispose();
     }
+    unregisterOwner(this);
   }
 
   /** {@link Module.dispose}, at the end of a `using`. */
@@ -236,7 +237,7 @@ export abstract class Module {
 
   /** @internal The parameters and buffers, without those of submodules. */
   ownTensors(): Tensor[] {
-    return this.ownEntries().map(([, tensor]) => tensor);
+    return Object.values(this).filter((value) => value instanceof Tensor);
   }
 
   private ownEntries(): [string, Tensor][] {

@@ -1,7 +1,7 @@
 import type { WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
-import { kindOf } from '../kind-of.js';
-import { isPlainObject, type StateDictionary, stateEntries } from '../nn/state-dict.js';
+import { isPlainObject, kindOf } from '../kind-of.js';
+import { type StateDictionary, stateEntries } from '../nn/state-dict.js';
 import { checkOptions } from '../options.js';
 import { Tensor } from '../tensor.js';
 import { type SafetensorsOptions, writeSafetensors } from './write-safetensors.js';
