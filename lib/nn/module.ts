@@ -148,6 +148,9 @@ export abstract class Module {
   /**
    * What each operation of `forward(x)` takes, by layer: print it, or write it as a trace. The operations run one by
    * one and each is waited for. In training mode this moves the running statistics, as `forward` does.
+   *
+   * @throws `ERR_ARGUMENT` where `forward` does not do the same operations at each run, and where the calls of a module
+   *   cannot be followed, as those of a frozen one; what `forward` throws, and what reading its result rejects with
    */
   profile(x: Parameters<this['forward']>[0], options?: ProfileOptions): Promise<Profile> {
     return profile(this, x, options);
