@@ -49,7 +49,7 @@ export class Conv2d extends Module {
   /** Into how many groups the channels are divided. */
   readonly groups: number;
   /** How it is computed. */
-  readonly compute: ComputeOptions;
+  readonly compute: Readonly<ComputeOptions>;
   /** One for each batch norm: programs that were recorded read theirs whichever ran last. */
   readonly #foldings = new Map<BatchNorm2d, Folding>();
 

@@ -26,7 +26,7 @@ export class Linear extends Module {
   /** The numbers of each row of the result. */
   readonly outFeatures: number;
   /** How it is computed. */
-  readonly compute: ComputeOptions;
+  readonly compute: Readonly<ComputeOptions>;
 
   constructor(inFeatures: number, outFeatures: number, options: LinearLayerOptions = {}) {
     super();

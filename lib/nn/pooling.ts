@@ -5,7 +5,7 @@ import { checkOptions } from '../options.js';
 import { shapeText } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { Module } from './module.js';
-import { pair } from './pair.js';
+import { pairOrNumber } from './pair.js';
 import { pythonTuple } from './python.js';
 
 /** The largest value in each window; see `ops.maxPool2d`. */
@@ -24,12 +24,9 @@ export class MaxPool2d extends Module {
   ) {
     super();
     checkOptions('MaxPool2d', options, ['stride', 'padding']);
-    this.kernelSize = kernelSize;
-    this.stride = options.stride ?? kernelSize;
-    this.padding = options.padding ?? 0;
-    pair('MaxPool2d: kernelSize', this.kernelSize);
-    pair('MaxPool2d: stride', this.stride);
-    pair('MaxPool2d: padding', this.padding, 0);
+    this.kernelSize = pairOrNumber('MaxPool2d: kernelSize', kernelSize);
+    this.stride = pairOrNumber('MaxPool2d: stride', options.stride ?? kernelSize);
+    this.padding = pairOrNumber('MaxPool2d: padding', options.padding ?? 0, 0);
   }
 
   override forward(x: Tensor): Tensor {
@@ -50,13 +47,13 @@ export class AdaptiveAvgPool2d extends Module {
 
   constructor(outputSize: ops.Pair) {
     super();
-    pair('AdaptiveAvgPool2d: outputSize', outputSize);
-    this.outputSize = outputSize;
+    this.outputSize = pairOrNumber('AdaptiveAvgPool2d: outputSize', outputSize);
   }
 
   /** Throws `ERR_SHAPE` where the input does not divide into windows of one size. */
   override forward(x: Tensor): Tensor {
-    const [height, width] = pair('AdaptiveAvgPool2d: outputSize', this.outputSize);
+    const { outputSize } = this;
+    const [height, width] = typeof outputSize === 'number' ? [outputSize, outputSize] : outputSize;
     if (!(x instanceof Tensor)) {
       throw new CudnnResnetError('ERR_ARGUMENT', `AdaptiveAvgPool2d: x must be a Tensor, got ${kindOf(x)}`);
     }
