@@ -1,3 +1,6 @@
+import { CudnnResnetError } from './errors.js';
+import { shown } from './kind-of.js';
+
 /** Element types of a tensor on a device. `float16` and `bfloat16` are read and written as their 16-bit patterns. */
 export type DType = 'float32' | 'float16' | 'bfloat16' | 'uint8' | 'int64';
 
@@ -5,6 +8,20 @@ export type DType = 'float32' | 'float16' | 'bfloat16' | 'uint8' | 'int64';
 export type FloatDType = 'float32' | 'float16' | 'bfloat16';
 
 export const floatDTypes: readonly FloatDType[] = ['float32', 'float16', 'bfloat16'];
+
+export function isFloatDType(dtype: unknown): dtype is FloatDType {
+  return floatDTypes.includes(dtype as FloatDType);
+}
+
+/** Throws `ERR_DTYPE` where networks do not compute in `dtype`. */
+export function checkFloatDType(where: string, dtype: unknown): void {
+  if (!isFloatDType(dtype)) {
+    throw new CudnnResnetError(
+      'ERR_DTYPE',
+      `${where}: dtype must be float32, float16 or bfloat16, got ${shown(dtype)}`,
+    );
+  }
+}
 
 /** The typed array that holds elements of a dtype on the host. */
 export interface TypedArrayOf {

@@ -2,7 +2,15 @@ import { inspect } from 'node:util';
 import type { NativeTensor } from '../binding.js';
 import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from './abort.js';
 import { type Device, type DeviceId, device } from './device.js';
-import { bytesPerElement, type DType, type HostDType, type TypedArrayOf, typedArrayName } from './dtype.js';
+import {
+  bytesPerElement,
+  checkFloatDType,
+  type DType,
+  type FloatDType,
+  type HostDType,
+  type TypedArrayOf,
+  typedArrayName,
+} from './dtype.js';
 import { CudnnResnetError } from './errors.js';
 import { classOf, kindOf, shown } from './kind-of.js';
 import { native } from './native.js';
@@ -36,7 +44,7 @@ export interface TensorOptions<D extends DType = DType> {
 }
 
 /** As {@link TensorOptions}, for random values: equal seeds give equal values, on every device and machine. */
-export interface RandomOptions<D extends DType = DType> extends TensorOptions<D> {
+export interface RandomOptions<D extends FloatDType = FloatDType> extends TensorOptions<D> {
   /** A whole number from 0; default 0. */
   seed?: number | undefined;
 }
@@ -117,7 +125,7 @@ export class Tensor<D extends DType = DType> {
   }
 
   /** Values drawn from the normal distribution of mean 0 and variance 1; `float32` by default. */
-  static randn<D extends DType = 'float32'>(
+  static randn<D extends FloatDType = 'float32'>(
     shape: readonly number[],
     options: RandomOptions<D> = {},
   ): Tensor<D> {
@@ -128,7 +136,7 @@ export class Tensor<D extends DType = DType> {
    * Values drawn from the uniform distribution over [0, 1); `float32` by default. Rounded to `float16` or `bfloat16` they
    * may be 1.
    */
-  static rand<D extends DType = 'float32'>(
+  static rand<D extends FloatDType = 'float32'>(
     shape: readonly number[],
     options: RandomOptions<D> = {},
   ): Tensor<D> {
@@ -255,7 +263,7 @@ export function drawn<D extends DType>(
   return new Tensor(native().random({ device: on.handle, shape, dtype, ...draw }), dtype, on);
 }
 
-function random<D extends DType>(
+function random<D extends FloatDType>(
   where: string,
   normal: boolean,
   shape: readonly number[],
@@ -263,6 +271,7 @@ function random<D extends DType>(
 ): Tensor<D> {
   checkOptions(where, options, ['device', 'dtype', 'seed']);
   const dtype = (options.dtype ?? 'float32') as D;
+  checkFloatDType(where, dtype);
   return drawn(shape, dtype, device(options.device), {
     normal,
     a: 0,

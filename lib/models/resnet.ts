@@ -1,7 +1,7 @@
 import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from '../abort.js';
 import { computeOptions } from '../compute-options.js';
 import type { Device } from '../device.js';
-import { type DType, typedArrayName } from '../dtype.js';
+import { checkFloatDType, type FloatDType, typedArrayName } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { preprocess } from '../image/preprocess.js';
 import { checkInteger } from '../integer.js';
@@ -12,7 +12,7 @@ import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { startResidualInitialization, withoutValues } from '../nn/initialize.js';
 import { Linear } from '../nn/linear.js';
-import { checkFloatDType, type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
+import { type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
 import { moduleScope } from '../nn/module-scope.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.js';
 import { ReLU } from '../nn/relu.js';
@@ -110,7 +110,10 @@ export class ResNet extends Module {
   layer4: Sequential;
   /** The mean of each channel. */
   avgpool: AdaptiveAvgPool2d;
-  /** From the embedding to the class scores. Another module may be put in its place. */
+  /**
+   * From the embedding to the class scores. Another module may be put in its place; TypeScript wants a cast for one that is
+   * no `Linear`.
+   */
   fc: Linear;
   readonly #programs = new Programs(this);
   /** What images are scaled to for the weights that were loaded; without any `preprocess` decides. */
@@ -160,17 +163,17 @@ export class ResNet extends Module {
   }
 
   /** The class scores before softmax, [N, numClasses]. Returns at once; read them with `await logits.data()`. */
-  override forward(x: ImageInput): Tensor {
+  override forward(x: ImageInput): Tensor<FloatDType> {
     return this.#run('forward', x, (images) => this.#logits(images));
   }
 
   /** The pooled embedding of each image, [N, 2048], or [N, 512] for ResNet-18 and 34. */
-  features(x: ImageInput): Tensor {
+  features(x: ImageInput): Tensor<FloatDType> {
     return this.#run('features', x, (images) => this.#embedding(images));
   }
 
   /** The probability of each class, [N, numClasses]. */
-  predict(x: ImageInput): Tensor {
+  predict(x: ImageInput): Tensor<FloatDType> {
     return this.#run('predict', x, (images) => this.#logits(images).softmax());
   }
 
@@ -188,12 +191,13 @@ export class ResNet extends Module {
     return this.fc.forward(this.#embedding(x));
   }
 
-  #run(name: string, x: ImageInput, fn: (images: Tensor) => Tensor): Tensor {
+  #run(name: string, x: ImageInput, fn: (images: Tensor) => Tensor): Tensor<FloatDType> {
     const { device, dtype } = this;
-    return scope(() =>
-      this.#programs.run(name, imageTensor(x, device), (images) =>
-        moduleScope([this], () => fn(normalizedImages(images, dtype))),
-      ),
+    return scope(
+      () =>
+        this.#programs.run(name, imageTensor(x, device), (images) =>
+          moduleScope([this], () => fn(normalizedImages(images, dtype))),
+        ) as Tensor<FloatDType>,
     );
   }
 
@@ -278,8 +282,8 @@ export class ResNet extends Module {
   }
 
   /** What it computes in. */
-  get dtype(): DType {
-    return this.conv1.weight.dtype;
+  get dtype(): FloatDType {
+    return this.conv1.weight.dtype as FloatDType;
   }
 
   /**

@@ -89,7 +89,7 @@ export class Conv2d extends Module {
 
   /** The convolution with an activation, or a tensor to add, in the same operation. */
   apply(x: Tensor, fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>): Tensor {
-    return ops.conv2d(x, this.weight, { ...this.attributes(), ...fused, bias: this.bias ?? undefined });
+    return ops.conv2d(x, this.weight, { ...this.attributes(), ...fused, bias: this.bias });
   }
 
   /** As {@link Conv2d.apply}, with `batchNorm` in inference folded into weight and bias. */

@@ -44,7 +44,7 @@ export class Linear extends Module {
 
   /** `[N, inFeatures]` to `[N, outFeatures]`. */
   override forward(x: Tensor): Tensor {
-    return ops.linear(x, this.weight, { ...this.compute, bias: this.bias ?? undefined });
+    return ops.linear(x, this.weight, { ...this.compute, bias: this.bias });
   }
 
   protected override describeOptions(): string {
