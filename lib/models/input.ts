@@ -68,13 +68,14 @@ function checkImages(input: Tensor): void {
   }
 }
 
-function imageCount(input: Float32Array | Uint8Array, unit: string): number {
+function imageCount(input: Float32Array | Uint8Array, unit: 'values' | 'bytes'): number {
   const perImage = 3 * side * side;
   if (input.length === 0 || input.length % perImage !== 0) {
+    const encoded = unit === 'bytes' ? '; encoded images go to classify(), embed() or preprocess()' : '';
     throw new CudnnResnetError(
       'ERR_SHAPE',
       `expected a multiple of ${perImage} ${unit} (3 × ${side} × ${side}), got ${input.length}; ` +
-        'for images of another size pass a Tensor',
+        `for images of another size pass a Tensor${encoded}`,
     );
   }
   return input.length / perImage;

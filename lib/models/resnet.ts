@@ -131,11 +131,9 @@ export class ResNet extends Module {
     if (options.plans !== undefined) {
       device.usePlans(options.plans);
     }
-    const expansion = isKindOf(block, Bottleneck) ? 4 : 1;
-
     let channels = 64;
     const group = (width: number, blocks: number, stride: number): Sequential => {
-      const out = width * expansion;
+      const out = width * block.expansion;
       const modules = Array.from({ length: blocks }, (_, i) => {
         const first = i === 0;
         return new block(first ? channels : out, out, { stride: first ? stride : 1, ...place });
