@@ -75,16 +75,27 @@ export function typedArrayName(value: unknown): string | undefined {
   return tagOfTypedArray.call(value);
 }
 
-/** Bytes of one element. */
-export const bytesPerElement: Readonly<Record<StoredDType, number>> = {
-  float64: 8,
-  float32: 4,
-  float16: 2,
-  bfloat16: 2,
-  int64: 8,
-  int32: 4,
-  int16: 2,
-  int8: 1,
-  uint8: 1,
-  bool: 1,
+/** What makes the typed arrays that hold elements on the host. */
+export type TypedArrayConstructor = {
+  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): WeightEntry['data'];
+  readonly BYTES_PER_ELEMENT: number;
 };
+
+/** The typed array of each dtype: {@link TypedArrayOf}, at run time. */
+export const typedArrays: Readonly<Record<StoredDType, TypedArrayConstructor>> = {
+  float64: Float64Array,
+  float32: Float32Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  int16: Int16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
+
+/** Bytes of one element. */
+export const bytesPerElement = Object.fromEntries(
+  Object.entries(typedArrays).map(([dtype, array]) => [dtype, array.BYTES_PER_ELEMENT]),
+) as Readonly<Record<StoredDType, number>>;

@@ -10,6 +10,7 @@ import {
   type HostDType,
   type TypedArrayOf,
   typedArrayName,
+  typedArrays,
 } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
 import { classOf, kindOf, shown } from './kind-of.js';
@@ -335,12 +336,5 @@ function checkedInteger(value: number, index: number): number {
 }
 
 function typedArray<D extends DType>(buffer: ArrayBuffer, dtype: D): TypedArrayOf[D] {
-  const arrays: { [E in DType]: (buffer: ArrayBuffer) => TypedArrayOf[E] } = {
-    float32: (b) => new Float32Array(b),
-    float16: (b) => new Uint16Array(b),
-    bfloat16: (b) => new Uint16Array(b),
-    uint8: (b) => new Uint8Array(b),
-    int64: (b) => new BigInt64Array(b),
-  };
-  return arrays[dtype](buffer);
+  return new typedArrays[dtype](buffer) as TypedArrayOf[D];
 }
