@@ -7,7 +7,7 @@ import type { Tensor } from '../tensor.js';
 import { initialTensor } from './initialize.js';
 import { type LayerOptions, Module, type Placement, placement } from './module.js';
 import { Parameter } from './parameter.js';
-import { pythonBool, pythonFloat } from './python.js';
+import { pythonFloat } from './python.js';
 
 /** Options of {@link BatchNorm2d}. */
 export interface BatchNorm2dOptions extends Pick<LayerOptions, 'device'> {
@@ -92,7 +92,7 @@ export class BatchNorm2d extends Module {
   protected override describeOptions(): string {
     const eps = pythonFloat(this.eps);
     const momentum = pythonFloat(this.momentum);
-    return `${this.features}, eps=${eps}, momentum=${momentum}, affine=${pythonBool(true)}, track_running_stats=${pythonBool(true)}`;
+    return `${this.features}, eps=${eps}, momentum=${momentum}, affine=True, track_running_stats=True`;
   }
 }
 

@@ -15,15 +15,9 @@ import { Parameter } from './parameter.js';
 import { pythonTuple } from './python.js';
 
 /** Options of {@link Conv2d}. */
-export interface Conv2dLayerOptions extends LayerOptions {
-  /** By how many pixels the kernel moves; default 1. */
-  stride?: ops.Pair | undefined;
-  /** Zeros on each side, in pixels; default 0. */
-  padding?: ops.Pair | undefined;
-  /** The pixels from one tap of the kernel to the next; default 1. */
-  dilation?: ops.Pair | undefined;
-  /** Into how many groups the channels are divided, each convolved on its own; default 1. */
-  groups?: number | undefined;
+export interface Conv2dLayerOptions
+  extends LayerOptions,
+    Pick<ops.Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'> {
   /** Whether there is a bias; default true. */
   bias?: boolean | undefined;
 }

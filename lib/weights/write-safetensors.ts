@@ -25,13 +25,11 @@ interface Placed {
  */
 export async function writeSafetensors(
   path: string,
-  entries: ReadonlyMap<string, WeightEntry> | Readonly<Record<string, WeightEntry>>,
+  entries: ReadonlyMap<string, WeightEntry>,
   options: SafetensorsOptions = {},
 ): Promise<void> {
   const fault = faultOf(path);
-  const named =
-    entries instanceof Map ? [...entries] : Object.entries(entries as Record<string, WeightEntry>);
-  const placed = named.map(([name, entry]) => place(name, entry, fault));
+  const placed = [...entries].map(([name, entry]) => place(name, entry, fault));
   // Widest elements first: together with a header padded to 8 bytes this aligns every tensor in the file.
   placed.sort((a, b) => b.type.bytes - a.type.bytes || (a.name < b.name ? -1 : 1));
   const header = encodeHeader(placed, options.metadata ?? { format: 'pt' }, fault);
