@@ -26,6 +26,7 @@ onEveryDevice('types', (id) => {
     check('by random values', () => {
       // @ts-expect-error
       expectThrows('ERR_DTYPE', () => Tensor.randn([1], { device: id, dtype: 'uint8' }), /^Tensor\.randn: /);
+      expectThrows('ERR_ARGUMENT', () => Tensor.randn([1], { device: id, seed: -1 }), /^Tensor\.randn: seed/);
       // @ts-expect-error
       expectThrows('ERR_DTYPE', () => Tensor.rand([1], { device: id, dtype: 'int64' }), /^Tensor\.rand: /);
     });

@@ -124,17 +124,31 @@ export class ResNet extends Module {
     this.eval();
   }
 
-  /** The class scores before softmax, [N, numClasses]. Returns at once; read them with `await logits.data()`. */
+  /**
+   * The class scores before softmax. Returns at once; read them with `await logits.data()`.
+   *
+   * @param x - N images; a tensor of them may be of any size
+   * @returns `[N, numClasses]`, in the model's dtype
+   * @throws `ERR_SHAPE` where a tensor holds no images, or an array no whole ones; `ERR_DISPOSED`, `ERR_ARGUMENT`
+   */
   override forward(x: ImageInput): Tensor<FloatDType> {
     return this.#run('forward', x, (images) => this.#logits(images));
   }
 
-  /** The pooled embedding of each image, [N, 2048], or [N, 512] for ResNet-18 and 34. */
+  /**
+   * The pooled embedding of each image. Takes what {@link ResNet.forward} takes, and throws as it does.
+   *
+   * @returns `[N, 2048]`, or `[N, 512]` for ResNet-18 and 34, in the model's dtype
+   */
   features(x: ImageInput): Tensor<FloatDType> {
     return this.#run('features', x, (images) => this.#embedding(images));
   }
 
-  /** The probability of each class, [N, numClasses]. */
+  /**
+   * The probability of each class. Takes what {@link ResNet.forward} takes, and throws as it does.
+   *
+   * @returns `[N, numClasses]`, in the model's dtype
+   */
   predict(x: ImageInput): Tensor<FloatDType> {
     return this.#run('predict', x, (images) => this.#logits(images).softmax());
   }

@@ -47,6 +47,10 @@ export class Conv2d extends Module {
   /** One for each batch norm: programs that were recorded read theirs whichever ran last. */
   readonly #foldings = new Map<BatchNorm2d, Folding>();
 
+  /**
+   * @throws `ERR_SHAPE` where channels or the kernel's sides are no integers of at least 1, or the channels do not divide
+   *   into the groups; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_ARGUMENT`
+   */
   constructor(
     inChannels: number,
     outChannels: number,
@@ -76,17 +80,17 @@ export class Conv2d extends Module {
     this.bias = hasBias ? new Parameter(initialTensor([outChannels], uniformFanIn(shape), place)) : null;
   }
 
-  /** `[N, inChannels, H, W]` to `[N, outChannels, H', W']`; see `ops.conv2d`. */
+  /** `[N, inChannels, H, W]` to `[N, outChannels, H', W']`; sizes and errors as `ops.conv2d`. */
   override forward(x: Tensor): Tensor {
     return this.apply(x, {});
   }
 
-  /** The convolution with an activation, or a tensor to add, in the same operation. */
+  /** @internal The convolution with an activation, or a tensor to add, in the same operation. */
   apply(x: Tensor, fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>): Tensor {
     return ops.conv2d(x, this.weight, { ...this.attributes(), ...fused, bias: this.bias });
   }
 
-  /** As {@link Conv2d.apply}, with `batchNorm` in inference folded into weight and bias. */
+  /** @internal As {@link Conv2d.apply}, with `batchNorm` in inference folded into weight and bias. */
   applyFolded(
     x: Tensor,
     batchNorm: BatchNorm2d,

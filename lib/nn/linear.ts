@@ -28,6 +28,7 @@ export class Linear extends Module {
   /** How it is computed. */
   readonly compute: Readonly<ComputeOptions>;
 
+  /** @throws `ERR_SHAPE` where a number of features is no integer of at least 1; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_ARGUMENT` */
   constructor(inFeatures: number, outFeatures: number, options: LinearLayerOptions = {}) {
     super();
     checkOptions('Linear', options, ['bias', ...layerOptionNames]);
@@ -42,7 +43,7 @@ export class Linear extends Module {
     this.bias = hasBias ? new Parameter(initialTensor([outFeatures], initial, place)) : null;
   }
 
-  /** `[N, inFeatures]` to `[N, outFeatures]`. */
+  /** `[N, inFeatures]` to `[N, outFeatures]`; errors as `ops.linear`. */
   override forward(x: Tensor): Tensor {
     return ops.linear(x, this.weight, { ...this.compute, bias: this.bias });
   }

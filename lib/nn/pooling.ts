@@ -17,7 +17,10 @@ export class MaxPool2d extends Module {
   /** What never wins, in pixels on each side. */
   readonly padding: ops.Pair;
 
-  /** @param options - `stride`: the kernel's size unless told; `padding`: 0 unless told. */
+  /**
+   * @param options - `stride`: the kernel's size unless told; `padding`: 0 unless told.
+   * @throws `ERR_ARGUMENT` where one of these is neither an integer nor two of them
+   */
   constructor(
     kernelSize: ops.Pair,
     options: { stride?: ops.Pair | undefined; padding?: ops.Pair | undefined } = {},
@@ -29,6 +32,7 @@ export class MaxPool2d extends Module {
     this.padding = pairOrNumber('MaxPool2d: padding', options.padding ?? 0, 0);
   }
 
+  /** `[N, C, H, W]` to `[N, C, H', W']`; sizes and errors as `ops.maxPool2d`. */
   override forward(x: Tensor): Tensor {
     const { kernelSize, stride, padding } = this;
     return ops.maxPool2d(x, { kernelSize, stride, padding });
@@ -45,12 +49,17 @@ export class AdaptiveAvgPool2d extends Module {
   /** The size of the result in pixels. */
   readonly outputSize: ops.Pair;
 
+  /** @throws `ERR_ARGUMENT` where `outputSize` is neither an integer of at least 1 nor two of them */
   constructor(outputSize: ops.Pair) {
     super();
     this.outputSize = pairOrNumber('AdaptiveAvgPool2d: outputSize', outputSize);
   }
 
-  /** Throws `ERR_SHAPE` where the input does not divide into windows of one size. */
+  /**
+   * `[N, C, H, W]` to `[N, C, h, w]`, where h and w are `outputSize`.
+   *
+   * @throws `ERR_SHAPE` where the input does not divide into windows of one size; `ERR_DTYPE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
+   */
   override forward(x: Tensor): Tensor {
     const { outputSize } = this;
     const [height, width] = typeof outputSize === 'number' ? [outputSize, outputSize] : outputSize;
