@@ -25,7 +25,7 @@ export interface ComputeOptions {
 
 export const computeOptionNames = ['tf32', 'tune', 'deterministic'] as const;
 
-/** Those of the options that say how to compute. */
-export function computeOptions({ tf32, tune, deterministic }: ComputeOptions): ComputeOptions {
-  return { tf32, tune, deterministic };
+/** Those of the options that say how to compute. A network does not look for changes in them: there can be none. */
+export function computeOptions({ tf32, tune, deterministic }: ComputeOptions): Readonly<ComputeOptions> {
+  return Object.freeze({ tf32, tune, deterministic });
 }

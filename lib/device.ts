@@ -124,6 +124,8 @@ export class Device {
   /**
    * From now on an operation that would take the device beyond `bytes` fails with `ERR_OUT_OF_MEMORY`.
    * `Number.MAX_SAFE_INTEGER` takes the limit away.
+   *
+   * @throws `ERR_ARGUMENT` where `bytes` is no integer of at least 0
    */
   setMemoryLimit(bytes: number): void {
     this.handle.setMemoryLimit(bytes);
@@ -147,6 +149,8 @@ export class Device {
    *
    * @param limit - `operations`: 100,000 unless told, about 100 MB. `bytes` of the host's memory, which data on its way
    *   to and from the device takes: unless told a quarter of the device's memory, or of the host's where that is less.
+   *   One that is not given stays as it is.
+   * @throws `ERR_ARGUMENT` where one is no integer of at least 1
    */
   setQueueLimit(limit: { operations?: number | undefined; bytes?: number | undefined }): void {
     checkOptions('setQueueLimit', limit, ['operations', 'bytes']);
@@ -171,6 +175,8 @@ export class Device {
   /**
    * How many of the processor's threads compute from the next operation on. Unless told, what `OMP_NUM_THREADS` says, or
    * as many as the process has cores, its control group's share of time included. Without effect on a GPU.
+   *
+   * @throws `ERR_ARGUMENT` where `threads` is no integer from 1 to 4096
    */
   setThreads(threads: number): void {
     this.handle.setThreads(threads);

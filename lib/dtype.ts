@@ -1,3 +1,6 @@
+import { CudnnResnetError } from './errors.js';
+import { shown } from './kind-of.js';
+
 /** Element types of a tensor on a device. `float16` and `bfloat16` are read and written as their 16-bit patterns. */
 export type DType = 'float32' | 'float16' | 'bfloat16' | 'uint8' | 'int64';
 
@@ -5,6 +8,20 @@ export type DType = 'float32' | 'float16' | 'bfloat16' | 'uint8' | 'int64';
 export type FloatDType = 'float32' | 'float16' | 'bfloat16';
 
 export const floatDTypes: readonly FloatDType[] = ['float32', 'float16', 'bfloat16'];
+
+export function isFloatDType(dtype: unknown): dtype is FloatDType {
+  return floatDTypes.includes(dtype as FloatDType);
+}
+
+/** Throws `ERR_DTYPE` where networks do not compute in `dtype`. */
+export function checkFloatDType(where: string, dtype: unknown): void {
+  if (!isFloatDType(dtype)) {
+    throw new CudnnResnetError(
+      'ERR_DTYPE',
+      `${where}: dtype must be float32, float16 or bfloat16, got ${shown(dtype)}`,
+    );
+  }
+}
 
 /** The typed array that holds elements of a dtype on the host. */
 export interface TypedArrayOf {
@@ -58,16 +75,27 @@ export function typedArrayName(value: unknown): string | undefined {
   return tagOfTypedArray.call(value);
 }
 
-/** Bytes of one element. */
-export const bytesPerElement: Readonly<Record<StoredDType, number>> = {
-  float64: 8,
-  float32: 4,
-  float16: 2,
-  bfloat16: 2,
-  int64: 8,
-  int32: 4,
-  int16: 2,
-  int8: 1,
-  uint8: 1,
-  bool: 1,
+/** What makes the typed arrays that hold elements on the host. */
+export type TypedArrayConstructor = {
+  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): WeightEntry['data'];
+  readonly BYTES_PER_ELEMENT: number;
 };
+
+/** The typed array of each dtype: {@link TypedArrayOf}, at run time. */
+export const typedArrays: Readonly<Record<StoredDType, TypedArrayConstructor>> = {
+  float64: Float64Array,
+  float32: Float32Array,
+  float16: Uint16Array,
+  bfloat16: Uint16Array,
+  int64: BigInt64Array,
+  int32: Int32Array,
+  int16: Int16Array,
+  int8: Int8Array,
+  uint8: Uint8Array,
+  bool: Uint8Array,
+};
+
+/** Bytes of one element. */
+export const bytesPerElement = Object.fromEntries(
+  Object.entries(typedArrays).map(([dtype, array]) => [dtype, array.BYTES_PER_ELEMENT]),
+) as Readonly<Record<StoredDType, number>>;

@@ -17,7 +17,10 @@ export type ErrorCode =
   | 'ERR_BACKEND'
   | 'ERR_NATIVE';
 
-/** Every error that this package throws or rejects with, native code included. */
+/**
+ * Every error of this package's own that it throws or rejects with, native code included. The reason of an abort and what
+ * a function of the caller's threw come as they are.
+ */
 export class CudnnResnetError extends Error {
   /** As in the first line of the error's text. */
   override readonly name = 'CudnnResnetError';

@@ -14,23 +14,13 @@ export { CudnnResnetError, type ErrorCode } from './errors.js';
 export { imagenetLabels } from './image/labels.js';
 export { type PreprocessOptions, preprocess } from './image/preprocess.js';
 export { BasicBlock, type BasicBlockOptions } from './models/basic-block.js';
+export type { EmbedOptions, EncodedImage } from './models/batches.js';
 export { Bottleneck, type BottleneckOptions } from './models/bottleneck.js';
 export type { Classification } from './models/classification.js';
+export { ResNet18, ResNet34, ResNet50, ResNet101, ResNet152 } from './models/family.js';
 export { type ImageInput, imagenetNormalization } from './models/input.js';
-export {
-  type ClassifyOptions,
-  type EmbedOptions,
-  type EncodedImage,
-  type LoadOptions,
-  ResNet,
-  ResNet18,
-  ResNet34,
-  ResNet50,
-  ResNet101,
-  ResNet152,
-  type ResNetOptions,
-  type ResNetStructure,
-} from './models/resnet.js';
+export { type ClassifyOptions, type LoadOptions, ResNet, type ResNetOptions } from './models/resnet.js';
+export type { ResNetStructure } from './models/structure.js';
 export * as nn from './nn/index.js';
 export * as ops from './ops.js';
 export type { Profile, ProfiledOperation, ProfileOptions } from './profile.js';

@@ -15,6 +15,15 @@ export function classOf(value: unknown): string {
   return kindOf(value) === 'object' ? Object.prototype.toString.call(value).slice(8, -1) : kindOf(value);
 }
 
+/** Whether `value` is an object of no class, from whichever `vm` context. */
+export function isPlainObject(value: unknown): boolean {
+  if (kindOf(value) !== 'object') {
+    return false;
+  }
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
 /** What a message shows of any value: numbers and quoted words, of anything else its kind. */
 export function shown(value: unknown): string {
   if (typeof value === 'string') {

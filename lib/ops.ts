@@ -1,6 +1,6 @@
 import type { NativeTensor } from '../binding.js';
 import { type ComputeOptions, computeOptionNames, computeOptions } from './compute-options.js';
-import type { DType } from './dtype.js';
+import type { DType, FloatDType } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
 import { kindOf } from './kind-of.js';
 import { native } from './native.js';
@@ -20,8 +20,8 @@ export type Pair = number | readonly [number, number];
 
 /** Options of {@link conv2d}. */
 export interface Conv2dOptions extends ComputeOptions {
-  /** `[out]`, in the dtype of `x` or in float32. */
-  bias?: Tensor | undefined;
+  /** `[out]`, in the dtype of `x` or in float32; null, as a layer without has it, is none. */
+  bias?: Tensor | null | undefined;
   /** By how many pixels the kernel moves; default 1. */
   stride?: Pair | undefined;
   /** Zeros on each side, in pixels; default 0. */
@@ -76,8 +76,8 @@ const conv2dOptionNames = [
 
 /** Options of {@link linear}. */
 export interface LinearOptions extends ComputeOptions {
-  /** `[out]`, in the dtype of `x` or in float32. */
-  bias?: Tensor | undefined;
+  /** `[out]`, in the dtype of `x` or in float32; null, as a layer without has it, is none. */
+  bias?: Tensor | null | undefined;
   /** Of the sum; default none. */
   activation?: Activation | undefined;
 }
@@ -115,9 +115,9 @@ export interface BatchNormOptions {
   /** By whose root is divided. */
   variance: Tensor;
   /** 1 where absent. */
-  weight?: Tensor | undefined;
+  weight?: Tensor | null | undefined;
   /** 0 where absent. */
-  bias?: Tensor | undefined;
+  bias?: Tensor | null | undefined;
   /** Added to the variance; default 1e-5. */
   eps?: number | undefined;
   /** Of the result; default none. */
@@ -155,9 +155,9 @@ export interface BatchNormTrainingOptions {
   /** One int64; counts the batches in place. */
   batchesTracked?: Tensor | undefined;
   /** `[C]`, float32; 1 where absent. */
-  weight?: Tensor | undefined;
+  weight?: Tensor | null | undefined;
   /** `[C]`, float32; 0 where absent. */
-  bias?: Tensor | undefined;
+  bias?: Tensor | null | undefined;
   /** Added to the variance; default 1e-5. */
   eps?: number | undefined;
   /** How far the running statistics move: running += momentum · (batch − running); default 0.1. */
@@ -290,7 +290,7 @@ export function softmax<D extends DType>(x: Tensor<D>): Tensor<D> {
 }
 
 /** Options of {@link normalizeImage}. */
-export interface NormalizeImageOptions<D extends DType = DType> {
+export interface NormalizeImageOptions<D extends FloatDType = FloatDType> {
   /** Of red, green and blue, on the scale from 0 to 1. */
   mean: readonly [number, number, number];
   /** The standard deviations, on that scale, above 0. */
@@ -305,7 +305,7 @@ export interface NormalizeImageOptions<D extends DType = DType> {
  * @returns `[N, 3, H, W]`
  * @throws `ERR_SHAPE`, `ERR_DTYPE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
  */
-export function normalizeImage<D extends DType = 'float32'>(
+export function normalizeImage<D extends FloatDType = 'float32'>(
   pixels: Tensor,
   options: NormalizeImageOptions<D>,
 ): Tensor<D> {

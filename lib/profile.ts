@@ -3,11 +3,11 @@ import type { NativeTiming } from '../binding.js';
 import { type Device, device } from './device.js';
 import { CudnnResnetError, messageOf } from './errors.js';
 import { checkInteger } from './integer.js';
-import { median } from './median.js';
 import type { Module } from './nn/module.js';
 import { notWritten } from './not-written.js';
 import { checkOptions } from './options.js';
 import { runStepwise } from './program.js';
+import { median } from './quantile.js';
 import { scope } from './scope.js';
 import { shapeText, sizeOf } from './shape.js';
 import { Tensor } from './tensor.js';
@@ -111,8 +111,26 @@ export async function profile<X>(
   const runs: NativeTiming[][] = [];
   while (runs.length < count) {
     runs.push(await timedForward(model, x, on));
+    checkAlike(runs);
   }
   return new Profile(runs);
+}
+
+/** Throws `ERR_ARGUMENT` where the last run has other operations than the first. */
+function checkAlike(runs: readonly NativeTiming[][]): void {
+  const [first, last] = [runs[0]!, runs.at(-1)!];
+  const named = (timing: NativeTiming | undefined) =>
+    timing ? `'${`${timing.layer} ${timing.operation}`.trim()}'` : 'none';
+  for (let i = 0; i < Math.max(first.length, last.length); i++) {
+    const [expected, found] = [named(first[i]), named(last[i])];
+    if (found !== expected) {
+      throw new CudnnResnetError(
+        'ERR_ARGUMENT',
+        'profile: each run of forward has to consist of the same operations, ' +
+          `but operation ${i + 1} of run ${runs.length} is ${found}, of the first ${expected}`,
+      );
+    }
+  }
 }
 
 async function timedForward<X>(

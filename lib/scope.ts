@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { types } from 'node:util';
 import { CudnnResnetError } from './errors.js';
-import { kindOf } from './kind-of.js';
+import { isPlainObject, kindOf } from './kind-of.js';
 
 /** What a scope can dispose of. */
 interface Disposable {
@@ -33,8 +34,10 @@ function stillOpen(scope: Scope | undefined): Scope | undefined {
  * does. What is made later still, in a timer say, belongs to the scope around it that is still open, if there is one.
  *
  * Parameters and buffers of modules made inside belong to their module and are left alone, as are those that a module
- * replaces while an `nn.Sequential` runs it. A tensor that is otherwise to stay with a module made outside has to be
- * returned. Throws `ERR_ARGUMENT` where `fn` is no function.
+ * replaces while an `nn.Sequential`, a block or a `ResNet` runs it. A tensor that is otherwise to stay with a module made
+ * outside has to be returned.
+ *
+ * @throws `ERR_ARGUMENT` where `fn` is no function.
  */
 export function scope<T>(fn: () => T): T {
   if (typeof fn !== 'function') {
@@ -75,6 +78,11 @@ export function registerOwner(owner: Owner): void {
   stillOpen(current.getStore())?.owners.add(owner);
 }
 
+/** Takes `owner` out of the scopes that are open: it is disposed of, and they are not to hold it longer. */
+export function unregisterOwner(owner: Owner): void {
+  for (let open = current.getStore(); open; open = open.outer) open.owners.delete(owner);
+}
+
 /** Takes `tensor` out of the scopes that are open. */
 export function unregister(tensor: Disposable): void {
   for (let open = current.getStore(); open; open = open.outer) open.made.delete(tensor);
@@ -101,9 +109,9 @@ function keep(value: unknown, made: Set<unknown>, kept: Set<unknown>, seen: Set<
   seen.add(value);
   if (made.has(value)) {
     kept.add(value);
-  } else if (Array.isArray(value) || value instanceof Set || value instanceof Map) {
+  } else if (Array.isArray(value) || types.isSet(value) || types.isMap(value)) {
     for (const entry of value) keep(entry, made, kept, seen);
-  } else if (isPlain(value)) {
+  } else if (isPlainObject(value)) {
     for (const entry of Object.values(value)) keep(entry, made, kept, seen);
   }
 }
@@ -123,11 +131,6 @@ function end(own: Scope, kept: ReadonlySet<unknown>): void {
   }
   made.clear(); // whatever outlives the scope still refers to it
   owners.clear();
-}
-
-function isPlain(value: object): boolean {
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
 }
 
 function isPromise(value: unknown): value is Promise<unknown> {

@@ -2,8 +2,18 @@ import { inspect } from 'node:util';
 import type { NativeTensor } from '../binding.js';
 import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from './abort.js';
 import { type Device, type DeviceId, device } from './device.js';
-import { bytesPerElement, type DType, type HostDType, type TypedArrayOf, typedArrayName } from './dtype.js';
+import {
+  bytesPerElement,
+  checkFloatDType,
+  type DType,
+  type FloatDType,
+  type HostDType,
+  type TypedArrayOf,
+  typedArrayName,
+  typedArrays,
+} from './dtype.js';
 import { CudnnResnetError } from './errors.js';
+import { checkInteger } from './integer.js';
 import { classOf, kindOf, shown } from './kind-of.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
@@ -36,7 +46,7 @@ export interface TensorOptions<D extends DType = DType> {
 }
 
 /** As {@link TensorOptions}, for random values: equal seeds give equal values, on every device and machine. */
-export interface RandomOptions<D extends DType = DType> extends TensorOptions<D> {
+export interface RandomOptions<D extends FloatDType = FloatDType> extends TensorOptions<D> {
   /** A whole number from 0; default 0. */
   seed?: number | undefined;
 }
@@ -105,7 +115,11 @@ export class Tensor<D extends DType = DType> {
     return new Tensor(handle, dtype as D, on);
   }
 
-  /** A tensor of zeros; `float32` by default. */
+  /**
+   * A tensor of zeros; `float32` by default.
+   *
+   * @throws `ERR_SHAPE` where an extent is no integer of at least 1; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_ARGUMENT`
+   */
   static zeros<D extends DType = 'float32'>(
     shape: readonly number[],
     options: TensorOptions<D> = {},
@@ -116,8 +130,13 @@ export class Tensor<D extends DType = DType> {
     return new Tensor(native().zeros({ device: on.handle, shape, dtype }), dtype, on);
   }
 
-  /** Values drawn from the normal distribution of mean 0 and variance 1; `float32` by default. */
-  static randn<D extends DType = 'float32'>(
+  /**
+   * Values drawn from the normal distribution of mean 0 and variance 1; `float32` by default.
+   *
+   * @throws `ERR_SHAPE` where an extent is no integer of at least 1; `ERR_DTYPE` where the dtype is none of floating-point
+   *   numbers; `ERR_DEVICE`, `ERR_ARGUMENT`
+   */
+  static randn<D extends FloatDType = 'float32'>(
     shape: readonly number[],
     options: RandomOptions<D> = {},
   ): Tensor<D> {
@@ -126,9 +145,9 @@ export class Tensor<D extends DType = DType> {
 
   /**
    * Values drawn from the uniform distribution over [0, 1); `float32` by default. Rounded to `float16` or `bfloat16` they
-   * may be 1.
+   * may be 1. Throws as {@link Tensor.randn}.
    */
-  static rand<D extends DType = 'float32'>(
+  static rand<D extends FloatDType = 'float32'>(
     shape: readonly number[],
     options: RandomOptions<D> = {},
   ): Tensor<D> {
@@ -167,7 +186,11 @@ export class Tensor<D extends DType = DType> {
     return typedArray(this.handle.dataSync(), this.dtype);
   }
 
-  /** A copy with another dtype, on another device, or both. */
+  /**
+   * A copy with another dtype, on another device, or both.
+   *
+   * @throws `ERR_DTYPE` where there is no such dtype; `ERR_DEVICE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
+   */
   to<E extends DType = D>(options: {
     dtype?: E | undefined;
     device?: DeviceId | Device | undefined;
@@ -185,7 +208,11 @@ export class Tensor<D extends DType = DType> {
     return new Tensor(native().copyTo({ x: this.handle, device: on.handle }), dtype, on);
   }
 
-  /** A copy with another shape of as many elements; one extent may be -1. */
+  /**
+   * A copy with another shape; one extent may be -1, which stands for what is left.
+   *
+   * @throws `ERR_SHAPE` where the shape has another number of elements; `ERR_DISPOSED`
+   */
   reshape(shape: readonly number[]): Tensor<D> {
     return new Tensor(native().reshape({ x: this.handle, shape }), this.dtype, this.device);
   }
@@ -201,7 +228,7 @@ export class Tensor<D extends DType = DType> {
     return this.reshape([...this.shape.slice(0, startDim), -1]);
   }
 
-  /** As `ops.softmax`. */
+  /** As `ops.softmax`: `[N, C]` or `[N, C, H, W]`, over the classes. */
   softmax(): Tensor<D> {
     return new Tensor(native().softmax({ x: this.handle }), this.dtype, this.device);
   }
@@ -255,7 +282,7 @@ export function drawn<D extends DType>(
   return new Tensor(native().random({ device: on.handle, shape, dtype, ...draw }), dtype, on);
 }
 
-function random<D extends DType>(
+function random<D extends FloatDType>(
   where: string,
   normal: boolean,
   shape: readonly number[],
@@ -263,13 +290,9 @@ function random<D extends DType>(
 ): Tensor<D> {
   checkOptions(where, options, ['device', 'dtype', 'seed']);
   const dtype = (options.dtype ?? 'float32') as D;
-  return drawn(shape, dtype, device(options.device), {
-    normal,
-    a: 0,
-    b: 1,
-    seed: options.seed ?? 0,
-    stream: 0,
-  });
+  checkFloatDType(where, dtype);
+  const seed = checkInteger(`${where}: seed`, options.seed ?? 0, 0);
+  return drawn(shape, dtype, device(options.device), { normal, a: 0, b: 1, seed, stream: 0 });
 }
 
 /** @internal The elements to copy, and what they are. */
@@ -326,12 +349,5 @@ function checkedInteger(value: number, index: number): number {
 }
 
 function typedArray<D extends DType>(buffer: ArrayBuffer, dtype: D): TypedArrayOf[D] {
-  const arrays: { [E in DType]: (buffer: ArrayBuffer) => TypedArrayOf[E] } = {
-    float32: (b) => new Float32Array(b),
-    float16: (b) => new Uint16Array(b),
-    bfloat16: (b) => new Uint16Array(b),
-    uint8: (b) => new Uint8Array(b),
-    int64: (b) => new BigInt64Array(b),
-  };
-  return arrays[dtype](buffer);
+  return new typedArrays[dtype](buffer) as TypedArrayOf[D];
 }

@@ -1,13 +1,34 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { expect, test } from 'vitest';
-import { nn, ops, scope, Tensor } from '../lib/index.js';
+import { describe, expect, test } from 'vitest';
+import { BasicBlock, Bottleneck, nn, ops, ResNet, scope, Tensor } from '../lib/index.js';
+import type { DeviceId } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
 import { inUse } from './support/memory.js';
 import { onEveryDevice } from './support/suite.js';
+import { sizeOf } from './support/values.js';
 
 setFlagsFromString('--expose-gc');
 const gc = runInNewContext('gc') as () => void;
+
+/** Gives its input back, a copy, and keeps the sum of all of them in a buffer that it makes anew each time. */
+class Sum extends nn.Module {
+  total: Tensor;
+  runs = 0;
+
+  constructor(shape: number[], device: DeviceId) {
+    super();
+    this.total = Tensor.zeros(shape, { device });
+  }
+
+  forward(x: Tensor): Tensor {
+    const former = this.total;
+    this.total = ops.add(former, x);
+    former.dispose();
+    this.runs++;
+    return x.reshape(x.shape);
+  }
+}
 
 onEveryDevice('scope', (id) => {
   const one = () => Tensor.from([1], [1], { device: id });
@@ -43,6 +64,16 @@ onEveryDevice('scope', (id) => {
     for (const x of tensors) {
       x.dispose();
     }
+  });
+
+  test('keeps tensors in objects, maps and sets of another vm context that are returned', () => {
+    const build = runInNewContext(
+      '(make) => ({ named: { x: make() }, map: new Map([[make(), [make()]]]), set: new Set([make()]) })',
+    ) as (make: () => Tensor) => { named: { x: Tensor }; map: Map<Tensor, Tensor[]>; set: Set<Tensor> };
+    const kept = scope(() => build(one));
+    const tensors = [kept.named.x, ...[...kept.map].flat(2), ...kept.set];
+    expect(tensors.map((x) => x.disposed)).toEqual(Array(4).fill(false));
+    for (const x of tensors) x.dispose();
   });
 
   test('leaves alone what was made outside', () => {
@@ -155,24 +186,85 @@ onEveryDevice('scope', (id) => {
   });
 
   test('leaves alone a buffer that a module of a Sequential replaces', async () => {
-    class Mean extends nn.Module {
-      mean: Tensor = Tensor.zeros([1], { device: id });
-
-      forward(x: Tensor): Tensor {
-        const old = this.mean;
-        this.mean = ops.add(old, x);
-        old.dispose();
-        return x;
-      }
-    }
-    using mean = new Mean();
-    const net = new nn.Sequential(new nn.Sequential(mean));
+    using sum = new Sum([1], id);
+    const net = new nn.Sequential(new nn.Sequential(sum));
     net.forward(one()).dispose();
-    const failing = new nn.Sequential(mean, new nn.Linear(2, 2, { device: id }));
+    const failing = new nn.Sequential(sum, new nn.Linear(2, 2, { device: id }));
     expectThrows('ERR_SHAPE', () => scope(() => failing.forward(one())));
     failing.children()[1]![1].dispose();
-    expect(await mean.mean.data()).toEqual(Float32Array.of(2));
+    expect(await sum.total.data()).toEqual(Float32Array.of(2));
   });
+
+  describe('leaves alone a buffer that a module replaces', () => {
+    const ones = (...shape: number[]) =>
+      Tensor.from(new Float32Array(sizeOf(shape)).fill(1), shape, { device: id });
+
+    /** Runs the network twice, a second time in a scope of the user's own. */
+    const runTwice = (net: nn.Module, ...shape: number[]) => {
+      using x = ones(...shape);
+      net.forward(x).dispose();
+      scope(() => {
+        scope(() => net.forward(x));
+      });
+    };
+
+    test('in the place of the last layer of a ResNet', async () => {
+      const structure = { block: BasicBlock, layers: [1, 1, 1, 1], numClasses: 3, device: id } as const;
+      using model = new ResNet(structure);
+      model.fc.dispose();
+      const sum = new Sum([2, 512], id);
+      model.fc = sum as nn.Module as nn.Linear;
+      model.train();
+      runTwice(model, 2, 3, 32, 32);
+      expect(sum.runs).toBe(2);
+      expect((await sum.total.data()).length).toBe(1024);
+    });
+
+    test.each([
+      ['BasicBlock', () => new BasicBlock(4, 4, { device: id })],
+      ['Bottleneck', () => new Bottleneck(4, 4, { device: id })],
+    ])('in the shortcut of a %s, or in its Sequential', async (_, make) => {
+      for (const wrap of [(sum: Sum) => sum, (sum: Sum) => new nn.Sequential(sum)]) {
+        using block = make();
+        const sum = new Sum([2, 4, 3, 3], id);
+        block.downsample = wrap(sum) as nn.Module as nn.Sequential;
+        runTwice(block.eval(), 2, 4, 3, 3);
+        runTwice(block.train(), 2, 4, 3, 3);
+        expect(await sum.total.data()).toEqual(new Float32Array(72).fill(4));
+      }
+    });
+
+    test('in the place of a batch norm', async () => {
+      class Counting extends nn.BatchNorm2d {
+        readonly inner = new Sum([2, 4, 3, 3], id);
+
+        override forward(x: Tensor): Tensor {
+          this.inner.forward(x).dispose();
+          return super.forward(x);
+        }
+      }
+      using block = new BasicBlock(4, 4, { device: id });
+      block.bn2.dispose();
+      block.bn2 = new Counting(4, { device: id });
+      runTwice(block, 2, 4, 3, 3);
+      expect((await block.stateDict().get('bn2.inner.total')!.data()).length).toBe(72);
+    });
+  });
+
+  test('does not hold modules that were disposed of in it', () =>
+    scope(async () => {
+      const module = () => {
+        using made = new nn.Sequential(new nn.Linear(2, 2, { device: id }));
+        made.forward(Tensor.zeros([1, 2], { device: id })).dispose();
+        return [made, made[0]!].map((each) => new WeakRef(each));
+      };
+      const modules = Array.from({ length: 3 }, module).flat();
+      const alive = () => {
+        gc();
+        return modules.filter((each) => each.deref()).length;
+      };
+      await expect.poll(alive, { timeout: 5000 }).toBe(0);
+    }));
 
   test('takes a function only', () => {
     expectThrows('ERR_ARGUMENT', () => scope(5 as never), /scope: expected a function, got number/);

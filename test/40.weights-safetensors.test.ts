@@ -291,19 +291,23 @@ describe('writeSafetensors', () => {
     ['half a character', { '\ud800': entry }, /not valid Unicode/],
   ])('refuses %s and leaves nothing behind', async (_, entries, message) => {
     const folder = await temporaryFolder();
-    await expectRefusal(writeSafetensors(join(folder, 'x'), entries as never), message);
+    await expectRefusal(
+      writeSafetensors(join(folder, 'x'), new Map(Object.entries(entries)) as never),
+      message,
+    );
     expect(await readdir(folder)).toEqual([]);
   });
 
   test('a file that cannot be written leaves nothing behind', async () => {
     const folder = await temporaryFolder();
+    const entries = new Map([['a', entry]]);
     await mkdir(join(folder, 'taken', 'inside'), { recursive: true });
-    await expectRefusal(writeSafetensors(join(folder, 'taken'), { a: entry }), /cannot be written/);
-    await expectRefusal(writeSafetensors(join(folder, 'no', 'folder'), { a: entry }), /ENOENT/);
-    await expectRefusal(writeSafetensors(join(folder, 'x'.repeat(300)), { a: entry }), /ENAMETOOLONG/);
-    await expectRefusal(writeSafetensors(join(folder, 'x\0'), { a: entry }), /cannot be written/);
+    await expectRefusal(writeSafetensors(join(folder, 'taken'), entries), /cannot be written/);
+    await expectRefusal(writeSafetensors(join(folder, 'no', 'folder'), entries), /ENOENT/);
+    await expectRefusal(writeSafetensors(join(folder, 'x'.repeat(300)), entries), /ENAMETOOLONG/);
+    await expectRefusal(writeSafetensors(join(folder, 'x\0'), entries), /cannot be written/);
     await writeFile(join(folder, 'file'), '');
-    await expectRefusal(writeSafetensors(join(folder, 'file', 'x'), { a: entry }), /ENOTDIR/);
+    await expectRefusal(writeSafetensors(join(folder, 'file', 'x'), entries), /ENOTDIR/);
     expect(await readdir(folder)).toEqual(['file', 'taken']);
   });
 
@@ -318,7 +322,8 @@ describe('writeSafetensors', () => {
 
   test('a part of a larger buffer is written, not the buffer', async () => {
     const path = join(await temporaryFolder(), 'x');
-    await writeSafetensors(path, { a: { ...entry, data: new Float32Array([0, 1, 2, 3]).subarray(1, 3) } });
+    const part = { ...entry, data: new Float32Array([0, 1, 2, 3]).subarray(1, 3) };
+    await writeSafetensors(path, new Map([['a', part]]));
     expect((await readWeights(path)).get('a')).toEqual(entry);
   });
 });

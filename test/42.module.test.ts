@@ -242,6 +242,33 @@ onEveryDevice('nn.Module', (id) => {
     );
   });
 
+  check('layers keep nothing that a caller can change', async () => {
+    type Pair = [number, number];
+    const [window, stride, padding, size]: [Pair, Pair, Pair, Pair] = [
+      [2, 3],
+      [2, 1],
+      [1, 1],
+      [3, 1],
+    ];
+    const pools = [
+      new nn.MaxPool2d(window, { stride, padding }),
+      new nn.MaxPool2d(window),
+      new nn.AdaptiveAvgPool2d(size),
+    ];
+    const x = up(rounded(random('x', [1, 2, 9, 7]), 'float32'));
+    const state = () =>
+      Promise.all(pools.map(async (pool) => [String(pool), await download(pool.forward(x))]));
+    const before = await state();
+    for (const pair of [window, stride, padding, size]) pair.fill(5);
+    expect(await state()).toEqual(before);
+    for (const pool of pools) expect(Object.values(pool).every(Object.isFrozen)).toBe(true);
+
+    for (const layer of [new nn.Conv2d(2, 2, 1, { device: id }), new nn.Linear(2, 2, { device: id })]) {
+      expect(Object.isFrozen(layer.compute)).toBe(true);
+      layer.dispose();
+    }
+  });
+
   describe('a class of the user’s own', () => {
     check('has its keys: parameters before buffers, then submodules in order', () =>
       withModule(new Custom().to({ device: id }), (module) => {

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { nn, readWeights, saveWeights, Tensor, type WeightEntry } from '../lib/index.js';
+import { device, nn, ops, readWeights, saveWeights, Tensor, type WeightEntry } from '../lib/index.js';
 import { expectClose, expectExact, perOp } from './support/compare.js';
 import { expectRejects, expectThrows } from './support/errors.js';
 import { withModule } from './support/modules.js';
@@ -63,6 +63,68 @@ describe('saveWeights', () => {
     );
     await saveWeights(path, dict);
     expect(await readWeights(path)).toEqual(new Map([['a', entry]]));
+  });
+});
+
+onEveryDevice('saveWeights of a module', (id) => {
+  const make = () =>
+    new nn.Sequential(new nn.Conv2d(3, 4, 1, { device: id }), new nn.BatchNorm2d(4, { device: id }));
+  const values = async (module: nn.Module) =>
+    new Map(
+      await Promise.all(
+        [...module.stateDict()].map(
+          async ([key, x]) => [key, { dtype: x.dtype, shape: [...x.shape], data: await x.data() }] as const,
+        ),
+      ),
+    );
+  /** Reads what is saved while the device has work before it, and `meanwhile` goes on at once. */
+  const saved = async (module: nn.Module, meanwhile: () => void) => {
+    const path = join(await temporaryFolder(), 'x.safetensors');
+    ops.activation(Tensor.randn([16, 64, 64, 64], { device: id }), 'tanh');
+    const saving = saveWeights(path, module.stateDict());
+    meanwhile();
+    await saving;
+    return readWeights(path);
+  };
+
+  check('saves it as it is at the call, whatever it becomes meanwhile', async () => {
+    const other = make();
+    const module = make();
+    const before = await values(module);
+    expect(await saved(module, () => module.loadStateDict(other.stateDict()))).toEqual(before);
+    const after = await values(other);
+    expect(await saved(module, () => module.dispose())).toEqual(after);
+    other.dispose();
+  });
+
+  check('is not refused where little may wait', async () => {
+    const on = device(id);
+    await withModule(make(), async (module) => {
+      const expected = await values(module);
+      for (const limit of [{ operations: 1 }, { bytes: 1 }]) {
+        expect(await saved(module, () => on.setQueueLimit(limit)).finally(unlimited)).toEqual(expected);
+        await on.synchronize();
+        const path = join(await temporaryFolder(), 'x.safetensors');
+        on.setQueueLimit(limit);
+        await saveWeights(path, module.stateDict()).finally(unlimited);
+        expect(await readWeights(path)).toEqual(expected);
+      }
+    });
+    function unlimited() {
+      on.setQueueLimit({ operations: 100_000, bytes: on.info.memory / 4 });
+    }
+  });
+
+  check('rejects with the first tensor that cannot be read, and writes nothing', async () => {
+    const folder = await temporaryFolder();
+    const gone = () => {
+      const x = Tensor.zeros([1], { device: id });
+      x.dispose();
+      return x;
+    };
+    const dict = { a: Tensor.zeros([1], { device: id }), b: gone(), c: gone() };
+    await expectRejects('ERR_DISPOSED', saveWeights(join(folder, 'x'), dict));
+    expect(await readdir(folder)).toEqual([]);
   });
 });
 

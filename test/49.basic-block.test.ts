@@ -1,5 +1,7 @@
-import { BasicBlock } from '../lib/index.js';
+import { expect } from 'vitest';
+import { BasicBlock, device } from '../lib/index.js';
 import type { DeviceId } from './support/devices.js';
+import { expectThrows } from './support/errors.js';
 import { goldenTensors } from './support/golden.js';
 import { loadGenerated, withModule } from './support/modules.js';
 import { check, onEveryDevice } from './support/suite.js';
@@ -21,4 +23,12 @@ onEveryDevice('BasicBlock', (id) => {
       }),
     );
   }
+
+  check('refuses a stride that is none before anything is made', () => {
+    const before = device(id).memory().tensors;
+    for (const stride of [0, 1.5, [2, 1], '2'] as never[]) {
+      expectThrows('ERR_ARGUMENT', () => new BasicBlock(8, 8, { stride, device: id }), /^BasicBlock: stride/);
+    }
+    expect(device(id).memory().tensors).toBe(before);
+  });
 });

@@ -73,6 +73,49 @@ onEveryDevice('device.record', (id) => {
     expect(await bytes(program.run(input))).toEqual(last);
   });
 
+  check('folds each batch norm of a convolution that several share', async () => {
+    const place = { device: id } as const;
+    const conv = new nn.Conv2d(3, 4, 3, place);
+    const norms = [new nn.BatchNorm2d(4, place), new nn.BatchNorm2d(4, place)] as const;
+    const [a, b] = [new nn.Sequential(conv, norms[0]).eval(), new nn.Sequential(conv, norms[1]).eval()];
+    const input = x([2, 3, 5, 5]);
+    const fresh = (net: nn.Module) => {
+      using copy = new nn.Sequential(new nn.Conv2d(3, 4, 3, place), new nn.BatchNorm2d(4, place)).eval();
+      copy.loadStateDict(net.stateDict());
+      return copy.forward(input);
+    };
+    using alone = device(id).record((y) => a.forward(y!), [input]);
+    using both = device(id).record((y) => ops.add(a.forward(y!), b.forward(y!)), [input]);
+    const followed = async (what: string) => {
+      expect(await bytes(alone.run(input)), what).toEqual(await bytes(fresh(a)));
+      expect(await bytes(both.run(input)), what).toEqual(await bytes(ops.add(fresh(a), fresh(b))));
+    };
+    await followed('as they were made');
+    b.forward(input);
+    for (const [i, norm] of norms.entries()) {
+      norm.loadStateDict({ running_mean: x([4], `mean ${i}`), bias: x([4], `bias ${i}`) }, { strict: false });
+      await followed(`another batch norm ${i}`);
+    }
+    conv.loadStateDict({ weight: x([4, 3, 3, 3], 'weight') }, { strict: false });
+    await followed('another convolution');
+    a.dispose();
+    norms[1].dispose();
+  });
+
+  check('a convolution keeps nothing of batch norms that are gone', async () => {
+    const conv = new nn.Conv2d(3, 4, 3, { device: id });
+    const input = x([1, 3, 5, 5]);
+    const run = () => {
+      using norm = new nn.BatchNorm2d(4, { device: id });
+      new nn.Sequential(conv, norm).eval().forward(input).dispose();
+    };
+    run();
+    const before = await inUse(id);
+    for (let i = 0; i < 5; i++) run();
+    expect(await inUse(id)).toEqual(before);
+    conv.dispose();
+  });
+
   check('reads the weights of a linear layer at each run, deterministic or not', async () => {
     for (const deterministic of [false, true]) {
       const net = new nn.Linear(4, 3, { device: id, deterministic });

@@ -134,6 +134,41 @@ onEveryDevice('profile', (id) => {
     ),
   );
 
+  check('rejects where a forward does other operations than the first', async () => {
+    class Changing extends nn.Module {
+      runs = 0;
+      constructor(readonly steps: readonly (readonly ops.Activation[])[]) {
+        super();
+      }
+      override forward(x: Tensor): Tensor {
+        return this.steps[this.runs++]!.reduce((y, kind) => ops.activation(y, kind), ops.add(x, x));
+      }
+    }
+    const x = Tensor.randn([2, 4], { device: id, seed: 1 });
+    const profile = (...steps: ops.Activation[][]) => new Changing([[], ...steps]).profile(x, { runs: 3 });
+    for (const steps of [
+      [['relu'], ['relu'], []],
+      [['relu'], ['relu', 'tanh'], ['relu']],
+    ] as ops.Activation[][][]) {
+      await expectRejects('ERR_ARGUMENT', profile(...steps));
+      await expect(profile(...steps)).rejects.toThrow(/^profile: .* operation [23] of run [23] /);
+    }
+    expect((await profile(['relu'], ['relu'], ['relu'])).operations).toHaveLength(2);
+
+    // of as many operations in other layers
+    const [first, second] = [new nn.ReLU(), new nn.ReLU()];
+    class Swapping extends Changing {
+      readonly first = first;
+      readonly second = second;
+      override forward(x: Tensor): Tensor {
+        return (this.runs++ < 2 ? first : second).forward(x);
+      }
+    }
+    await expect(new Swapping([]).profile(x, { runs: 2 })).rejects.toThrow(
+      /operation 1 of run 2 is 'second activation', of the first 'first activation'/,
+    );
+  });
+
   check('rejects what forward rejects, and what fails while it is computed', () =>
     withModule(new nn.Linear(4, 6, { device: id }), async (linear) => {
       await expectRejects('ERR_SHAPE', linear.profile(Tensor.randn([2, 5], { device: id, seed: 1 })));

@@ -81,7 +81,9 @@ onEveryDevice('random tensors', (id) => {
     for (const seed of [-1, 0.5, Number.NaN, 2 ** 53, '1' as unknown as number]) {
       expectThrows('ERR_ARGUMENT', () => Tensor.randn([1], { ...options, seed }), /seed/);
     }
-    expectThrows('ERR_DTYPE', () => Tensor.randn([1], { ...options, dtype: 'uint8' }));
+    const wrong = { ...options, dtype: 'uint8' as never };
+    expectThrows('ERR_DTYPE', () => Tensor.randn([1], wrong), /^Tensor\.randn: dtype must be float32/);
+    expectThrows('ERR_DTYPE', () => Tensor.rand([1], wrong), /^Tensor\.rand: dtype must be float32/);
   });
 
   check('start a ResNet: equal seeds, equal weights; layers differ from each other', async () => {

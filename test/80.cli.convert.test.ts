@@ -141,7 +141,7 @@ describe('convert', () => {
 
   it('says which numbers do not fit the type', async () => {
     const [from, to] = [join(folder, 'large.safetensors'), join(folder, 'infinite.safetensors')];
-    await writeSafetensors(from, { large: entry('float32', [1e6]) });
+    await writeSafetensors(from, new Map([['large', entry('float32', [1e6])]]));
     const { code, stderr } = await cudnnResnet(['convert', from, to, '--dtype', 'float16']);
     expect(code).toBe(0);
     expect(stderr).toContain("'large' holds numbers beyond float16");

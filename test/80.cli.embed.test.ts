@@ -1,10 +1,11 @@
 import {
   copyFileSync,
   existsSync,
+  linkSync,
   mkdirSync,
   readdirSync,
   readFileSync,
-  symlinkSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -41,12 +42,12 @@ function readNpy(path: string): { shape: number[]; data: Float32Array } {
   return { shape, data: new Float32Array(new Uint8Array(bytes.subarray(end)).buffer) };
 }
 
-async function expected(...images: string[]): Promise<Float32Array[]> {
+async function expected(...images: string[]): Promise<ArrayLike<number>[]> {
   using model = new ResNet18({ device: 'cpu', seed: 0 });
-  const rows: Float32Array[] = [];
+  const rows: ArrayLike<number>[] = [];
   for (const image of images) {
     using features = model.features(await preprocess(join(folder, image)));
-    rows.push((await features.data()) as Float32Array);
+    rows.push(await features.data());
   }
   return rows;
 }
@@ -95,8 +96,7 @@ describe('embed', () => {
   it('leaves nothing behind where it fails', async () => {
     const { code } = await embed('broken.jpg', '-o', 'never.npy');
     expect(code).toBe(1);
-    expect(existsSync(join(folder, 'never.npy'))).toBe(false);
-    expect(readdirSync(folder).filter((name) => name.endsWith('.partial'))).toEqual([]);
+    expect(readdirSync(folder).filter((name) => name.startsWith('never'))).toEqual([]);
   });
 
   it('writes the whole file when the reader of stdout goes', async () => {
@@ -111,7 +111,7 @@ describe('embed', () => {
     expect(ended.stderr).not.toMatch(/EPIPE|Error/);
     expect(ended.stderr).toContain('1 of 21 images could not be read');
     expect(readNpy(join(folder, 'unread.npy')).shape).toEqual([20, 512]);
-    expect(existsSync(join(folder, 'unread.npy.partial'))).toBe(false);
+    expect(readdirSync(folder).filter((name) => name.startsWith('unread'))).toEqual(['unread.npy']);
   });
 
   // of the systems that the package runs on Linux alone has a file that is always full
@@ -123,12 +123,39 @@ describe('embed', () => {
     expect(readdirSync(folder).filter((name) => name.startsWith('unnamed'))).toEqual([]);
   });
 
-  it.runIf(existsSync('/dev/full'))('leaves nothing behind where the disk is full at once', async () => {
-    symlinkSync('/dev/full', join(folder, 'full.npy.partial'));
-    const { code, stdout, stderr } = await embed('a.png', '-o', 'full.npy');
+  it('leaves nothing behind where the disk is full at once', async () => {
+    const full = { cwd: folder, noRoom: true };
+    const { code, stdout, stderr } = await cudnnResnet(['embed', 'a.png', '-o', 'full.npy', ...random], full);
     expect([code, stdout]).toEqual([1, '']);
-    expect(stderr).toMatch(/'full\.npy' cannot be written: ENOSPC.*\[ERR_ARGUMENT\]\n$/);
+    expect(stderr).toMatch(/'full\.npy' cannot be written: EFBIG.*\[ERR_ARGUMENT\]\n$/);
     expect(readdirSync(folder).filter((name) => name.startsWith('full'))).toEqual([]);
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)('leaves nothing behind where %s ends it', async (signal) => {
+    copyFileSync(join(folder, 'a.png'), join(folder, 'former.npy'));
+    const images = Array.from({ length: 200 }, (_, i) => `killed-${i}.png`);
+    for (const image of images) linkSync(join(folder, 'a.png'), join(folder, image));
+    const args = ['embed', ...images, '--batch', '1', '-o', 'former.npy', ...random];
+    const ended = await cudnnResnet(args, { cwd: folder, kill: { signal, lines: 2 } });
+    for (const image of images) rmSync(join(folder, image));
+    expect(ended).toMatchObject({ code: null, signal });
+    expect(readdirSync(folder).filter((name) => name.startsWith('former'))).toEqual(['former.npy']);
+    expect(readFileSync(join(folder, 'former.npy'))).toEqual(readFileSync(join(folder, 'a.png')));
+  });
+
+  it('writes whole files where two programs write the same one', async () => {
+    const sizes = ['32', '48'];
+    const write = (size: string) =>
+      embed('a.png', 'b.jpg', 'c.png', '--batch', '1', '--size', size, '-o', 'shared.npy');
+    const wholes = [];
+    for (const size of sizes) {
+      expect((await write(size)).code).toBe(0);
+      wholes.push(readFileSync(join(folder, 'shared.npy')).toString('hex'));
+    }
+    const ended = await Promise.all(sizes.map(write));
+    expect(ended.map(({ code }) => code)).toEqual([0, 0]);
+    expect(wholes).toContain(readFileSync(join(folder, 'shared.npy')).toString('hex'));
+    expect(readdirSync(folder).filter((name) => name.startsWith('shared'))).toEqual(['shared.npy']);
   });
 
   it('says at once where it cannot write', async () => {

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises';
 import type { ResNet } from '../index.js';
-import { median } from '../median.js';
 import { notWritten } from '../not-written.js';
+import { median, quantile } from '../quantile.js';
 import { type ModelChoice, modelChoice, modelOptions, openModel } from './model.js';
 import { goOnUnread, note, print } from './output.js';
 import { type Command, countsOf, type Given, textOf, UsageError } from './usage.js';
@@ -122,14 +122,12 @@ async function timeBatch(
   do {
     times.push(await pass());
   } while (performance.now() < end);
-  times.sort((a, b) => a - b);
-  const quantile = (q: number) => times[Math.min(times.length - 1, Math.floor(q * times.length))]!;
   const middle = median(times);
   return {
     batch,
     median: middle,
-    p95: quantile(0.95),
-    p99: quantile(0.99),
+    p95: quantile(times, 0.95),
+    p99: quantile(times, 0.99),
     imagesPerSecond: (1000 * batch) / middle,
     passes: times.length,
   };

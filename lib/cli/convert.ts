@@ -3,6 +3,7 @@ import { readWeights } from '../weights/read.js';
 import { writeSafetensors } from '../weights/write-safetensors.js';
 import { castEntry, hasInfinity } from './cast.js';
 import { note, print } from './output.js';
+import { removeUnfinishedAtTheEnd } from './unfinished.js';
 import { type Command, choiceOf, UsageError } from './usage.js';
 
 export const convert: Command = {
@@ -38,6 +39,7 @@ export const convert: Command = {
         entries.set(name, converted);
       }
     }
+    removeUnfinishedAtTheEnd();
     await writeSafetensors(to, entries);
     await print(report(to, entries, given.json === true));
     return 0;

@@ -1,13 +1,13 @@
-import { rmSync } from 'node:fs';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
 import type { Tensor } from '../index.js';
 import { notWritten } from '../not-written.js';
 import { printable } from '../quote.js';
+import { WholeFile } from '../whole-file.js';
 import { expandInputs } from './inputs.js';
 import { modelChoice, modelOptions, openModel, type ReadyModel } from './model.js';
 import { elementBytes, npyHeader } from './npy.js';
 import { goOnUnread, note } from './output.js';
 import { runImages } from './run-images.js';
+import { removeUnfinishedAtTheEnd } from './unfinished.js';
 import { type Command, textOf, UsageError } from './usage.js';
 
 export const embed: Command = {
@@ -69,41 +69,35 @@ async function features(
   return { data: await exact.data(), width: exact.shape[1]! };
 }
 
-/**
- * A NumPy file that grows by rows. It lies beside its final name until it is complete, so that work that fails half-way
- * leaves what was there before.
- */
+/** A NumPy file that grows by rows. */
 class NpyFile {
   readonly #path: string;
-  readonly #file: FileHandle;
+  readonly #file: WholeFile;
   #rows = 0;
   #width = 0;
 
-  private constructor(path: string, file: FileHandle) {
+  private constructor(path: string, file: WholeFile) {
     this.#path = path;
     this.#file = file;
   }
 
-  /** Tried before the work begins, so that a folder that is not there costs no time. */
+  /** Tried before the work begins, so that a folder that is not there, or is full, costs no time. */
   static async create(path: string): Promise<NpyFile> {
+    removeUnfinishedAtTheEnd();
+    let file: WholeFile | undefined;
     try {
-      const there = await stat(path).catch(() => undefined);
-      if (there?.isDirectory()) throw new Error('it is a folder');
-      const file = new NpyFile(path, await open(`${path}.partial`, 'w'));
-      process.once('exit', () => rmSync(`${path}.partial`, { force: true })); // in the middle of the work
-      await file.#file.writeFile(npyHeader(0, 0)).catch(async (error) => {
-        await file[Symbol.asyncDispose]();
-        throw error;
-      });
-      return file;
+      file = await WholeFile.create(path);
+      await file.append(npyHeader(0, 0));
+      return new NpyFile(path, file);
     } catch (error) {
+      await file?.[Symbol.asyncDispose]();
       throw notWritten(path, error);
     }
   }
 
   /** Adds rows of `width` numbers. @returns the number of the first of them. */
   async append(data: Float32Array, width: number): Promise<number> {
-    await this.#file.writeFile(elementBytes(data)).catch(this.#fail);
+    await this.#file.append(elementBytes(data)).catch(this.#fail);
     const first = this.#rows;
     this.#rows += data.length / width;
     this.#width = width;
@@ -112,9 +106,8 @@ class NpyFile {
 
   /** Fills in the number of rows and gives the file its name. */
   async finish(): Promise<void> {
-    const header = npyHeader(this.#rows, this.#width);
-    await this.#file.write(header, 0, header.length, 0).catch(this.#fail);
-    await rename(`${this.#path}.partial`, this.#path).catch(this.#fail);
+    await this.#file.overwrite(npyHeader(this.#rows, this.#width), 0).catch(this.#fail);
+    await this.#file.finish().catch(this.#fail);
   }
 
   readonly #fail = (error: unknown): never => {
@@ -122,7 +115,6 @@ class NpyFile {
   };
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#file.close();
-    await rm(`${this.#path}.partial`, { force: true });
+    await this.#file[Symbol.asyncDispose]();
   }
 }

@@ -19,7 +19,14 @@ export interface Layer {
 }
 
 const numbers = { s: 'stride', p: 'padding', d: 'dilation', g: 'groups' } as const;
-const activations = ['relu', 'relu6', 'sigmoid', 'tanh', 'gelu', 'swish'];
+const activations = Object.keys({
+  relu: 0,
+  relu6: 0,
+  sigmoid: 0,
+  tanh: 0,
+  gelu: 0,
+  swish: 0,
+} satisfies Record<Activation, 0>);
 
 /**
  * A line per convolution, such as `64x56x56 128x3x3 s2 p1 d1 g1 bias add relu`: the input as C×H×W, the weight as K×R×S;

@@ -1,6 +1,7 @@
 import { loadSharp } from '../image/sharp.js';
 import type { ResNet, Tensor } from '../index.js';
-import { type Batch, decodedBatches } from './batches.js';
+import { decodeAhead } from '../models/decode-ahead.js';
+import { type Batch, decodeBatch } from './batch.js';
 import type { Input } from './inputs.js';
 import type { ModelChoice, ReadyModel } from './model.js';
 import { complain, print } from './output.js';
@@ -35,7 +36,8 @@ export async function runImages(
   const outcome: Outcome = { images: 0, failures: 0, milliseconds: 0 };
   const bar = inputs.length > handful ? new ProgressBar('images', inputs.length) : undefined;
   try {
-    for await (const decoded of decodedBatches(inputs, { batch, size, resize })) {
+    const decode = (part: readonly Input[]) => decodeBatch(part, { size, resize });
+    for await (const decoded of decodeAhead(inputs, { batch, device: model.device }, decode)) {
       for (const failure of decoded.failures) {
         complain(failure, bar);
       }
@@ -47,7 +49,7 @@ export async function runImages(
       }
       outcome.images += decoded.paths.length;
       outcome.failures += decoded.failures.length;
-      bar?.update(decoded.inputsDone);
+      bar?.update(outcome.images + outcome.failures);
     }
   } finally {
     bar?.end();

@@ -1,11 +1,12 @@
+import { checkInteger } from '../integer.js';
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { type LayerOptions, layerOptionNames, Module } from '../nn/module.js';
+import { moduleScope } from '../nn/module-scope.js';
 import { ReLU } from '../nn/relu.js';
 import type { Sequential } from '../nn/sequential.js';
 import { checkOptions } from '../options.js';
-import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { downsampling } from './downsampling.js';
 
@@ -20,6 +21,9 @@ export interface BasicBlockOptions extends LayerOptions {
  * shortcut is a 1×1 convolution with batch norm.
  */
 export class BasicBlock extends Module {
+  /** How many times as many channels its result has as its 3×3 convolutions have inside. */
+  static readonly expansion: number = 1;
+
   /** A 3×3 convolution, which carries the stride. */
   conv1: Conv2d;
   /** Of the first convolution. */
@@ -37,6 +41,7 @@ export class BasicBlock extends Module {
     super();
     checkOptions('BasicBlock', options, ['stride', ...layerOptionNames]);
     const { stride = 1, ...place } = options;
+    checkInteger('BasicBlock: stride', stride); // before anything is made
     const { device } = place;
     this.conv1 = new Conv2d(inChannels, outChannels, 3, { stride, padding: 1, bias: false, ...place });
     this.bn1 = new BatchNorm2d(outChannels, { device });
@@ -51,7 +56,7 @@ export class BasicBlock extends Module {
 
   /** `[N, inChannels, H, W]` to `[N, outChannels, ⌈H / stride⌉, ⌈W / stride⌉]`. */
   override forward(x: Tensor): Tensor {
-    return scope(() => {
+    return moduleScope([this], () => {
       const shortcut = this.downsample?.forward(x) ?? x;
       const out = convBatchNorm(x, this.conv1, this.bn1, { activation: 'relu' });
       return convBatchNorm(out, this.conv2, this.bn2, { add: shortcut, activation: 'relu' });

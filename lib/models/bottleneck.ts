@@ -1,13 +1,14 @@
-import { checkInteger } from '../integer.js';
+import { CudnnResnetError } from '../errors.js';
+import { checkExtent, checkInteger } from '../integer.js';
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { checkBoolean } from '../nn/boolean.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { type LayerOptions, layerOptionNames, Module } from '../nn/module.js';
+import { moduleScope } from '../nn/module-scope.js';
 import { ReLU } from '../nn/relu.js';
 import type { Sequential } from '../nn/sequential.js';
 import { checkOptions } from '../options.js';
-import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { downsampling } from './downsampling.js';
 
@@ -29,6 +30,9 @@ export interface BottleneckOptions extends LayerOptions {
  * the stride ("v1.5", as in torchvision).
  */
 export class Bottleneck extends Module {
+  /** How many times as many channels its result has as its 3×3 convolution, where no `width` is given. */
+  static readonly expansion: number = 4;
+
   /** A 1×1 convolution to `width` channels. */
   conv1: Conv2d;
   /** Of the first convolution. */
@@ -49,15 +53,25 @@ export class Bottleneck extends Module {
   constructor(inChannels: number, outChannels: number, options: BottleneckOptions = {}) {
     super();
     checkOptions('Bottleneck', options, ['stride', 'width', 'groups', 'downsample', ...layerOptionNames]);
+    // before anything is made
+    checkExtent('Bottleneck: inChannels', inChannels);
+    checkExtent('Bottleneck: outChannels', outChannels);
     const {
       stride = 1,
-      width = outChannels / 4,
+      width = widthOf(outChannels, new.target.expansion),
       groups = 1,
       downsample = stride !== 1 || inChannels !== outChannels,
       ...place
     } = options;
-    // before anything is made
     checkInteger('Bottleneck: stride', stride);
+    checkExtent('Bottleneck: width', width);
+    checkInteger('Bottleneck: groups', groups);
+    if (width % groups !== 0) {
+      throw new CudnnResnetError(
+        'ERR_SHAPE',
+        `Bottleneck: a width of ${width} channels does not divide into ${groups} groups`,
+      );
+    }
     checkBoolean('Bottleneck: downsample', downsample);
     const { device } = place;
     this.conv1 = new Conv2d(inChannels, width, 1, { bias: false, ...place });
@@ -72,11 +86,22 @@ export class Bottleneck extends Module {
 
   /** `[N, inChannels, H, W]` to `[N, outChannels, ⌈H / stride⌉, ⌈W / stride⌉]`. */
   override forward(x: Tensor): Tensor {
-    return scope(() => {
+    return moduleScope([this], () => {
       const shortcut = this.downsample?.forward(x) ?? x;
       let out = convBatchNorm(x, this.conv1, this.bn1, { activation: 'relu' });
       out = convBatchNorm(out, this.conv2, this.bn2, { activation: 'relu' });
       return convBatchNorm(out, this.conv3, this.bn3, { add: shortcut, activation: 'relu' });
     });
   }
+}
+
+function widthOf(outChannels: number, expansion: number): number {
+  if (outChannels % expansion !== 0) {
+    throw new CudnnResnetError(
+      'ERR_SHAPE',
+      `Bottleneck: outChannels must be divisible by ${expansion}, got ${outChannels}: ` +
+        'say how many channels the 3×3 convolution has with the option width',
+    );
+  }
+  return outChannels / expansion;
 }

@@ -1,5 +1,5 @@
 import type { Device } from '../device.js';
-import { type DType, typedArrayName } from '../dtype.js';
+import { type FloatDType, typedArrayName } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
 import { classOf } from '../kind-of.js';
 import * as ops from '../ops.js';
@@ -50,7 +50,7 @@ export function imageTensor(input: ImageInput, device: Device): Tensor {
 }
 
 /** What {@link imageTensor} gives as [N, 3, H, W] of normalised values in the model's dtype. */
-export function normalizedImages(images: Tensor, dtype: DType): Tensor {
+export function normalizedImages(images: Tensor, dtype: FloatDType): Tensor {
   if (images.dtype === 'uint8') {
     return ops.normalizeImage(images, { ...imagenetNormalization, dtype });
   }
@@ -68,13 +68,14 @@ function checkImages(input: Tensor): void {
   }
 }
 
-function imageCount(input: Float32Array | Uint8Array, unit: string): number {
+function imageCount(input: Float32Array | Uint8Array, unit: 'values' | 'bytes'): number {
   const perImage = 3 * side * side;
   if (input.length === 0 || input.length % perImage !== 0) {
+    const encoded = unit === 'bytes' ? '; encoded images go to classify(), embed() or preprocess()' : '';
     throw new CudnnResnetError(
       'ERR_SHAPE',
       `expected a multiple of ${perImage} ${unit} (3 × ${side} × ${side}), got ${input.length}; ` +
-        'for images of another size pass a Tensor',
+        `for images of another size pass a Tensor${encoded}`,
     );
   }
   return input.length / perImage;

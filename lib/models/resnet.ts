@@ -1,18 +1,17 @@
-import { type AbortOptions, abortable, abortOptionNames, unlessAborted } from '../abort.js';
+import { type AbortOptions, abortable, abortOptionNames } from '../abort.js';
 import { computeOptions } from '../compute-options.js';
 import type { Device } from '../device.js';
-import { type DType, typedArrayName } from '../dtype.js';
+import { checkFloatDType, type FloatDType } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
-import { preprocess } from '../image/preprocess.js';
 import { checkInteger } from '../integer.js';
-import { kindOf, shown } from '../kind-of.js';
 import { native } from '../native.js';
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { startResidualInitialization, withoutValues } from '../nn/initialize.js';
 import { Linear } from '../nn/linear.js';
-import { checkFloatDType, type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
+import { type LayerOptions, layerOptionNames, Module, placement } from '../nn/module.js';
+import { moduleScope } from '../nn/module-scope.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.js';
 import { ReLU } from '../nn/relu.js';
 import { Sequential } from '../nn/sequential.js';
@@ -22,20 +21,11 @@ import type { Tensor } from '../tensor.js';
 import { publishedResize } from '../weights/pretrained.js';
 import { withStoredEntries } from '../weights/read.js';
 import type { StoredEntry } from '../weights/stored-entry.js';
-import { BasicBlock } from './basic-block.js';
-import { Bottleneck } from './bottleneck.js';
+import { type EmbedOptions, type EncodedImage, inBatches } from './batches.js';
 import { type Classification, classesOf } from './classification.js';
 import { type ImageInput, imageTensor, normalizedImages } from './input.js';
 import { Programs } from './programs.js';
-
-/** Blocks per group, as in table 1 of "Deep Residual Learning for Image Recognition" (He et al., 2015). */
-const family = {
-  ResNet18: { block: BasicBlock, layers: [2, 2, 2, 2] },
-  ResNet34: { block: BasicBlock, layers: [3, 4, 6, 3] },
-  ResNet50: { block: Bottleneck, layers: [3, 4, 6, 3] },
-  ResNet101: { block: Bottleneck, layers: [3, 4, 23, 3] },
-  ResNet152: { block: Bottleneck, layers: [3, 8, 36, 3] },
-} as const;
+import { checkStructure, type ResNetStructure } from './structure.js';
 
 /** Options of a ResNet, beside those of every layer. */
 export interface ResNetOptions extends LayerOptions {
@@ -50,32 +40,7 @@ export interface ResNetOptions extends LayerOptions {
   plans?: string | undefined;
 }
 
-/** The makings of a ResNet of one's own. */
-export interface ResNetStructure {
-  /**
-   * What the groups are made of. In inference a block of a class of yours runs once for each shape and is recorded: what it
-   * looks up, or draws, beside tensors is that of this one run, and `dataSync` is not to be called in it.
-   */
-  block: typeof BasicBlock | typeof Bottleneck;
-  /** How many blocks each of the four groups has. */
-  layers: readonly [number, number, number, number];
-}
-
-const resNetOptionNames = ['numClasses', 'seed', 'plans', ...layerOptionNames] as const;
-
-/** A file's path, or the bytes of an encoded image. */
-export type EncodedImage = string | Uint8Array;
-
-/** Options of {@link ResNet.embed}. */
-export interface EmbedOptions extends AbortOptions {
-  /** How many images are computed at once; default 8. */
-  batch?: number | undefined;
-  /**
-   * What an image's shorter side is scaled to before the centre is cut out. Default 256, but 232 of a model that
-   * {@link ResNet.load} made of a file with the name of torchvision's V2 weights; pass 232 with V2 weights of other names.
-   */
-  resize?: number | undefined;
-}
+export const resNetOptionNames = ['numClasses', 'seed', 'plans', ...layerOptionNames] as const;
 
 /** Options of {@link ResNet.classify}. */
 export interface ClassifyOptions extends EmbedOptions {
@@ -109,7 +74,10 @@ export class ResNet extends Module {
   layer4: Sequential;
   /** The mean of each channel. */
   avgpool: AdaptiveAvgPool2d;
-  /** From the embedding to the class scores. Another module may be put in its place. */
+  /**
+   * From the embedding to the class scores. Another module may be put in its place; TypeScript wants a cast for one that is
+   * no `Linear`.
+   */
   fc: Linear;
   readonly #programs = new Programs(this);
   /** What images are scaled to for the weights that were loaded; without any `preprocess` decides. */
@@ -127,11 +95,9 @@ export class ResNet extends Module {
     if (options.plans !== undefined) {
       device.usePlans(options.plans);
     }
-    const expansion = isKindOf(block, Bottleneck) ? 4 : 1;
-
     let channels = 64;
     const group = (width: number, blocks: number, stride: number): Sequential => {
-      const out = width * expansion;
+      const out = width * block.expansion;
       const modules = Array.from({ length: blocks }, (_, i) => {
         const first = i === 0;
         return new block(first ? channels : out, out, { stride: first ? stride : 1, ...place });
@@ -158,18 +124,32 @@ export class ResNet extends Module {
     this.eval();
   }
 
-  /** The class scores before softmax, [N, numClasses]. Returns at once; read them with `await logits.data()`. */
-  override forward(x: ImageInput): Tensor {
+  /**
+   * The class scores before softmax. Returns at once; read them with `await logits.data()`.
+   *
+   * @param x - N images; a tensor of them may be of any size
+   * @returns `[N, numClasses]`, in the model's dtype
+   * @throws `ERR_SHAPE` where a tensor holds no images, or an array no whole ones; `ERR_DISPOSED`, `ERR_ARGUMENT`
+   */
+  override forward(x: ImageInput): Tensor<FloatDType> {
     return this.#run('forward', x, (images) => this.#logits(images));
   }
 
-  /** The pooled embedding of each image, [N, 2048], or [N, 512] for ResNet-18 and 34. */
-  features(x: ImageInput): Tensor {
+  /**
+   * The pooled embedding of each image. Takes what {@link ResNet.forward} takes, and throws as it does.
+   *
+   * @returns `[N, 2048]`, or `[N, 512]` for ResNet-18 and 34, in the model's dtype
+   */
+  features(x: ImageInput): Tensor<FloatDType> {
     return this.#run('features', x, (images) => this.#embedding(images));
   }
 
-  /** The probability of each class, [N, numClasses]. */
-  predict(x: ImageInput): Tensor {
+  /**
+   * The probability of each class. Takes what {@link ResNet.forward} takes, and throws as it does.
+   *
+   * @returns `[N, numClasses]`, in the model's dtype
+   */
+  predict(x: ImageInput): Tensor<FloatDType> {
     return this.#run('predict', x, (images) => this.#logits(images).softmax());
   }
 
@@ -187,12 +167,13 @@ export class ResNet extends Module {
     return this.fc.forward(this.#embedding(x));
   }
 
-  #run(name: string, x: ImageInput, fn: (images: Tensor) => Tensor): Tensor {
+  #run(name: string, x: ImageInput, fn: (images: Tensor) => Tensor): Tensor<FloatDType> {
     const { device, dtype } = this;
-    return scope(() =>
-      this.#programs.run(name, imageTensor(x, device), (images) =>
-        scope(() => fn(normalizedImages(images, dtype))),
-      ),
+    return scope(
+      () =>
+        this.#programs.run(name, imageTensor(x, device), (images) =>
+          moduleScope([this], () => fn(normalizedImages(images, dtype))),
+        ) as Tensor<FloatDType>,
     );
   }
 
@@ -212,7 +193,8 @@ export class ResNet extends Module {
   ): Promise<Classification[][]> {
     checkOptions('classify', options, ['top', 'batch', 'resize', ...abortOptionNames]);
     if (options.top !== undefined) checkInteger('classify: top', options.top);
-    return this.inBatches('classify', images, options, async (pixels, signal) => {
+    const model = { device: this.device, resize: this.#resize };
+    return inBatches('classify', images, options, model, async (pixels, signal) => {
       using scores = this.predict(pixels);
       const classes = scores.shape[1]!;
       const { top = Math.min(5, classes) } = options;
@@ -232,42 +214,12 @@ export class ResNet extends Module {
     options: EmbedOptions = {},
   ): Promise<Float32Array[]> {
     checkOptions('embed', options, ['batch', 'resize', ...abortOptionNames]);
-    return this.inBatches('embed', images, options, async (pixels, signal) => {
+    const model = { device: this.device, resize: this.#resize };
+    return inBatches('embed', images, options, model, async (pixels, signal) => {
       using vectors = scope(() => this.features(pixels).to({ dtype: 'float32' }));
       const data = await vectors.data({ signal });
       const width = vectors.shape[1]!;
       return Array.from({ length: vectors.shape[0]! }, (_, i) => data.slice(i * width, (i + 1) * width));
-    });
-  }
-
-  private inBatches<T>(
-    where: string,
-    images: EncodedImage | readonly EncodedImage[],
-    { batch = 8, resize = this.#resize, signal: given, deadline }: EmbedOptions,
-    work: (pixels: Uint8Array, signal: AbortSignal | undefined) => Promise<T[]>,
-  ): Promise<T[]> {
-    checkInteger(`${where}: batch`, batch);
-    const list =
-      typeof images === 'string' || typedArrayName(images) === 'Uint8Array'
-        ? [images as EncodedImage]
-        : images;
-    if (!Array.isArray(list)) {
-      throw new CudnnResnetError(
-        'ERR_ARGUMENT',
-        `${where}: expected an image's path, its encoded bytes, or an array of these, got ${kindOf(images)}`,
-      );
-    }
-    return abortable(where, { signal: given, deadline }, async (signal) => {
-      const results: T[] = [];
-      let next = decode(list.slice(0, batch), resize);
-      for (let first = 0; first < list.length; first += batch) {
-        const pixels = await unlessAborted(signal, next);
-        // While the device works on one batch the next is decoded, and no more than that.
-        next = decode(list.slice(first + batch, first + 2 * batch), resize);
-        await unlessAborted(signal, this.device.ready());
-        results.push(...(await work(pixels, signal)));
-      }
-      return results;
     });
   }
 
@@ -277,8 +229,8 @@ export class ResNet extends Module {
   }
 
   /** What it computes in. */
-  get dtype(): DType {
-    return this.conv1.weight.dtype;
+  get dtype(): FloatDType {
+    return this.conv1.weight.dtype as FloatDType;
   }
 
   /**
@@ -321,47 +273,6 @@ export class ResNet extends Module {
   }
 }
 
-/** 11.7 million parameters, 69.8 % top-1 on ImageNet with torchvision's weights. */
-export class ResNet18 extends ResNet {
-  constructor(options: ResNetOptions = {}) {
-    super(member('ResNet18', options));
-  }
-}
-
-/** 21.8 million parameters, 73.3 % top-1. */
-export class ResNet34 extends ResNet {
-  constructor(options: ResNetOptions = {}) {
-    super(member('ResNet34', options));
-  }
-}
-
-/** 25.6 million parameters, 76.1 % top-1 (V2 weights: 80.9 %). */
-export class ResNet50 extends ResNet {
-  constructor(options: ResNetOptions = {}) {
-    super(member('ResNet50', options));
-  }
-}
-
-/** 44.5 million parameters, 77.4 % top-1 (V2 weights: 81.9 %). */
-export class ResNet101 extends ResNet {
-  constructor(options: ResNetOptions = {}) {
-    super(member('ResNet101', options));
-  }
-}
-
-/** 60.2 million parameters, 78.3 % top-1 (V2 weights: 82.3 %). */
-export class ResNet152 extends ResNet {
-  constructor(options: ResNetOptions = {}) {
-    super(member('ResNet152', options));
-  }
-}
-
-/** The options of a member of the family, with its structure. */
-function member(name: keyof typeof family, options: ResNetOptions): ResNetOptions & ResNetStructure {
-  checkOptions(name, options, resNetOptionNames);
-  return { ...options, ...family[name] };
-}
-
 /** More classes than any network has, and fewer than a tensor can. */
 const mostClasses = 2 ** 24;
 
@@ -369,34 +280,4 @@ const mostClasses = 2 ** 24;
 function classesIn(entries: ReadonlyMap<string, StoredEntry>): number | undefined {
   const classes = entries.get('fc.weight')?.shape[0] ?? 0;
   return classes > 0 && classes <= mostClasses ? classes : undefined;
-}
-
-function checkStructure(block: unknown, layers: unknown): void {
-  if (!isKindOf(block, BasicBlock) && !isKindOf(block, Bottleneck)) {
-    throw new CudnnResnetError(
-      'ERR_ARGUMENT',
-      `ResNet: block must be BasicBlock or Bottleneck, got ${kindOf(block)}`,
-    );
-  }
-  if (!Array.isArray(layers) || layers.length !== 4) {
-    throw new CudnnResnetError(
-      'ERR_ARGUMENT',
-      `ResNet: layers must be four numbers of blocks, such as [2, 2, 2, 2], got ${shown(layers)}`,
-    );
-  }
-  for (const blocks of layers) checkInteger('ResNet: layers', blocks);
-}
-
-/** Whether `block` is a class or one derived from it. */
-function isKindOf(block: unknown, of: typeof BasicBlock | typeof Bottleneck): boolean {
-  return typeof block === 'function' && (block === of || block.prototype instanceof of);
-}
-
-/** The pixels of images, one after the other. */
-function decode(images: readonly EncodedImage[], resize: number | undefined): Promise<Uint8Array> {
-  const pixels = Promise.all(Array.from(images, (image) => preprocess(image, { resize }))).then(
-    Buffer.concat,
-  );
-  pixels.catch(() => undefined); // it rejects where it is awaited, if it still is
-  return pixels;
 }

@@ -7,7 +7,7 @@ import type { Tensor } from '../tensor.js';
 import { initialTensor } from './initialize.js';
 import { type LayerOptions, Module, type Placement, placement } from './module.js';
 import { Parameter } from './parameter.js';
-import { pythonBool, pythonFloat } from './python.js';
+import { pythonFloat } from './python.js';
 
 /** Options of {@link BatchNorm2d}. */
 export interface BatchNorm2dOptions extends Pick<LayerOptions, 'device'> {
@@ -39,6 +39,7 @@ export class BatchNorm2d extends Module {
   /** How far the running statistics move at each batch. */
   readonly momentum: number;
 
+  /** @throws `ERR_SHAPE` where `features` is no integer of at least 1; `ERR_DEVICE`, `ERR_ARGUMENT` */
   constructor(features: number, options: BatchNorm2dOptions = {}) {
     super();
     checkOptions('BatchNorm2d', options, ['eps', 'momentum', 'device']);
@@ -56,11 +57,12 @@ export class BatchNorm2d extends Module {
     this.num_batches_tracked = initialTensor([], zero, { device, dtype: 'int64' });
   }
 
+  /** `[N, features, H, W]` to the same shape; errors as `ops.batchNorm` and, in training mode, `ops.batchNormTraining`. */
   override forward(x: Tensor): Tensor {
     return this.apply(x, {});
   }
 
-  /** The normalization with an activation of its result. */
+  /** @internal The normalization with an activation of its result. */
   apply(x: Tensor, { activation }: { activation?: ops.Activation | undefined }): Tensor {
     const { weight, bias, eps } = this;
     if (!this.training) {
@@ -92,7 +94,7 @@ export class BatchNorm2d extends Module {
   protected override describeOptions(): string {
     const eps = pythonFloat(this.eps);
     const momentum = pythonFloat(this.momentum);
-    return `${this.features}, eps=${eps}, momentum=${momentum}, affine=${pythonBool(true)}, track_running_stats=${pythonBool(true)}`;
+    return `${this.features}, eps=${eps}, momentum=${momentum}, affine=True, track_running_stats=True`;
   }
 }
 

@@ -1,8 +1,8 @@
 import * as ops from '../ops.js';
-import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import type { BatchNorm2d } from './batch-norm2d.js';
 import type { Conv2d } from './conv2d.js';
+import { moduleScope } from './module-scope.js';
 
 /**
  * `activation(batchNorm(conv(x)) + add)`: one fused convolution where the batch norm is in inference mode, separate
@@ -17,7 +17,7 @@ export function convBatchNorm(
   if (!batchNorm.training) {
     return conv.applyFolded(x, batchNorm, { activation, add });
   }
-  return scope(() => {
+  return moduleScope([conv, batchNorm], () => {
     const convolved = conv.forward(x);
     return add
       ? ops.add(batchNorm.forward(convolved), add, { activation })

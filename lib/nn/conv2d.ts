@@ -15,15 +15,9 @@ import { Parameter } from './parameter.js';
 import { pythonTuple } from './python.js';
 
 /** Options of {@link Conv2d}. */
-export interface Conv2dLayerOptions extends LayerOptions {
-  /** By how many pixels the kernel moves; default 1. */
-  stride?: ops.Pair | undefined;
-  /** Zeros on each side, in pixels; default 0. */
-  padding?: ops.Pair | undefined;
-  /** The pixels from one tap of the kernel to the next; default 1. */
-  dilation?: ops.Pair | undefined;
-  /** Into how many groups the channels are divided, each convolved on its own; default 1. */
-  groups?: number | undefined;
+export interface Conv2dLayerOptions
+  extends LayerOptions,
+    Pick<ops.Conv2dOptions, 'stride' | 'padding' | 'dilation' | 'groups'> {
   /** Whether there is a bias; default true. */
   bias?: boolean | undefined;
 }
@@ -49,9 +43,14 @@ export class Conv2d extends Module {
   /** Into how many groups the channels are divided. */
   readonly groups: number;
   /** How it is computed. */
-  readonly compute: ComputeOptions;
-  #folding: Folding | undefined;
+  readonly compute: Readonly<ComputeOptions>;
+  /** One for each batch norm: programs that were recorded read theirs whichever ran last. */
+  readonly #foldings = new Map<BatchNorm2d, Folding>();
 
+  /**
+   * @throws `ERR_SHAPE` where channels or the kernel's sides are no integers of at least 1, or the channels do not divide
+   *   into the groups; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_ARGUMENT`
+   */
   constructor(
     inChannels: number,
     outChannels: number,
@@ -81,17 +80,17 @@ export class Conv2d extends Module {
     this.bias = hasBias ? new Parameter(initialTensor([outChannels], uniformFanIn(shape), place)) : null;
   }
 
-  /** `[N, inChannels, H, W]` to `[N, outChannels, H', W']`; see `ops.conv2d`. */
+  /** `[N, inChannels, H, W]` to `[N, outChannels, H', W']`; sizes and errors as `ops.conv2d`. */
   override forward(x: Tensor): Tensor {
     return this.apply(x, {});
   }
 
-  /** The convolution with an activation, or a tensor to add, in the same operation. */
+  /** @internal The convolution with an activation, or a tensor to add, in the same operation. */
   apply(x: Tensor, fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>): Tensor {
-    return ops.conv2d(x, this.weight, { ...this.attributes(), ...fused, bias: this.bias ?? undefined });
+    return ops.conv2d(x, this.weight, { ...this.attributes(), ...fused, bias: this.bias });
   }
 
-  /** As {@link Conv2d.apply}, with `batchNorm` in inference folded into weight and bias. */
+  /** @internal As {@link Conv2d.apply}, with `batchNorm` in inference folded into weight and bias. */
   applyFolded(
     x: Tensor,
     batchNorm: BatchNorm2d,
@@ -104,7 +103,7 @@ export class Conv2d extends Module {
   }
 
   override dispose(): void {
-    this.#folding?.dispose();
+    for (const folding of this.#foldings.values()) folding.dispose();
     super.dispose();
   }
 
@@ -114,12 +113,19 @@ export class Conv2d extends Module {
   }
 
   #foldedWith(batchNorm: BatchNorm2d): Folding {
-    if (!this.#folding?.isOf(this, batchNorm)) {
-      this.#folding?.dispose();
-      this.#folding = new Folding(this, batchNorm);
+    let folding = this.#foldings.get(batchNorm);
+    if (!folding?.isOf(this, batchNorm)) {
+      for (const [known, former] of this.#foldings) {
+        if (known === batchNorm || former.isOutlived()) {
+          former.dispose();
+          this.#foldings.delete(known);
+        }
+      }
+      folding = new Folding(this, batchNorm);
+      this.#foldings.set(batchNorm, folding);
     }
-    this.#folding.refresh();
-    return this.#folding;
+    folding.refresh();
+    return folding;
   }
 
   protected override describeOptions(): string {

@@ -31,6 +31,11 @@ export class Folding {
     return this.#eps === batchNorm.eps && this.#tensors.every((tensor, i) => tensor === tensors[i]);
   }
 
+  /** Whether one of the tensors that it is of was disposed of: it is what it is for ever. */
+  isOutlived(): boolean {
+    return this.#tensors.some((tensor) => tensor?.disposed);
+  }
+
   /** Folds, where one of the tensors has changed since it did, or where that failed, as for want of memory. */
   refresh(): void {
     if (!this.#isCurrent()) this.#fold();
@@ -38,9 +43,7 @@ export class Folding {
 
   /** As {@link Folding.refresh}, for a program, which outlives the layers that it was recorded of. */
   beforeRun(): void {
-    if (!this.#isCurrent() && !this.weight.disposed && !this.#tensors.some((tensor) => tensor?.disposed)) {
-      this.#fold();
-    }
+    if (!this.#isCurrent() && !this.weight.disposed && !this.isOutlived()) this.#fold();
   }
 
   #isCurrent(): boolean {

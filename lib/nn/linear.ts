@@ -26,8 +26,9 @@ export class Linear extends Module {
   /** The numbers of each row of the result. */
   readonly outFeatures: number;
   /** How it is computed. */
-  readonly compute: ComputeOptions;
+  readonly compute: Readonly<ComputeOptions>;
 
+  /** @throws `ERR_SHAPE` where a number of features is no integer of at least 1; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_ARGUMENT` */
   constructor(inFeatures: number, outFeatures: number, options: LinearLayerOptions = {}) {
     super();
     checkOptions('Linear', options, ['bias', ...layerOptionNames]);
@@ -42,9 +43,9 @@ export class Linear extends Module {
     this.bias = hasBias ? new Parameter(initialTensor([outFeatures], initial, place)) : null;
   }
 
-  /** `[N, inFeatures]` to `[N, outFeatures]`. */
+  /** `[N, inFeatures]` to `[N, outFeatures]`; errors as `ops.linear`. */
   override forward(x: Tensor): Tensor {
-    return ops.linear(x, this.weight, { ...this.compute, bias: this.bias ?? undefined });
+    return ops.linear(x, this.weight, { ...this.compute, bias: this.bias });
   }
 
   protected override describeOptions(): string {

@@ -1,12 +1,10 @@
 import { unlessAborted } from '../abort.js';
 import { type ComputeOptions, computeOptionNames } from '../compute-options.js';
 import { type Device, type DeviceId, device } from '../device.js';
-import { type FloatDType, floatDTypes } from '../dtype.js';
-import { CudnnResnetError } from '../errors.js';
-import { shown } from '../kind-of.js';
+import { checkFloatDType, type FloatDType, isFloatDType } from '../dtype.js';
 import { checkOptions } from '../options.js';
 import { type Profile, type ProfileOptions, profile } from '../profile.js';
-import { registerOwner, unscoped } from '../scope.js';
+import { registerOwner, unregisterOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
 import type { StoredEntry } from '../weights/stored-entry.js';
 import { checkBoolean } from './boolean.js';
@@ -34,16 +32,6 @@ export function placement(where: string, options: LayerOptions): { device: Devic
   const { dtype = 'float32' } = options;
   checkFloatDType(where, dtype);
   return { device: device(options.device), dtype };
-}
-
-/** Throws `ERR_DTYPE` where networks do not compute in `dtype`. */
-export function checkFloatDType(where: string, dtype: unknown): void {
-  if (!isFloat(dtype)) {
-    throw new CudnnResnetError(
-      'ERR_DTYPE',
-      `${where}: dtype must be float32, float16 or bfloat16, got ${shown(dtype)}`,
-    );
-  }
 }
 
 /** What {@link Module.loadStateDict} found different, where it is not strict. */
@@ -148,6 +136,9 @@ export abstract class Module {
   /**
    * What each operation of `forward(x)` takes, by layer: print it, or write it as a trace. The operations run one by
    * one and each is waited for. In training mode this moves the running statistics, as `forward` does.
+   *
+   * @throws `ERR_ARGUMENT` where `forward` does not do the same operations at each run, and where the calls of a module
+   *   cannot be followed, as those of a frozen one; what `forward` throws, and what reading its result rejects with
    */
   profile(x: Parameters<this['forward']>[0], options?: ProfileOptions): Promise<Profile> {
     return profile(this, x, options);
@@ -206,6 +197,7 @@ export abstract class Module {
     for (const [, child] of this.children()) {
       child.dispose();
     }
+    unregisterOwner(this);
   }
 
   /** {@link Module.dispose}, at the end of a `using`. */
@@ -236,7 +228,7 @@ export abstract class Module {
 
   /** @internal The parameters and buffers, without those of submodules. */
   ownTensors(): Tensor[] {
-    return this.ownEntries().map(([, tensor]) => tensor);
+    return Object.values(this).filter((value) => value instanceof Tensor);
   }
 
   private ownEntries(): [string, Tensor][] {
@@ -263,16 +255,12 @@ export abstract class Module {
 /** The tensor on another device or, where it has a floating-point dtype, of another one; itself where it is that. */
 function movedTensor(tensor: Tensor, to: Placement): Tensor {
   const on = to.device ?? tensor.device;
-  const dtype = isFloat(tensor.dtype) ? (to.dtype ?? tensor.dtype) : tensor.dtype;
+  const dtype = isFloatDType(tensor.dtype) ? (to.dtype ?? tensor.dtype) : tensor.dtype;
   if (on === tensor.device && dtype === tensor.dtype) {
     return tensor;
   }
   const moved = unscoped(() => tensor.to({ device: on, dtype }));
   return tensor instanceof Parameter ? new Parameter(moved) : moved;
-}
-
-function isFloat(dtype: unknown): dtype is FloatDType {
-  return floatDTypes.includes(dtype as FloatDType);
 }
 
 function indented(text: string): string {

@@ -16,5 +16,14 @@ export function pair(
       `${what} must be a number or [height, width], got ${2 + rest.length} values`,
     );
   }
-  return [checkInteger(what, height!, least, code), checkInteger(what, width!, least, code)];
+  return Object.freeze([
+    checkInteger(what, height!, least, code),
+    checkInteger(what, width!, least, code),
+  ] as const);
+}
+
+/** As {@link pair}, but a number stays one, as texts show it. */
+export function pairOrNumber(what: string, value: Pair, least?: number): Pair {
+  const checked = pair(what, value, least);
+  return typeof value === 'number' ? value : checked;
 }

@@ -5,7 +5,7 @@ import { checkOptions } from '../options.js';
 import { shapeText } from '../shape.js';
 import { Tensor } from '../tensor.js';
 import { Module } from './module.js';
-import { pair } from './pair.js';
+import { pairOrNumber } from './pair.js';
 import { pythonTuple } from './python.js';
 
 /** The largest value in each window; see `ops.maxPool2d`. */
@@ -17,21 +17,22 @@ export class MaxPool2d extends Module {
   /** What never wins, in pixels on each side. */
   readonly padding: ops.Pair;
 
-  /** @param options - `stride`: the kernel's size unless told; `padding`: 0 unless told. */
+  /**
+   * @param options - `stride`: the kernel's size unless told; `padding`: 0 unless told.
+   * @throws `ERR_ARGUMENT` where one of these is neither an integer nor two of them
+   */
   constructor(
     kernelSize: ops.Pair,
     options: { stride?: ops.Pair | undefined; padding?: ops.Pair | undefined } = {},
   ) {
     super();
     checkOptions('MaxPool2d', options, ['stride', 'padding']);
-    this.kernelSize = kernelSize;
-    this.stride = options.stride ?? kernelSize;
-    this.padding = options.padding ?? 0;
-    pair('MaxPool2d: kernelSize', this.kernelSize);
-    pair('MaxPool2d: stride', this.stride);
-    pair('MaxPool2d: padding', this.padding, 0);
+    this.kernelSize = pairOrNumber('MaxPool2d: kernelSize', kernelSize);
+    this.stride = pairOrNumber('MaxPool2d: stride', options.stride ?? kernelSize);
+    this.padding = pairOrNumber('MaxPool2d: padding', options.padding ?? 0, 0);
   }
 
+  /** `[N, C, H, W]` to `[N, C, H', W']`; sizes and errors as `ops.maxPool2d`. */
   override forward(x: Tensor): Tensor {
     const { kernelSize, stride, padding } = this;
     return ops.maxPool2d(x, { kernelSize, stride, padding });
@@ -48,15 +49,20 @@ export class AdaptiveAvgPool2d extends Module {
   /** The size of the result in pixels. */
   readonly outputSize: ops.Pair;
 
+  /** @throws `ERR_ARGUMENT` where `outputSize` is neither an integer of at least 1 nor two of them */
   constructor(outputSize: ops.Pair) {
     super();
-    pair('AdaptiveAvgPool2d: outputSize', outputSize);
-    this.outputSize = outputSize;
+    this.outputSize = pairOrNumber('AdaptiveAvgPool2d: outputSize', outputSize);
   }
 
-  /** Throws `ERR_SHAPE` where the input does not divide into windows of one size. */
+  /**
+   * `[N, C, H, W]` to `[N, C, h, w]`, where h and w are `outputSize`.
+   *
+   * @throws `ERR_SHAPE` where the input does not divide into windows of one size; `ERR_DTYPE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
+   */
   override forward(x: Tensor): Tensor {
-    const [height, width] = pair('AdaptiveAvgPool2d: outputSize', this.outputSize);
+    const { outputSize } = this;
+    const [height, width] = typeof outputSize === 'number' ? [outputSize, outputSize] : outputSize;
     if (!(x instanceof Tensor)) {
       throw new CudnnResnetError('ERR_ARGUMENT', `AdaptiveAvgPool2d: x must be a Tensor, got ${kindOf(x)}`);
     }

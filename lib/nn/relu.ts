@@ -15,6 +15,7 @@ export class ReLU extends Module {
     this.inplace = checkBoolean('ReLU: inplace', options.inplace ?? false);
   }
 
+  /** Of any shape to the same shape; errors as `ops.activation`. */
   override forward(x: Tensor): Tensor {
     return ops.activation(x, 'relu');
   }

@@ -1,11 +1,11 @@
 import { CudnnResnetError } from '../errors.js';
 import { kindOf } from '../kind-of.js';
-import { scope, unregister } from '../scope.js';
-import { Tensor } from '../tensor.js';
+import type { Tensor } from '../tensor.js';
 import { BatchNorm2d } from './batch-norm2d.js';
 import { convBatchNorm } from './conv-batch-norm.js';
 import { Conv2d } from './conv2d.js';
 import { Module } from './module.js';
+import { moduleScope } from './module-scope.js';
 import { ReLU } from './relu.js';
 
 /** Modules one after the other, named `0`, `1`, ... A convolution, a batch norm and a ReLU in a row run fused. */
@@ -27,13 +27,7 @@ export class Sequential extends Module {
   }
 
   override forward(x: Tensor): Tensor {
-    return scope(() => {
-      try {
-        return this.#inARow(x);
-      } finally {
-        keepTensorsOf(this);
-      }
-    });
+    return moduleScope([this], () => this.#inARow(x));
   }
 
   #inARow(x: Tensor): Tensor {
@@ -51,14 +45,6 @@ export class Sequential extends Module {
       }
     }
     return y;
-  }
-}
-
-/** Takes the tensors of `module`, and of those in it, out of the scope: its `forward` may have replaced a buffer. */
-function keepTensorsOf(module: Module): void {
-  for (const value of Object.values(module)) {
-    if (value instanceof Tensor) unregister(value);
-    else if (value instanceof Module) keepTensorsOf(value);
   }
 }
 

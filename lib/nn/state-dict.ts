@@ -1,7 +1,7 @@
 import { types } from 'node:util';
 import { bytesPerElement, type DType, isHostDType, typedArrayName, type WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
-import { classOf, kindOf, shown } from '../kind-of.js';
+import { classOf, isPlainObject, kindOf, shown } from '../kind-of.js';
 import { native } from '../native.js';
 import { listed, named, quote } from '../quote.js';
 import { shapeText } from '../shape.js';
@@ -40,15 +40,6 @@ export function stateEntries(
     }
   }
   return entries;
-}
-
-/** Whether `value` is an object of no class, from whichever `vm` context. */
-export function isPlainObject(value: unknown): boolean {
-  if (kindOf(value) !== 'object') {
-    return false;
-  }
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function isWeightEntry(value: unknown): boolean {

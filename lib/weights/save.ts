@@ -1,14 +1,18 @@
 import type { WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
-import { kindOf } from '../kind-of.js';
-import { isPlainObject, type StateDictionary, stateEntries } from '../nn/state-dict.js';
+import { isPlainObject, kindOf } from '../kind-of.js';
+import { type StateDictionary, stateEntries } from '../nn/state-dict.js';
 import { checkOptions } from '../options.js';
 import { Tensor } from '../tensor.js';
 import { type SafetensorsOptions, writeSafetensors } from './write-safetensors.js';
 
 /**
  * Writes tensors, or the entries that `readWeights` gives, as a safetensors file. The file appears whole or not at all.
- * Rejects with `ERR_WEIGHTS` where it cannot be written.
+ * Tensors are written as they are at the call: all are asked for at once, and may be changed or disposed of from then on.
+ * Until they have been read each counts as one that waits for its device (`device.setQueueLimit`).
+ *
+ * @throws `ERR_WEIGHTS` where the file cannot be written, or a tensor was never given values; the error of the operation
+ *   that failed where a tensor has none for that reason; `ERR_DISPOSED`, `ERR_ARGUMENT`
  */
 export async function saveWeights(
   path: string,
@@ -23,16 +27,15 @@ export async function saveWeights(
   }
   checkOptions('saveWeights', options, ['metadata']);
   checkMetadata(options.metadata ?? {});
-  const entries = new Map<string, WeightEntry>();
-  for (const [key, value] of stateEntries('saveWeights', dict)) {
-    entries.set(
-      key,
-      value instanceof Tensor
-        ? { dtype: value.dtype, shape: [...value.shape], data: await value.data() }
-        : value,
-    );
-  }
-  await writeSafetensors(path, entries, options);
+  const entries = [...stateEntries('saveWeights', dict)].map(
+    async ([key, value]) => [key, value instanceof Tensor ? await entryOf(value) : value] as const,
+  );
+  await writeSafetensors(path, new Map(await Promise.all(entries)), options);
+}
+
+/** Asks for the elements before it returns. */
+async function entryOf(tensor: Tensor): Promise<WeightEntry> {
+  return { dtype: tensor.dtype, shape: [...tensor.shape], data: await tensor.data() };
 }
 
 function checkMetadata(metadata: unknown): void {

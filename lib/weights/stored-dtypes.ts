@@ -1,10 +1,12 @@
-import { bytesPerElement, type StoredDType, typedArrayName, type WeightEntry } from '../dtype.js';
+import {
+  bytesPerElement,
+  type StoredDType,
+  type TypedArrayConstructor,
+  typedArrayName,
+  typedArrays,
+  type WeightEntry,
+} from '../dtype.js';
 import { sizeOf } from '../shape.js';
-
-type TypedArrayConstructor = {
-  new (buffer: ArrayBuffer, byteOffset?: number, length?: number): WeightEntry['data'];
-  readonly BYTES_PER_ELEMENT: number;
-};
 
 /** An element type by the names that the two file formats give it, and the typed array that holds it here. */
 export interface StoredType {
@@ -15,26 +17,26 @@ export interface StoredType {
   Array: TypedArrayConstructor;
 }
 
-const rows: [StoredDType, string, string, TypedArrayConstructor][] = [
-  ['float64', 'F64', 'torch.DoubleStorage', Float64Array],
-  ['float32', 'F32', 'torch.FloatStorage', Float32Array],
-  ['float16', 'F16', 'torch.HalfStorage', Uint16Array],
-  ['bfloat16', 'BF16', 'torch.BFloat16Storage', Uint16Array],
-  ['int64', 'I64', 'torch.LongStorage', BigInt64Array],
-  ['int32', 'I32', 'torch.IntStorage', Int32Array],
-  ['int16', 'I16', 'torch.ShortStorage', Int16Array],
-  ['int8', 'I8', 'torch.CharStorage', Int8Array],
-  ['uint8', 'U8', 'torch.ByteStorage', Uint8Array],
-  ['bool', 'BOOL', 'torch.BoolStorage', Uint8Array],
+const names: [StoredDType, string, string][] = [
+  ['float64', 'F64', 'torch.DoubleStorage'],
+  ['float32', 'F32', 'torch.FloatStorage'],
+  ['float16', 'F16', 'torch.HalfStorage'],
+  ['bfloat16', 'BF16', 'torch.BFloat16Storage'],
+  ['int64', 'I64', 'torch.LongStorage'],
+  ['int32', 'I32', 'torch.IntStorage'],
+  ['int16', 'I16', 'torch.ShortStorage'],
+  ['int8', 'I8', 'torch.CharStorage'],
+  ['uint8', 'U8', 'torch.ByteStorage'],
+  ['bool', 'BOOL', 'torch.BoolStorage'],
 ];
 
 /** Every element type that a file of weights may hold. */
-export const storedTypes: readonly StoredType[] = rows.map(([dtype, safetensors, torchStorage, array]) => ({
+export const storedTypes: readonly StoredType[] = names.map(([dtype, safetensors, torchStorage]) => ({
   dtype,
   safetensors,
   torchStorage,
   bytes: bytesPerElement[dtype],
-  Array: array,
+  Array: typedArrays[dtype],
 }));
 
 /**

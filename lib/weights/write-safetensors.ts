@@ -1,7 +1,6 @@
-import { randomBytes } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
 import type { WeightEntry } from '../dtype.js';
 import { messageOf } from '../errors.js';
+import { WholeFile } from '../whole-file.js';
 import { type Fault, faultOf, quote } from './fault.js';
 import { maxHeaderBytes } from './safetensors.js';
 import { entryFault, type StoredType, storedTypes } from './stored-dtypes.js';
@@ -19,39 +18,29 @@ interface Placed {
 }
 
 /**
- * Writes entries as a safetensors file. The file appears at `path` complete or not at all: it is written beside it,
- * flushed to the disk and then renamed.
+ * Writes entries as a safetensors file, which appears at `path` whole or not at all.
  *
  * @param entries - name to `{dtype, shape, data}`, elements in C order; not changed, and not to be changed meanwhile.
  * @throws `ERR_WEIGHTS` where a name, dtype, shape and data do not fit together or the file cannot be written.
  */
 export async function writeSafetensors(
   path: string,
-  entries: ReadonlyMap<string, WeightEntry> | Readonly<Record<string, WeightEntry>>,
+  entries: ReadonlyMap<string, WeightEntry>,
   options: SafetensorsOptions = {},
 ): Promise<void> {
   const fault = faultOf(path);
-  const named =
-    entries instanceof Map ? [...entries] : Object.entries(entries as Record<string, WeightEntry>);
-  const placed = named.map(([name, entry]) => place(name, entry, fault));
+  const placed = [...entries].map(([name, entry]) => place(name, entry, fault));
   // Widest elements first: together with a header padded to 8 bytes this aligns every tensor in the file.
   placed.sort((a, b) => b.type.bytes - a.type.bytes || (a.name < b.name ? -1 : 1));
   const header = encodeHeader(placed, options.metadata ?? { format: 'pt' }, fault);
 
-  const temporary = `${path}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   try {
-    const handle = await open(temporary, 'wx');
-    try {
-      for (const { buffer, byteOffset, byteLength } of [header, ...placed.map(({ entry }) => entry.data)]) {
-        await handle.writeFile(new Uint8Array(buffer, byteOffset, byteLength));
-      }
-      await handle.sync();
-    } finally {
-      await handle.close();
+    await using file = await WholeFile.create(path);
+    for (const { buffer, byteOffset, byteLength } of [header, ...placed.map(({ entry }) => entry.data)]) {
+      await file.append(new Uint8Array(buffer, byteOffset, byteLength));
     }
-    await rename(temporary, path);
+    await file.finish();
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined); // there is nothing where no file can be
     throw fault(
       `cannot be written (${messageOf(error)}); check the folder, its permissions and its free space`,
       error,

@@ -14,6 +14,8 @@ export interface Surroundings {
   main?: string;
   /** A file that stdout goes to. */
   stdoutFile?: string;
+  /** No file can be written to, as on a disk that is full. */
+  noRoom?: boolean;
   /** Closes stderr at once. */
   unheard?: boolean;
   /** Closes stdout when so many bytes have come, as `head` does. */
@@ -25,11 +27,13 @@ export interface Surroundings {
 /** Runs `cudnn-resnet` with these arguments in a process of its own. */
 export function cudnnResnet(
   args: string[],
-  { cwd = root, env = {}, main = source, stdoutFile, unheard, closeAfter, kill }: Surroundings = {},
+  { cwd = root, env = {}, main = source, stdoutFile, noRoom, unheard, closeAfter, kill }: Surroundings = {},
 ): Promise<Ended> {
   const tsx = fileURLToPath(import.meta.resolve('tsx'));
   const file = stdoutFile === undefined ? undefined : openSync(stdoutFile, 'w');
-  const child = spawn(process.execPath, ['--import', tsx, main, ...args], {
+  const command = [process.execPath, '--import', tsx, main, ...args];
+  const [first, ...rest] = noRoom ? ['sh', '-c', 'ulimit -f 0; exec "$@"', 'sh', ...command] : command;
+  const child = spawn(first!, rest, {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', file ?? 'pipe', 'pipe'],

@@ -1,0 +1,55 @@
+import { checkOptions } from '../options.js';
+import { BasicBlock } from './basic-block.js';
+import { Bottleneck } from './bottleneck.js';
+import { ResNet, type ResNetOptions, resNetOptionNames } from './resnet.js';
+import type { ResNetStructure } from './structure.js';
+
+/** Blocks per group, as in table 1 of "Deep Residual Learning for Image Recognition" (He et al., 2015). */
+const family = {
+  ResNet18: { block: BasicBlock, layers: [2, 2, 2, 2] },
+  ResNet34: { block: BasicBlock, layers: [3, 4, 6, 3] },
+  ResNet50: { block: Bottleneck, layers: [3, 4, 6, 3] },
+  ResNet101: { block: Bottleneck, layers: [3, 4, 23, 3] },
+  ResNet152: { block: Bottleneck, layers: [3, 8, 36, 3] },
+} as const;
+
+/** 11.7 million parameters, 69.8 % top-1 on ImageNet with torchvision's weights. */
+export class ResNet18 extends ResNet {
+  constructor(options: ResNetOptions = {}) {
+    super(member('ResNet18', options));
+  }
+}
+
+/** 21.8 million parameters, 73.3 % top-1. */
+export class ResNet34 extends ResNet {
+  constructor(options: ResNetOptions = {}) {
+    super(member('ResNet34', options));
+  }
+}
+
+/** 25.6 million parameters, 76.1 % top-1 (V2 weights: 80.9 %). */
+export class ResNet50 extends ResNet {
+  constructor(options: ResNetOptions = {}) {
+    super(member('ResNet50', options));
+  }
+}
+
+/** 44.5 million parameters, 77.4 % top-1 (V2 weights: 81.9 %). */
+export class ResNet101 extends ResNet {
+  constructor(options: ResNetOptions = {}) {
+    super(member('ResNet101', options));
+  }
+}
+
+/** 60.2 million parameters, 78.3 % top-1 (V2 weights: 82.3 %). */
+export class ResNet152 extends ResNet {
+  constructor(options: ResNetOptions = {}) {
+    super(member('ResNet152', options));
+  }
+}
+
+/** The options of a member of the family, with its structure. */
+function member(name: keyof typeof family, options: ResNetOptions): ResNetOptions & ResNetStructure {
+  checkOptions(name, options, resNetOptionNames);
+  return { ...options, ...family[name] };
+}

@@ -1,0 +1,51 @@
+import { describe, expect, expectTypeOf } from 'vitest';
+import { BasicBlock, type FloatDType, nn, ops, ResNet, Tensor } from '../lib/index.js';
+import { expectThrows } from './support/errors.js';
+import { withModule } from './support/modules.js';
+import { check, onEveryDevice } from './support/suite.js';
+
+// What is expected of types `tsc` looks at; nothing of it is left when the tests run.
+onEveryDevice('types', (id) => {
+  check('what a network gives is of numbers', () =>
+    withModule(
+      new ResNet({ block: BasicBlock, layers: [1, 1, 1, 1], numClasses: 3, device: id }),
+      async (model) => {
+        const x = Tensor.zeros([1, 3, 32, 32], { device: id });
+        for (const y of [model.forward(x), model.features(x), model.predict(x)]) {
+          expectTypeOf(y).toEqualTypeOf<Tensor<FloatDType>>();
+          const data = await y.data();
+          expect(Math.max(...data.map((value) => value * 2))).toBeGreaterThanOrEqual(2 * Math.min(...data));
+        }
+        expectTypeOf(model.dtype).toEqualTypeOf<FloatDType>();
+        expect(model.dtype).toBe('float32');
+      },
+    ),
+  );
+
+  describe('a dtype that is none of floating-point numbers is refused', () => {
+    check('by random values', () => {
+      // @ts-expect-error
+      expectThrows('ERR_DTYPE', () => Tensor.randn([1], { device: id, dtype: 'uint8' }), /^Tensor\.randn: /);
+      expectThrows('ERR_ARGUMENT', () => Tensor.randn([1], { device: id, seed: -1 }), /^Tensor\.randn: seed/);
+      // @ts-expect-error
+      expectThrows('ERR_DTYPE', () => Tensor.rand([1], { device: id, dtype: 'int64' }), /^Tensor\.rand: /);
+    });
+
+    check('by normalised pixels', () => {
+      const pixels = Tensor.zeros([1, 2, 2, 3], { device: id, dtype: 'uint8' });
+      const wrong = { mean: [0, 0, 0], std: [1, 1, 1], dtype: 'uint8' } as const;
+      // @ts-expect-error
+      expectThrows('ERR_DTYPE', () => ops.normalizeImage(pixels, wrong), /^normalizeImage: dtype/);
+    });
+  });
+
+  check('operations take the biases of layers that have none', () => {
+    const x = Tensor.zeros([1, 2, 3, 3], { device: id });
+    const conv = new nn.Conv2d(2, 2, 1, { bias: false, device: id });
+    const linear = new nn.Linear(2, 2, { bias: false, device: id });
+    expect(ops.conv2d(x, conv.weight, { bias: conv.bias }).shape).toEqual([1, 2, 3, 3]);
+    expect(ops.linear(x.reshape([9, 2]), linear.weight, { bias: linear.bias }).shape).toEqual([9, 2]);
+    conv.dispose();
+    linear.dispose();
+  });
+});
