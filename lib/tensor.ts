@@ -64,7 +64,7 @@ export interface TopK {
  *
  * An operation returns its tensor at once and computes it later; an operation that fails is reported where the tensor,
  * or one made from it, is read. Dispose of tensors that you no longer need, by {@link Tensor.dispose}, `using` or
- * `scope`; a tensor that is forgotten is freed when JavaScript collects it.
+ * `scope`; a tensor that is forgotten is freed at a turn of the event loop after JavaScript collected it.
  */
 export class Tensor<D extends DType = DType> {
   /** The extents, outermost first; `[]` of a single number. */
@@ -108,6 +108,7 @@ export class Tensor<D extends DType = DType> {
     options: TensorOptions<D> = {},
   ): Tensor<D> {
     checkOptions('Tensor.from', options, ['device', 'dtype']);
+    checkLength(data, shape);
     const elements = hostData(data, options.dtype);
     const dtype = options.dtype ?? (elements.dataType === 'float64' ? 'float32' : elements.dataType);
     const on = device(options.device);
@@ -181,7 +182,10 @@ export class Tensor<D extends DType = DType> {
     return typedArray(await this.read('Tensor.data', options, () => this.handle.data()), this.dtype);
   }
 
-  /** As {@link Tensor.data}, but blocks the thread of JavaScript until then: for scripts. */
+  /**
+   * As {@link Tensor.data}, but blocks the thread of JavaScript until then: for scripts. A loop of it that gives the event
+   * loop no turn has to dispose of its tensors: collected ones are freed in such a turn.
+   */
   dataSync(): TypedArrayOf[D] {
     return typedArray(this.handle.dataSync(), this.dtype);
   }
@@ -295,6 +299,18 @@ function random<D extends FloatDType>(
   return drawn(shape, dtype, device(options.device), { normal, a: 0, b: 1, seed, stream: 0 });
 }
 
+/** Throws for a plain array before it is walked, which may take long. Others are left to the addon. */
+function checkLength(data: HostArray, shape: readonly number[]): void {
+  if (!Array.isArray(data) || !Array.isArray(shape)) return;
+  const valid = shape.every((extent) => Number.isSafeInteger(extent) && extent > 0);
+  if (valid && data.length !== sizeOf(shape)) {
+    throw new CudnnResnetError(
+      'ERR_SHAPE',
+      `Tensor.from: shape ${shapeText(shape)} has ${sizeOf(shape)} elements, the data has ${data.length}`,
+    );
+  }
+}
+
 /** @internal The elements to copy, and what they are. */
 export function hostData(
   data: HostArray,
@@ -302,7 +318,9 @@ export function hostData(
 ): { data: NodeJS.TypedArray; dataType: HostDType } {
   if (Array.isArray(data)) {
     const check = dtype === 'int64' || dtype === 'uint8' ? checkedInteger : checkedNumber;
-    return { data: Float64Array.from(data as number[], check), dataType: 'float64' };
+    const numbers = new Float64Array(data.length);
+    for (let i = 0; i < numbers.length; i++) numbers[i] = check((data as number[])[i]!, i);
+    return { data: numbers, dataType: 'float64' };
   }
   const elements = data as NodeJS.TypedArray;
   switch (typedArrayName(data)) {

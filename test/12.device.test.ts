@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { BasicBlock, device, devices, diagnose, ops, ResNet, Tensor } from '../lib/index.js';
-import { lastLine, program } from './standalone/process.js';
+import { expectEnd, lastLine, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { expectRejects, expectThrows } from './support/errors.js';
 import { check, onEveryDevice } from './support/suite.js';
@@ -266,5 +266,14 @@ test.each(deviceIds.filter((id) => id === 'cpu'))(
       ['ERR_OUT_OF_MEMORY', 'ERR_OUT_OF_MEMORY', 'ERR_OUT_OF_MEMORY', 'ERR_OUT_OF_MEMORY'],
       [2, 4],
     ]);
+  },
+);
+
+// Of a thousand threads each would have a stack of 8 MiB.
+test.each(deviceIds.filter((id) => id === 'cpu'))(
+  'where the system makes no more threads %s computes with fewer',
+  async (id) => {
+    const surroundings = { addressSpace: 4 * 2 ** 20, env: { OMP_NUM_THREADS: '1000' } };
+    expectEnd(await program('exit.mjs', ['more threads than can be made', id], surroundings), 0);
   },
 );

@@ -298,6 +298,29 @@ describe('writeSafetensors', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  test.each<[string, WeightEntry['shape'], Record<string, string>, RegExp]>([
+    ['metadata with a key __proto__', [2], JSON.parse('{"__proto__": "x"}'), /"__proto__" is not allowed/],
+    ['half a character in metadata', [2], { a: '\ud800' }, /surrogate/],
+    ['metadata of 17 MB', [2], { a: 'x'.repeat(17 * 2 ** 20) }, /a string of its JSON is over/],
+    ['65 dimensions', [2, ...new Array(64).fill(1)], {}, /its shape is not a list/],
+  ])('writes no file that could not be read: %s', async (_, shape, metadata, message) => {
+    const folder = await temporaryFolder();
+    const entries = new Map([['a', { ...entry, shape }]]);
+    await expectRefusal(writeSafetensors(join(folder, 'x'), entries, { metadata }), message);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  test('writes no file of data that shrinks meanwhile', async () => {
+    const folder = await temporaryFolder();
+    // biome-ignore lint/suspicious/noExplicitAny: the types of Node 20 know no buffers that can be resized
+    const buffer = new (ArrayBuffer as any)(16, { maxByteLength: 16 });
+    const shrinking = { ...entry, shape: [4], data: new Float32Array(buffer) };
+    const writing = writeSafetensors(join(folder, 'x'), new Map([['a', shrinking]]));
+    buffer.resize(4);
+    await expectRefusal(writing, /"a" became 4 bytes meanwhile, from 16/);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
   test('a file that cannot be written leaves nothing behind', async () => {
     const folder = await temporaryFolder();
     const entries = new Map([['a', entry]]);

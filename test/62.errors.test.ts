@@ -38,6 +38,10 @@ const provoked: Record<Exclude<ErrorCode, NativeOnly>, { by: () => unknown; says
   ERR_SHAPE: [
     { by: () => Tensor.from([1, 2, 3], [2, 2], at), says: /\[2, 2\] has 4 elements, the data has 3/ },
     {
+      by: () => Tensor.from(new Array(2 ** 32 - 1), [1], at),
+      says: /has 1 elements, the data has 4294967295/,
+    },
+    {
       by: () => Tensor.zeros([Number.NaN], at),
       says: /shape\[0\] must be an integer of at least 1, got NaN/,
     },

@@ -3,7 +3,7 @@ import type { Tensor } from '../tensor.js';
 import { type Fault, quote } from './fault.js';
 import { elementCount, maxTensors, type StoredType, storedTypes } from './stored-dtypes.js';
 import type { StoredEntry } from './stored-entry.js';
-import { type JsonObject, type JsonValue, parseJsonObject } from './strict-json.js';
+import { type JsonValue, parseJsonObject } from './strict-json.js';
 import type { WeightsFile } from './weights-file.js';
 
 /** The longest header that the format allows. */
@@ -59,17 +59,18 @@ async function readHeader(file: WeightsFile): Promise<{ tensors: TensorInfo[]; d
   }
   const json = new Uint8Array(await file.read(8, Number(length)));
   if (json[0] !== 0x7b) throw fault(`its safetensors header does not begin with '{'`);
-  const header = await pacer.run(parseJsonObject(json, fault));
-  const count = header.size - (header.has('__metadata__') ? 1 : 0);
-  if (count > maxTensors) throw fault(`holds ${count} tensors; at most ${maxTensors} are read`);
-  return { tensors: await pacer.run(checkHeader(header, file.size - dataStart, fault)), dataStart };
+  return { tensors: await pacer.run(parseHeader(json, file.size - dataStart, fault)), dataStart };
 }
 
-function* checkHeader(
-  header: JsonObject,
+/** What a header says of a file whose tensors have so many bytes. Yields as {@link parseJsonObject}. */
+export function* parseHeader(
+  json: Uint8Array,
   dataBytes: number,
   fault: Fault,
 ): Generator<void, TensorInfo[], void> {
+  const header = yield* parseJsonObject(json, fault);
+  const count = header.size - (header.has('__metadata__') ? 1 : 0);
+  if (count > maxTensors) throw fault(`holds ${count} tensors; at most ${maxTensors} are read`);
   const tensors: TensorInfo[] = [];
   for (const [name, value] of header) {
     if (name === '__metadata__') checkMetadata(value, fault);

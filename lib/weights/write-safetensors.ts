@@ -2,7 +2,8 @@ import type { WeightEntry } from '../dtype.js';
 import { messageOf } from '../errors.js';
 import { WholeFile } from '../whole-file.js';
 import { type Fault, faultOf, quote } from './fault.js';
-import { maxHeaderBytes } from './safetensors.js';
+import { Pacer } from './pacer.js';
+import { maxHeaderBytes, parseHeader } from './safetensors.js';
 import { entryFault, type StoredType, storedTypes } from './stored-dtypes.js';
 
 /** What a safetensors file says of itself. */
@@ -32,11 +33,20 @@ export async function writeSafetensors(
   const placed = [...entries].map(([name, entry]) => place(name, entry, fault));
   // Widest elements first: together with a header padded to 8 bytes this aligns every tensor in the file.
   placed.sort((a, b) => b.type.bytes - a.type.bytes || (a.name < b.name ? -1 : 1));
+  const bytes = placed.map(({ entry }) => entry.data.byteLength);
   const header = encodeHeader(placed, options.metadata ?? { format: 'pt' }, fault);
+  // what is written can be read
+  const dataBytes = bytes.reduce((sum, each) => sum + each, 0);
+  await new Pacer().run(parseHeader(header.subarray(8), dataBytes, fault));
 
   try {
     await using file = await WholeFile.create(path);
-    for (const { buffer, byteOffset, byteLength } of [header, ...placed.map(({ entry }) => entry.data)]) {
+    await file.append(header);
+    for (const [i, { name, entry }] of placed.entries()) {
+      const { buffer, byteOffset, byteLength } = entry.data;
+      if (byteLength !== bytes[i]) {
+        throw new Error(`the data of ${quote(name)} became ${byteLength} bytes meanwhile, from ${bytes[i]}`);
+      }
       await file.append(new Uint8Array(buffer, byteOffset, byteLength));
     }
     await file.finish();

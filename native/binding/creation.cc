@@ -203,8 +203,6 @@ Napi::Value copyTo(const Napi::CallbackInfo& info) {
   const Target source{x.device(), x.tensor()};  // reading the other option may dispose of it
   const auto device = DeviceHandle::from(options.get("device"), options.what("device")).device();
   const auto y = std::make_shared<Tensor>(source.tensor->shape, source.tensor->dtype);
-  source.device->backlog().requireRoom(y->bytes());
-  device->backlog().requireRoom(y->bytes());
   transfer(*source.device, source.tensor, *device, y);
   return TensorHandle::wrap(info.Env(), device, y);
 }

@@ -1,6 +1,10 @@
 #include "core/queue.h"
 
+#include <string>
+#include <system_error>
 #include <utility>
+
+#include "core/error.h"
 
 namespace cudnn_resnet {
 
@@ -11,7 +15,12 @@ void Queue::post(Task task) {
       return;
     }
     if (!thread_.joinable()) {
-      thread_ = std::thread([this] { run(); });
+      try {
+        thread_ = std::thread([this] { run(); });
+      } catch (const std::system_error& error) {
+        throw Error(ErrorCode::Native, std::string("the system makes no more threads (") + error.what() +
+                                           "): raise the limit on processes and threads");
+      }
     }
     tasks_.push_back(std::move(task));
   }

@@ -10,14 +10,17 @@ namespace cudnn_resnet {
 // two queues that wait for each other one always stands before the other's wait: there is no deadlock.
 void transfer(Device& from, const TensorPtr& x, Device& to, const TensorPtr& y) {
   using Outcome = std::shared_ptr<const Error>;
-  const size_t held = x->bytes();
+  // What is larger than the device has no values that the host would hold.
+  const size_t held = x->bytes() <= from.memory().limit ? x->bytes() : 0;
+  from.backlog().requireRoom(held);
+  to.backlog().requireRoom(held);
   const auto bytes = std::make_shared<std::vector<std::byte>>();
   const auto downloaded = std::make_shared<std::promise<Outcome>>();
   const std::shared_future<Outcome> outcome = downloaded->get_future().share();
   from.read(
       x,
-      [x, bytes, held](Engine& engine) {
-        bytes->resize(held);
+      [x, bytes](Engine& engine) {
+        bytes->resize(x->bytes());
         return engine.fetch(*x, bytes->data());
       },
       // bytes: `to` may be closed before they are written

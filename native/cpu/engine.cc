@@ -2,10 +2,15 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <future>
 #include <optional>
+#include <system_error>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "core/exchanged.h"
 #include "core/host.h"
@@ -35,6 +40,33 @@ void copyInParallel(const void* from, void* to, size_t bytes) {
 Error translated(const dnnl::error& error) {
   return {error.status == dnnl_out_of_memory ? ErrorCode::OutOfMemory : ErrorCode::Backend,
           std::string("oneDNN: ") + error.message};
+}
+
+// No more threads than can be made, and where those are fewer half of them, for others need some too: OpenMP
+// ends the process where it cannot make one.
+int makeable(int threads) {
+  std::promise<void> enough;
+  const std::shared_future<void> ended = enough.get_future().share();
+  std::vector<std::thread> made;
+  try {
+    while (static_cast<int>(made.size()) + 1 < threads) {
+      made.emplace_back([ended] { ended.wait(); });
+    }
+  } catch (const std::system_error&) {
+    threads = std::max(static_cast<int>(made.size()) / 2, 1);
+  }
+  enough.set_value();
+  for (std::thread& thread : made) {
+    thread.join();
+  }
+  return threads;
+}
+
+// Has OpenMP make this thread's team of so many threads, at once: later there may be fewer.
+void useThreads(int threads) {
+  omp_set_num_threads(makeable(threads));
+#pragma omp parallel
+  {}
 }
 
 // What OMP_NUM_THREADS says, else the cores that this process may run on, within its quota.
@@ -103,11 +135,11 @@ CpuEngine::CpuEngine(EngineMemory& memory, std::unique_ptr<RawMemory> raw)
       multipliesInTiles_(multipliesInTiles()),
       hasWinograd_(hasAvx512_ && findsWinograd(engine_)) {
   memory.allocator = allocator_;
-  omp_set_num_threads(threadsToUse());
+  useThreads(threadsToUse());
 }
 
 void CpuEngine::setThreads(int threads) {
-  omp_set_num_threads(threads);
+  useThreads(threads);
   compiled_.clear();  // primitives are made for a number of threads
 }
 

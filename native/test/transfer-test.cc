@@ -114,6 +114,8 @@ TEST(Transfer, CountsTheBytesThatWait) {
   transfer(a, x, b, y);
   EXPECT_EQ(a.backlog().pending().bytes, x->bytes());
   EXPECT_EQ(b.backlog().pending().bytes, x->bytes());
+  a.backlog().setLimit({100, x->bytes()});
+  EXPECT_THROW(transfer(a, x, b, tensor({3})), Error);
   a.resume();
   EXPECT_EQ(downloaded(b, y), values);
   test::drained(a);

@@ -245,6 +245,12 @@ const cases = {
     process.stdout.write(`${JSON.stringify([code, sync.status, echoed])}\n`);
   },
 
+  'more threads than can be made': async () => {
+    await busy()[0].data();
+    library.device(device).setThreads(2000);
+    await busy()[0].data();
+  },
+
   'a failed allocation': async () => {
     const codes = [];
     for (const make of [
