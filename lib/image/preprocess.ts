@@ -8,7 +8,6 @@ import { checkOptions } from '../options.js';
 import { Budget } from './budget.js';
 import { bilinearFilter, resample } from './resample.js';
 import { loadSharp, type Sharp } from './sharp.js';
-import { svgFault } from './svg.js';
 
 /** How {@link preprocess} scales and crops. */
 export interface PreprocessOptions {
@@ -49,7 +48,7 @@ const decoding = { failOn: 'error', limitInputPixels: maxPixels } as const satis
  *
  * - The EXIF orientation is applied. (Pillow leaves that to `ImageOps.exif_transpose`.)
  * - Alpha is dropped and the colours beneath it stay, as in Pillow's `convert('RGB')`; an SVG is drawn on white, at
- *   the size it is needed in, and refused where it has filters, which have no bound in time.
+ *   the size it is needed in. Small ones may take minutes to draw, on a thread that nothing ends: take none from strangers.
  * - Embedded colour profiles are ignored, as in Pillow; only CMYK is converted through its profile.
  * - Of an animation or a file with many pages the first is taken; of 16 bits the upper 8.
  *
@@ -108,8 +107,6 @@ async function decode(
     }
     const crop = cropOf(width, height, size, resize);
     if (metadata.format !== 'svg') return await scale(sharp, bytes, metadata, crop);
-    const fault = await svgFault(bytes);
-    if (fault) throw new CudnnResnetError('ERR_IMAGE', `${name} ${fault}: such an SVG is not drawn`);
     return await drawn.spend(1, () => draw(sharp, bytes, crop));
   } catch (error) {
     throw imageError(name, error);

@@ -66,16 +66,15 @@ void CudaEngine::runConv(const ConvGraph& graph, DType dtype, const ConvPointers
     }
     return bindings;
   };
-  const auto planFor = [&](const ConvGraph& wanted) {
-    return plans_->find(wanted, [&](const Plan& plan) { return time(plan, bind(wanted)); });
+  const auto timer = [&](const ConvGraph& timed) {
+    return [&](const Plan& plan) { return time(plan, bind(timed)); };
   };
-  if (const Plan* fused = isFused(graph) ? planFor(graph) : nullptr) {
+  if (const Plan* fused = isFused(graph) ? plans_->find(graph, timer(graph)) : nullptr) {
     execute(*fused, bind(graph));
     return;
   }
   const ConvGraph alone = convolutionAlone(graph);
-  const Plan* plan = planFor(alone);
-  execute(plan != nullptr ? *plan : plans_->require(alone), bind(alone));
+  execute(plans_->require(alone, timer(alone)), bind(alone));
   const Shape y = outputShape(graph);
   const int64_t sideBySide = convolvesChannelsLast(graph.math) ? 1 : y[2] * y[3];
   const void* bias = pointers.bias != nullptr ? biasIn(DType::Float32, *pointers.bias) : nullptr;

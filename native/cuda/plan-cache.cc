@@ -135,8 +135,8 @@ const Plan* PlanCache::find(const GraphDescription& graph, const Measure& measur
   return found.plan ? &*found.plan : nullptr;
 }
 
-const Plan& PlanCache::require(const GraphDescription& graph) {
-  const Entry& found = entry(graph, {});
+const Plan& PlanCache::require(const GraphDescription& graph, const Measure& measure) {
+  const Entry& found = entry(graph, measure);
   if (!found.plan) {
     throw Error(ErrorCode::Backend, found.refusal);
   }

@@ -25,7 +25,7 @@ class PlanCache {
   // where no file has its plan.
   const Plan* find(const GraphDescription& graph, const Measure& measure = {});
   // As find(); throws Error(Backend) with what cuDNN says where there is no plan.
-  const Plan& require(const GraphDescription& graph);
+  const Plan& require(const GraphDescription& graph, const Measure& measure = {});
 
   // Looks in this folder too, and first.
   void alsoRead(const std::string& folder);

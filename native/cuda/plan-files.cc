@@ -163,8 +163,7 @@ void PlanFiles::write(const std::string& graph, const std::string& plan) {
   if (!out || error) {
     fs::remove(temporary, error);
     warnOnce("plans of cuDNN cannot be kept in " + folder_.string() +
-             ", so that every process compiles them again; set CUDNN_RESNET_CACHE to a folder that can be "
-             "written to");
+             ": check the folder, its permissions and its free space, or name another");
     return;
   }
   // Looking at all files costs more than writing one.
