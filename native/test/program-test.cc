@@ -239,6 +239,7 @@ TEST(Recording, RefusesToReturnATensorOfAnother) {
   const auto x = inner->input({1}, DType::UInt8);
   EXPECT_THROW((void)inner->end({x, y}), Error);
   EXPECT_EQ(inner->end({x})->outputs().size(), 1U);
+  EXPECT_EQ(outer->end({y})->outputs().size(), 1U);
 }
 
 TEST(DeviceProgram, RunsInTheQueueAndPoisonsItsResults) {
