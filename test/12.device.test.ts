@@ -271,7 +271,7 @@ test.each(deviceIds.filter((id) => id === 'cpu'))(
 
 // Of a thousand threads each would have a stack of 8 MiB.
 test.each(deviceIds.filter((id) => id === 'cpu'))(
-  'where the system makes no more threads %s computes with fewer',
+  'where the system refuses threads %s computes with fewer',
   async (id) => {
     const surroundings = { addressSpace: 4 * 2 ** 20, env: { OMP_NUM_THREADS: '1000' } };
     expectEnd(await program('exit.mjs', ['more threads than can be made', id], surroundings), 0);
