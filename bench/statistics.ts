@@ -1,13 +1,6 @@
-/** The value below which the share `q` of the values lies, interpolated. */
-export function quantile(values: readonly number[], q: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const at = q * (sorted.length - 1);
-  const below = Math.floor(at);
-  const [low, high] = [sorted[below]!, sorted[Math.min(below + 1, sorted.length - 1)]!];
-  return low + (at - below) * (high - low);
-}
+import { median, quantile } from '../lib/quantile.js';
 
-export const median = (values: readonly number[]): number => quantile(values, 0.5);
+export { median, quantile };
 
 /** A middle value, and the quarter and the three quarters around it. */
 export interface Spread {

@@ -1,7 +1,5 @@
 import { CudnnResnetError } from '../errors.js';
 
-export { quote } from '../quote.js';
-
 /** The longest key or name that is read: longer ones V8 compares each with each. */
 export const longestName = 16_000;
 

@@ -1,5 +1,6 @@
 import { messageOf } from '../errors.js';
-import { type Fault, quote } from './fault.js';
+import { quote } from '../quote.js';
+import type { Fault } from './fault.js';
 import { opcodes } from './pickle-opcodes.js';
 
 /** A global that the pickle names, such as `torch.FloatStorage`. Only its name: nothing is ever looked up. */

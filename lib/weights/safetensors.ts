@@ -1,6 +1,7 @@
 import { isHostDType } from '../dtype.js';
+import { quote } from '../quote.js';
 import type { Tensor } from '../tensor.js';
-import { type Fault, quote } from './fault.js';
+import type { Fault } from './fault.js';
 import { elementCount, maxTensors, type StoredType, storedTypes } from './stored-dtypes.js';
 import type { StoredEntry } from './stored-entry.js';
 import { type JsonValue, parseJsonObject } from './strict-json.js';

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path';
-import { type Fault, quote } from './fault.js';
+import { quote } from '../quote.js';
+import type { Fault } from './fault.js';
 import { maxHeaderBytes, safetensorsEntries } from './safetensors.js';
 import { maxTensors } from './stored-dtypes.js';
 import type { StoredEntry } from './stored-entry.js';

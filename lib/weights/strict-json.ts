@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.js';
-import { printable } from '../quote.js';
-import { type Fault, longestName, quote } from './fault.js';
+import { printable, quote } from '../quote.js';
+import { type Fault, longestName } from './fault.js';
 
 /** What a JSON text holds. Numbers written as integers are bigints, so that none is silently rounded. */
 export type JsonValue = string | bigint | number | boolean | null | JsonValue[] | JsonObject;

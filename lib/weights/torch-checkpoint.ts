@@ -1,6 +1,7 @@
 import { isHostDType } from '../dtype.js';
+import { quote } from '../quote.js';
 import type { Tensor } from '../tensor.js';
-import { type Fault, quote } from './fault.js';
+import type { Fault } from './fault.js';
 import { requireMemory } from './host-memory.js';
 import { interpretPickle, PickleCall, PickleGlobal, PickleReference, type PickleValue } from './pickle.js';
 import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';

@@ -1,7 +1,8 @@
 import type { WeightEntry } from '../dtype.js';
 import { messageOf } from '../errors.js';
+import { quote } from '../quote.js';
 import { WholeFile } from '../whole-file.js';
-import { type Fault, faultOf, quote } from './fault.js';
+import { type Fault, faultOf } from './fault.js';
 import { Pacer } from './pacer.js';
 import { maxHeaderBytes, parseHeader } from './safetensors.js';
 import { entryFault, type StoredType, storedTypes } from './stored-dtypes.js';

@@ -1,4 +1,5 @@
-import { longestName, quote } from './fault.js';
+import { quote } from '../quote.js';
+import { longestName } from './fault.js';
 import type { WeightsFile } from './weights-file.js';
 
 /** What a zip file's central directory says of an entry. */

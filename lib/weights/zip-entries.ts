@@ -1,4 +1,4 @@
-import { quote } from './fault.js';
+import { quote } from '../quote.js';
 import { maxTensors } from './stored-dtypes.js';
 import type { WeightsFile } from './weights-file.js';
 import { type DirectoryEntry, dataStart, zipDirectory } from './zip-directory.js';
