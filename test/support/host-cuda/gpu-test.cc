@@ -42,7 +42,7 @@ class EmulatedGpuTest : public testing::Test {
     auto y = tensor(shape, dtype);
     device().submit({{}, {y}, [y](Engine& engine) { engine.zeros(*y); }});
     Tensor* const pointer = y.get();
-    return {pointer, [this, y = std::move(y)](Tensor*) mutable { device().release(std::move(y)); }};
+    return {pointer, [&owner = device(), y = std::move(y)](Tensor*) mutable { owner.release(std::move(y)); }};
   }
   // What running it on the queue's thread ends with.
   Outcome outcome(std::function<void(Engine&)> run) {
