@@ -5,6 +5,7 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { PretrainedModel } from 'cudnn-resnet';
 import { chart } from './chart.js';
 import { Contender, type ContenderDescription } from './contender.js';
 import { contenders, gpuContenders, missingPyTorch, python, us } from './contenders.js';
@@ -17,7 +18,6 @@ import { timeBatches } from './measures/inference.js';
 import type { Bench } from './measures/measure.js';
 import { peakMemory } from './measures/memory.js';
 import { primitives } from './measures/primitives.js';
-import type { ModelName } from './model/make.js';
 import { Reference } from './reference.js';
 import { type Results, surroundings } from './results.js';
 import { tables } from './table.js';
@@ -105,7 +105,7 @@ function commandLine() {
   }
   return {
     ...values,
-    model: values.model as ModelName,
+    model: values.model as PretrainedModel,
     threads,
     onGpu,
     dtype: onGpu ? values.dtype : 'float32',
@@ -116,7 +116,7 @@ function commandLine() {
 class UsageError extends Error {}
 
 /** The folder of the model's files, which are made where they are not there; by PyTorch, where there is one. */
-async function modelFiles(model: ModelName, device: 'cpu' | 'cuda'): Promise<string> {
+async function modelFiles(model: PretrainedModel, device: 'cpu' | 'cuda'): Promise<string> {
   const images = device === 'cuda' ? 256 : 64; // as many as the largest batch
   const made = missingPyTorch() ? 'made' : 'exported';
   const directory = fileURLToPath(new URL(`.cache/${model}-${images}-${made}`, import.meta.url));

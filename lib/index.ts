@@ -17,7 +17,7 @@ export { BasicBlock, type BasicBlockOptions } from './models/basic-block.js';
 export type { EmbedOptions, EncodedImage } from './models/batches.js';
 export { Bottleneck, type BottleneckOptions } from './models/bottleneck.js';
 export type { Classification } from './models/classification.js';
-export { ResNet18, ResNet34, ResNet50, ResNet101, ResNet152 } from './models/family.js';
+export { models, ResNet18, ResNet34, ResNet50, ResNet101, ResNet152 } from './models/family.js';
 export { type ImageInput, imagenetNormalization } from './models/input.js';
 export { type ClassifyOptions, type LoadOptions, ResNet, type ResNetOptions } from './models/resnet.js';
 export type { ResNetStructure } from './models/structure.js';

@@ -1,19 +1,6 @@
 import { describe, expect } from 'vitest';
 import { Bottleneck as TutorialBottleneck } from '../examples/tutorial-bottleneck.js';
-import {
-  BasicBlock,
-  Bottleneck,
-  device,
-  nn,
-  ops,
-  ResNet18,
-  ResNet34,
-  ResNet50,
-  ResNet101,
-  ResNet152,
-  scope,
-  Tensor,
-} from '../lib/index.js';
+import { BasicBlock, Bottleneck, device, models, nn, ops, ResNet18, scope, Tensor } from '../lib/index.js';
 import { expectClose, expectExact, perOp } from './support/compare.js';
 import type { DeviceId } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
@@ -33,11 +20,9 @@ interface Description {
 const golden = goldenJson<Record<string, Description>>('modules.json');
 
 const modules: Record<string, (device: DeviceId) => nn.Module> = {
-  resnet18: (device) => new ResNet18({ device }),
-  resnet34: (device) => new ResNet34({ device }),
-  resnet50: (device) => new ResNet50({ device }),
-  resnet101: (device) => new ResNet101({ device }),
-  resnet152: (device) => new ResNet152({ device }),
+  ...Object.fromEntries(
+    Object.entries(models).map(([name, Network]) => [name, (device) => new Network({ device })]),
+  ),
   bottleneck: (device) => new Bottleneck(64, 256, { device }),
   'bottleneck-identity': (device) => new Bottleneck(256, 256, { device }),
   'basic-block': (device) => new BasicBlock(64, 64, { device }),

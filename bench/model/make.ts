@@ -1,22 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ResNet18, ResNet34, ResNet50, ResNet101, ResNet152, saveWeights, Tensor } from 'cudnn-resnet';
+import { models, type PretrainedModel, type ResNet, saveWeights, Tensor } from 'cudnn-resnet';
 import { OnnxGraph } from './onnx.js';
-
-const models = {
-  resnet18: ResNet18,
-  resnet34: ResNet34,
-  resnet50: ResNet50,
-  resnet101: ResNet101,
-  resnet152: ResNet152,
-};
-export type ModelName = keyof typeof models;
 
 /**
  * Makes what model/export.py makes, where there is no PyTorch: the reference is then what this package computes, so that
  * contenders are held against it and it against them.
  */
-export async function makeModel(name: ModelName, images: number, directory: string): Promise<void> {
+export async function makeModel(name: PretrainedModel, images: number, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const model = new models[name]({ device: 'cpu' });
   for (const [seed, [key, { shape }]] of [...model.stateDict()].entries()) {
@@ -58,7 +49,7 @@ interface Layer {
 }
 
 /** In the order in which the network is printed. */
-async function foldedLayers(model: ResNet50): Promise<Layer[]> {
+async function foldedLayers(model: ResNet): Promise<Layer[]> {
   const layers: Layer[] = [];
   const values = new Map<string, Float32Array>();
   for (const [key, tensor] of model.stateDict()) {

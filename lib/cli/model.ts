@@ -17,12 +17,12 @@ import { complain, note } from './output.js';
 import { ProgressBar } from './progress.js';
 import { choiceOf, countOf, type Given, type Options, textOf, UsageError } from './usage.js';
 
-export const models = Object.keys(pretrainedFiles) as PretrainedModel[];
+export const modelNames = Object.keys(pretrainedFiles) as PretrainedModel[];
 const keywords = ['imagenet', 'imagenet-v2', 'random', 'imagenet-or-random'] as const;
 
 /** Options of the commands that run a model on images. */
 export const modelOptions = {
-  model: { value: 'NAME', help: `${models.join(', ')} (default resnet50)` },
+  model: { value: 'NAME', help: `${modelNames.join(', ')} (default resnet50)` },
   weights: {
     value: 'WHAT',
     help:
@@ -62,7 +62,7 @@ export function modelChoice(given: Given): ModelChoice {
     );
   }
   const choice: ModelChoice = {
-    model: choiceOf(given, 'model', models) ?? 'resnet50',
+    model: choiceOf(given, 'model', modelNames) ?? 'resnet50',
     weights: weightsChoice(textOf(given, 'weights') ?? 'imagenet'),
     device: device as DeviceId,
     dtype: choiceOf(given, 'dtype', floatDTypes),
@@ -106,22 +106,12 @@ export interface ReadyModel {
   seconds: number;
 }
 
-export async function modelClass(name: ModelChoice['model']) {
-  const { ResNet18, ResNet34, ResNet50, ResNet101, ResNet152 } = await import('../index.js');
-  return {
-    resnet18: ResNet18,
-    resnet34: ResNet34,
-    resnet50: ResNet50,
-    resnet101: ResNet101,
-    resnet152: ResNet152,
-  }[name];
-}
-
 /** Fetches weights where that is asked for, and builds the model on its device. */
 export async function openModel(choice: ModelChoice): Promise<ReadyModel> {
   const source = await weightsSource(choice);
   const begin = performance.now();
-  const Model = await modelClass(choice.model);
+  const { models } = await import('../index.js');
+  const Model = models[choice.model];
   const options = { device: choice.device, ...(choice.dtype && { dtype: choice.dtype }) };
   const model = source.file ? await Model.load(source.file, options) : new Model({ ...options, seed: 0 });
   // the weights are still on their way: waiting here keeps them out of the time that images are said to take

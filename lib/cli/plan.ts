@@ -6,7 +6,7 @@ import { notWritten } from '../not-written.js';
 import type { PretrainedModel } from '../weights/pretrained.js';
 import { type Gpu, gpu, gpuNames } from './gpus.js';
 import { type Layer, outputOf, readLayers } from './layers.js';
-import { modelClass, models } from './model.js';
+import { modelNames } from './model.js';
 import { goOnUnread, note, print } from './output.js';
 import { ProgressBar } from './progress.js';
 import { type Command, choicesOf, countOf, countsOf, type Given, textOf, UsageError } from './usage.js';
@@ -32,7 +32,7 @@ export const plan: Command = {
         'shows it (default 13.0): some versions of cuDNN take no plan of another',
     },
     output: { short: 'o', value: 'FOLDER', help: 'where the plans go (default: nowhere)' },
-    model: { value: 'LIST', help: `${models.join(', ')} (default resnet50)` },
+    model: { value: 'LIST', help: `${modelNames.join(', ')} (default resnet50)` },
     dtype: { value: 'LIST', help: `${maths.join(', ')} (default float32)` },
     batch: { value: 'LIST', help: 'how many images at once (default 1)' },
     size: { value: 'PIXELS', help: 'side of the images (default 224)' },
@@ -90,7 +90,7 @@ async function workFrom(given: Given): Promise<Work> {
   return {
     gpus: await Promise.all(names.split(',').map((name) => gpu(name, driver))),
     folder: textOf(given, 'output') ?? '',
-    models: choicesOf(given, 'model', models) ?? ['resnet50'],
+    models: choicesOf(given, 'model', modelNames) ?? ['resnet50'],
     maths: choicesOf(given, 'dtype', maths) ?? ['float32'],
     batches: countsOf(given, 'batch', [1]),
     size: countOf(given, 'size', 224),
@@ -139,11 +139,11 @@ async function planFor(target: Gpu, work: Work, bar: ProgressBar): Promise<Plann
 
 type Where = { device: Device; dtype: FloatDType; tf32: boolean };
 
-async function runModels(where: Where, { models, batches, size, training }: Work): Promise<void> {
+async function runModels(where: Where, { models: names, batches, size, training }: Work): Promise<void> {
   const { device, dtype } = where;
-  const { Tensor } = await import('../index.js');
-  for (const name of models) {
-    using model = new (await modelClass(name))(where);
+  const { models, Tensor } = await import('../index.js');
+  for (const name of names) {
+    using model = new models[name](where);
     for (const mode of training ? [false, true] : [false]) {
       model.train(mode);
       for (const batch of batches) {

@@ -1,4 +1,5 @@
 import { checkOptions } from '../options.js';
+import type { PretrainedModel } from '../weights/pretrained.js';
 import { BasicBlock } from './basic-block.js';
 import { Bottleneck } from './bottleneck.js';
 import { ResNet, type ResNetOptions, resNetOptionNames } from './resnet.js';
@@ -47,6 +48,15 @@ export class ResNet152 extends ResNet {
     super(member('ResNet152', options));
   }
 }
+
+/** The family by torchvision's names, those that `pretrainedWeights` takes: `new models[name]()`. */
+export const models = {
+  resnet18: ResNet18,
+  resnet34: ResNet34,
+  resnet50: ResNet50,
+  resnet101: ResNet101,
+  resnet152: ResNet152,
+} as const satisfies Record<PretrainedModel, unknown>;
 
 /** The options of a member of the family, with its structure. */
 function member(name: keyof typeof family, options: ResNetOptions): ResNetOptions & ResNetStructure {

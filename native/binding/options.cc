@@ -8,11 +8,6 @@
 namespace cudnn_resnet {
 namespace {
 
-// Attributes beyond this would overflow the arithmetic of shapes, and no device could hold what they
-// describe.
-constexpr int64_t largest = int64_t{1} << 40;
-constexpr int64_t largestAttribute = int64_t{1} << 24;
-
 // What came, for a message: `-1`, `"same"`, `an object`.
 std::string shown(const Napi::Value& value) {
   switch (value.Type()) {
@@ -81,7 +76,7 @@ int64_t integer(const Napi::Value& value, const std::string& what, int64_t least
 void checkAddressable(const Shape& shape, const std::string& what) {
   int64_t count = 1;
   for (const int64_t extent : shape) {
-    if (extent > largest / std::max<int64_t>(count, 1)) {
+    if (extent > mostElements / std::max<int64_t>(count, 1)) {
       throw Error(ErrorCode::Shape, what + " " + text(shape) + " has more elements than can be addressed");
     }
     count *= std::max<int64_t>(extent, 1);

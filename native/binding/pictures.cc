@@ -15,8 +15,6 @@
 namespace cudnn_resnet::pictures {
 namespace {
 
-constexpr int64_t longest = int64_t{1} << 24;
-
 std::vector<int32_t> integers(const Options& options, const char* name) {
   const Napi::Value value = options.get(name);
   if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_int32_array) {
@@ -60,15 +58,8 @@ Filter filter(const Options& options, size_t length) {
 
 Napi::Value resample(const Napi::CallbackInfo& info) {
   const Options options(info[0], "resample");
-  const auto extent = [&](const char* name) {
-    const int64_t value = integer(options.get(name), options.what(name), 1);
-    if (value > longest) {
-      throw Error(ErrorCode::Argument, options.what(name) + " must be at most " + std::to_string(longest));
-    }
-    return static_cast<size_t>(value);
-  };
-  const size_t width = extent("width");
-  const size_t height = extent("height");
+  const auto width = static_cast<size_t>(options.integer("width", 1, 0));
+  const auto height = static_cast<size_t>(options.integer("height", 1, 0));
   auto columns = filter(Options(options.get("columns"), "resample: columns"), width);
   auto rows = filter(Options(options.get("rows"), "resample: rows"), height);
   const Napi::Value value = options.get("data");

@@ -14,6 +14,9 @@ enum class Activation : uint8_t { None, Relu, Relu6, Sigmoid, Tanh, Gelu, Swish 
 
 using Pair = std::array<int64_t, 2>;  // height, width
 
+// Of each number below, and of the sides of a picture: beyond it the arithmetic of shapes would overflow.
+constexpr int64_t largestAttribute = int64_t{1} << 24;
+
 // How a convolution may be computed. Direct multiplies what the formula multiplies: integers small enough
 // come out exact. Fast leaves the choice to the engine, which may take Winograd's transform, or products of
 // bfloat16 in the place of float32: errors of float32 grow to some 1e-6.

@@ -11,6 +11,9 @@ using Shape = std::vector<int64_t>;
 
 constexpr size_t maxRank = 8;
 
+// More could not be addressed, and would overflow the arithmetic of shapes.
+constexpr int64_t mostElements = int64_t{1} << 40;
+
 [[nodiscard]] int64_t elements(const Shape& shape) noexcept;
 
 // "[1, 64, 56, 56]"

@@ -10,10 +10,6 @@
 namespace cudnn_resnet::fuzz {
 namespace {
 
-// The limits of binding/options.cc.
-constexpr int64_t largestAttribute = int64_t{1} << 24;
-constexpr int64_t mostElements = int64_t{1} << 40;
-
 void require(bool holds) {
   if (!holds) {
     std::abort();

@@ -62,19 +62,18 @@ TEST(Conv2dShape, ChannelsGroupsBiasAndAddMustFit) {
 
 // The largest extents and attributes that the binding lets through.
 TEST(Conv2dShape, NothingOverflows) {
-  constexpr int64_t extent = int64_t{1} << 40U;
-  constexpr int64_t attribute = int64_t{1} << 24U;
   Conv2dAttributes a;
-  a.dilation = {attribute, attribute};
-  a.padding = {attribute, attribute};
+  a.dilation = {largestAttribute, largestAttribute};
+  a.padding = {largestAttribute, largestAttribute};
   // 2^24 · 2^40 is a multiple of 2^64
   expectError(ErrorCode::Shape, "larger than the padded input", [&] {
-    (void)conv2dShape(a, of({1, 1, 4, 4}), of({1, 1, extent + 1, 1}), nullptr, nullptr);
+    (void)conv2dShape(a, of({1, 1, 4, 4}), of({1, 1, mostElements + 1, 1}), nullptr, nullptr);
   });
   Conv2dAttributes grouped;
-  grouped.groups = attribute;
+  grouped.groups = largestAttribute;
   expectError(ErrorCode::Shape, "channels", [&] {
-    (void)conv2dShape(grouped, of({1, 1, 1, 1}), of({attribute, extent, 1, 1}), nullptr, nullptr);
+    (void)conv2dShape(grouped, of({1, 1, 1, 1}), of({largestAttribute, mostElements, 1, 1}), nullptr,
+                      nullptr);
   });
 }
 
