@@ -18,13 +18,14 @@ if [[ ! -d $tree/node_modules ]]; then  # which is there where all of the archiv
   fi
   mv "$work/pack/node_modules" "$tree/node_modules"
 fi
-# The sources anew each time: what was mended since is to be checked, and is all that is built again.
+# The sources anew each time: what was mended since is to be checked, and is all that is built again. To be
+# written to, whatever the checkout allows.
 without=(node_modules build 'build-*' .cuda dist .git bench/node_modules bench/.python bench/.cache)
 for folder in "$work" "$out"; do
   [[ $folder != "$repository"/* ]] || without+=("${folder#"$repository"/}")
 done
 find "$tree" -mindepth 1 -maxdepth 1 ! -name node_modules ! -name build -exec rm -rf {} +
-tar -C "$repository" "${without[@]/#/--exclude=./}" -cf - . | tar -C "$tree" --no-same-owner -xf -
+tar -C "$repository" --mode=u+rwX "${without[@]/#/--exclude=./}" -cf - . | tar -C "$tree" --no-same-owner -xf -
 commit=$(git -C "$repository" rev-parse HEAD 2>/dev/null || cat "$work/pack/commit" 2>/dev/null || echo unknown)
 
 export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES:-0}  # one is enough, and there is not the time for eight
@@ -36,10 +37,10 @@ export LD_LIBRARY_PATH=$work/pack/onednn/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH
 # not know.
 capability=$({ nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } | head -1 | tr -dc '0-9')
 export CUDAARCHS=${CUDAARCHS:-${capability:-90}-real}
-export PATH=$PATH:$work/pack/compute-sanitizer/bin
 if ! command -v nvcc >/dev/null && [[ -z ${CUDACXX:-} && -x /usr/local/cuda/bin/nvcc ]]; then
   export PATH=$PATH:/usr/local/cuda/bin
 fi
+export PATH=$PATH:$work/pack/compute-sanitizer/bin  # the toolkit's, where it has one, goes with the driver
 export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
 
 # In the tree. The addon and the native tests at once: the engine is compiled once.
