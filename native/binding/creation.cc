@@ -10,6 +10,7 @@
 #include "binding/operation-call.h"
 #include "binding/tensor-handle.h"
 #include "core/file-range.h"
+#include "core/host-copy.h"
 #include "core/random.h"
 #include "core/shape-inference.h"
 #include "core/transfer.h"
@@ -64,11 +65,13 @@ void uploadFile(Engine& engine, FileRange& file, DType type, Tensor& y) {
 
 // Elements that JavaScript gave, copied: it may write to its array as soon as the call returns.
 struct HostData {
-  std::shared_ptr<std::vector<std::byte>> bytes;
+  std::shared_ptr<const std::byte> elements;
+  size_t bytes;
   DType dtype;
 
   [[nodiscard]] std::function<void(Engine&)> writerTo(const TensorPtr& y) const {
-    return [data = *this, y](Engine& engine) { uploadConverted(engine, data.bytes->data(), data.dtype, *y); };
+    return
+        [data = *this, y](Engine& engine) { uploadConverted(engine, data.elements.get(), data.dtype, *y); };
   }
 };
 
@@ -92,8 +95,7 @@ HostData copyOf(const Options& options, const Tensor& y) {
                                       std::to_string(y.size()) + " elements, the data has " +
                                       std::to_string(count));
   }
-  const auto* first = static_cast<const std::byte*>(elements);
-  return {std::make_shared<std::vector<std::byte>>(first, first + bytes), type};
+  return {hostCopy(elements, bytes), bytes, type};
 }
 
 }  // namespace
@@ -102,7 +104,7 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
   const Options options(info[0], "Tensor.from");
   const Target made = target(options);
   const HostData data = copyOf(options, *made.tensor);
-  return submitted(info.Env(), made, data.writerTo(made.tensor), data.bytes->size());
+  return submitted(info.Env(), made, data.writerTo(made.tensor), data.bytes);
 }
 
 Napi::Value write(const Napi::CallbackInfo& info) {
@@ -110,8 +112,8 @@ Napi::Value write(const Napi::CallbackInfo& info) {
   const TensorHandle& to = TensorHandle::from(options.get("to"), options.what("to"));
   const Target target{to.device(), to.tensor()};  // reading the other options may dispose of it
   const HostData data = copyOf(options, *target.tensor);
-  target.device->backlog().requireRoom(data.bytes->size());
-  target.device->submit({{}, {target.tensor}, data.writerTo(target.tensor), false, data.bytes->size()});
+  target.device->backlog().requireRoom(data.bytes);
+  target.device->submit({{}, {target.tensor}, data.writerTo(target.tensor), false, data.bytes});
   return info.Env().Undefined();
 }
 
