@@ -1,43 +1,32 @@
 #include "core/host-copy.h"
 
-#include <sys/mman.h>
-
-#include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <new>
+
+#include "core/host-memory.h"
 
 namespace cudnn_resnet {
 namespace {
 
-// What is larger the C library maps anew each time, and the system clears it page by page when it is first
-// written: on a virtual machine that takes several times as long as the copy. Of huge pages there are few.
-[[maybe_unused]] constexpr size_t leastForHugePages = size_t{32} << 20U;
-[[maybe_unused]] constexpr size_t hugePage = size_t{2} << 20U;
-
-void* allocate(size_t bytes) {
-#ifdef MADV_HUGEPAGE
-  if (bytes >= leastForHugePages) {
-    const size_t whole = (bytes + hugePage - 1) / hugePage * hugePage;
-    void* const memory = std::aligned_alloc(hugePage, whole);
-    if (memory != nullptr) {
-      madvise(memory, whole, MADV_HUGEPAGE);  // the system may decline
-    }
-    return memory;
-  }
-#endif
-  return std::malloc(std::max<size_t>(bytes, 1));
-}
+// The C library keeps the pages of what is smaller for the next copy. Of what is larger the system clears new
+// ones page by page each time, which on a virtual machine takes several times as long as the copy: of huge
+// pages there are few.
+constexpr size_t leastInHugePages = size_t{32} << 20U;
 
 }  // namespace
 
 std::shared_ptr<const std::byte> hostCopy(const void* from, size_t bytes) {
-  std::shared_ptr<std::byte> copy(static_cast<std::byte*>(allocate(bytes)), std::free);
-  if (!copy) {
+  if (bytes < leastInHugePages) {
+    const std::shared_ptr<std::byte> copy(new std::byte[bytes], std::default_delete<std::byte[]>());
+    std::memcpy(copy.get(), from, bytes);
+    return copy;
+  }
+  auto* const copy = static_cast<std::byte*>(HostMemory().allocate(bytes));
+  if (copy == nullptr) {
     throw std::bad_alloc();
   }
-  std::memcpy(copy.get(), from, bytes);
-  return copy;
+  std::memcpy(copy, from, bytes);
+  return {copy, [bytes](std::byte* memory) { HostMemory().release(memory, bytes); }};
 }
 
 }  // namespace cudnn_resnet

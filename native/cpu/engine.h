@@ -11,7 +11,7 @@
 
 #include "core/backend.h"
 #include "core/engine.h"
-#include "cpu/host-memory.h"
+#include "core/host-memory.h"
 #include "cpu/storage.h"
 
 namespace cudnn_resnet::cpu {

@@ -1,9 +1,9 @@
-// Memory of the host for the allocator of the CPU's engine.
+// Memory of the host, for the allocator of the CPU's engine and for what waits to be uploaded.
 #pragma once
 
 #include "core/caching-allocator.h"
 
-namespace cudnn_resnet::cpu {
+namespace cudnn_resnet {
 
 class HostMemory : public RawMemory {
  public:
@@ -11,4 +11,4 @@ class HostMemory : public RawMemory {
   void release(void* pointer, size_t bytes) noexcept override;
 };
 
-}  // namespace cudnn_resnet::cpu
+}  // namespace cudnn_resnet

@@ -1,11 +1,12 @@
-#include "cpu/host-memory.h"
+#include "core/host-memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <cstdlib>
 
-namespace cudnn_resnet::cpu {
+namespace cudnn_resnet {
 namespace {
 
 // Cache lines and AVX-512 registers are 64 bytes wide.
@@ -29,7 +30,9 @@ std::byte* map(size_t bytes) {
 
 #ifdef MADV_HUGEPAGE
 // Begins where a huge page can.
-std::byte* mapInHugePages(size_t bytes) {
+std::byte* mapInHugePages(size_t size) {
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t bytes = (size + page - 1) / page * page;  // munmap() wants its start at a page
   std::byte* const mapped = map(bytes + hugePage);
   if (mapped == nullptr) {
     return nullptr;
@@ -67,4 +70,4 @@ void HostMemory::release(void* pointer, size_t bytes) noexcept {
   }
 }
 
-}  // namespace cudnn_resnet::cpu
+}  // namespace cudnn_resnet
