@@ -63,7 +63,7 @@ describe('texts of a file in messages', () => {
   test('a hundred thousand keys that do not fit', () => {
     const given = new Map(Array.from({ length: 100_000 }, (_, i) => [`\u001b, ${i}`, { shape: [] }]));
     try {
-      stateDictPlan('x does not fit', new Map(), given, true);
+      stateDictPlan('x does not fit', new Map(), given, { strict: true, optional: new Set() });
       expect.fail('was not refused');
     } catch (error) {
       const { message } = error as Error;

@@ -185,6 +185,21 @@ onEveryDevice('loadStateDict', (id) => {
     }),
   );
 
+  check("does not miss a batch norm's count, which keeps its value, and misses others of that name", () =>
+    withModule(make(), async (module) => {
+      module.loadStateDict(state());
+      const { '1.num_batches_tracked': _count, ...rest } = state();
+      for (const strict of [true, false]) {
+        expect(module.loadStateDict(rest, { strict })).toEqual({ missing: [], unexpected: [] });
+        expect(await module.stateDict().get('1.num_batches_tracked')!.data()).toEqual(BigInt64Array.of(7n));
+      }
+      const misshapen = { ...rest, '1.num_batches_tracked': zeros(1) };
+      expectThrows('ERR_WEIGHTS', () => module.loadStateDict(misshapen), /1\.num_batches_tracked/);
+      Object.assign(module, { num_batches_tracked: zeros(1) });
+      expectThrows('ERR_WEIGHTS', () => module.loadStateDict(rest), /missing \(1\): num_batches_tracked/);
+    }),
+  );
+
   check('refuses what is no state dict', () =>
     withModule(make(), (module) => {
       for (const [dict, message] of noStateDicts) {

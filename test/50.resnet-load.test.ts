@@ -88,6 +88,22 @@ onEveryDevice('ResNet.load', (id) => {
     expect(await linear.bias!.data()).toEqual(Float32Array.of(1, 3, 5, 7));
   });
 
+  check("from a file without the counts of batches, as torchvision's IMAGENET1K_V1 are", async () => {
+    const { path, entries } = await saved();
+    const counts = [...entries.keys()].filter((key) => key.endsWith('.num_batches_tracked'));
+    expect(counts).toHaveLength(20);
+    for (const key of counts) entries.delete(key);
+    await saveWeights(path, entries);
+    using model = await ResNet18.load(path, { device: id });
+    for (const key of counts) entries.set(key, { dtype: 'int64', shape: [], data: BigInt64Array.of(0n) });
+    await expectHolds(model, entries);
+    using x = Tensor.zeros([2, 3, 32, 32], { device: id });
+    model.train().forward(x).dispose();
+    expect(await model.layer4.stateDict().get('1.bn2.num_batches_tracked')!.data()).toEqual(
+      BigInt64Array.of(1n),
+    );
+  });
+
   check('a file that is cut off meanwhile is ERR_WEIGHTS', async () => {
     const { path } = await saved();
     const name = 'layer4.1.conv2.weight';

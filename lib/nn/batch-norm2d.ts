@@ -86,6 +86,11 @@ export class BatchNorm2d extends Module {
     return y;
   }
 
+  /** @internal PyTorch before 0.4.1 did not count, and of torchvision's files those of IMAGENET1K_V1 hold no counts. */
+  override optionalTensors(): Tensor[] {
+    return [this.num_batches_tracked, ...super.optionalTensors()];
+  }
+
   /** @internal The dtype stays float32. */
   protected override moveTensors({ device }: Placement, moved: Map<Tensor, Tensor>): void {
     super.moveTensors({ device }, moved);

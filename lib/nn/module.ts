@@ -1,7 +1,7 @@
 import { unlessAborted } from '../abort.js';
 import { type ComputeOptions, computeOptionNames } from '../compute-options.js';
 import { type Device, type DeviceId, device } from '../device.js';
-import { checkFloatDType, type FloatDType, isFloatDType } from '../dtype.js';
+import { checkFloatDType, type FloatDType, isFloatDType, type WeightEntry } from '../dtype.js';
 import { checkOptions } from '../options.js';
 import { type Profile, type ProfileOptions, profile } from '../profile.js';
 import { registerOwner, unregisterOwner, unscoped } from '../scope.js';
@@ -83,14 +83,16 @@ export abstract class Module {
   /**
    * Copies values into the parameters and buffers. All is checked first: `ERR_WEIGHTS` lists the keys that are missing,
    * unexpected or of another shape, or says whose elements are not what the entry says; nothing is changed then. With
-   * `strict: false` missing and unexpected keys are only returned. Values are converted to each tensor's dtype.
+   * `strict: false` missing and unexpected keys are only returned. Values are converted to each tensor's dtype. As in PyTorch
+   * no `num_batches_tracked` of a batch norm is missing: files from before 0.4.1 have none, and it keeps its value.
    */
   loadStateDict(dict: StateDictionary, options: { strict?: boolean | undefined } = {}): LoadResult {
     checkOptions('loadStateDict', options, ['strict']);
     const given = stateEntries('loadStateDict', dict);
     const misfit = 'the state dict does not fit the module';
     const strict = checkBoolean('loadStateDict: strict', options.strict ?? true);
-    const plan = stateDictPlan(misfit, this.stateDict(), given, strict);
+    const optional = new Set(this.optionalTensors());
+    const plan = stateDictPlan(misfit, this.stateDict(), given, { strict, optional });
     for (const [key, tensor, entry] of plan.writes) {
       checkWrite(key, tensor, entry);
     }
@@ -111,7 +113,12 @@ export abstract class Module {
   ): Promise<void> {
     const misfit = `'${path}' does not fit ${this.constructor.name}`;
     const state = this.stateDict();
-    stateDictPlan(misfit, state, entries, true);
+    const optional = new Set(this.optionalTensors());
+    stateDictPlan(misfit, state, entries, { strict: true, optional });
+    const zero: WeightEntry = { dtype: 'int64', shape: [], data: new BigInt64Array(1) };
+    for (const [key, tensor] of state) {
+      if (optional.has(tensor) && !entries.has(key)) writeEntry(tensor, zero); // it may never have had a value
+    }
     let filled = Promise.resolve();
     // in their order, which is about the file's
     for (const [key, { dtype, shape, read, fill }] of entries) {
@@ -224,6 +231,11 @@ export abstract class Module {
   /** The name that the text begins with. */
   protected typeName(): string {
     return this.constructor.name;
+  }
+
+  /** @internal The scalars of int64 that a state dict may lack, those of submodules included. */
+  optionalTensors(): Tensor[] {
+    return this.children().flatMap(([, child]) => child.optionalTensors());
   }
 
   /** @internal The parameters and buffers, without those of submodules. */

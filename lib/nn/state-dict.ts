@@ -59,12 +59,15 @@ interface Plan<Entry> {
   unexpected: string[];
 }
 
-/** What is to be written where. Throws `ERR_WEIGHTS` with the keys that do not fit; `misfit` says what of what. */
+/**
+ * What is to be written where; those of `optional` are not missed. Throws `ERR_WEIGHTS` with the keys that do not fit; `misfit`
+ * says what of what.
+ */
 export function stateDictPlan<Entry extends { shape: readonly number[] }>(
   misfit: string,
   state: ReadonlyMap<string, Tensor>,
   given: ReadonlyMap<string, Entry>,
-  strict: boolean,
+  { strict, optional }: { strict: boolean; optional: ReadonlySet<Tensor> },
 ): Plan<Entry> {
   const plan: Plan<Entry> = {
     writes: [],
@@ -75,7 +78,7 @@ export function stateDictPlan<Entry extends { shape: readonly number[] }>(
   for (const [key, tensor] of state) {
     const entry = given.get(key);
     if (!entry) {
-      plan.missing.push(key);
+      if (!optional.has(tensor)) plan.missing.push(key);
     } else if (!sameShape(entry.shape, tensor.shape)) {
       misshapen.push(`${key} (expected ${shapeText(tensor.shape)}, got ${shapeText(entry.shape)})`);
     } else {
