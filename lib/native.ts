@@ -63,6 +63,9 @@ function explanation(cause: unknown): string {
       'It was not built: run "npm rebuild cudnn-resnet" with --foreground-scripts (in a checkout "npm run build") and read what it prints.',
     );
   }
+  if (Object(cause).code === 'ERR_DLOPEN_DISABLED') {
+    advice.push('Node was told to load no addons: start it with --allow-addons, or without --no-addons.');
+  }
   const library = /(lib[\w.+-]+\.so[\w.]*|[\w.+-]+\.dylib)/.exec(reason)?.[1];
   if (library) {
     advice.push(

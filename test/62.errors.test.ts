@@ -180,21 +180,31 @@ const provoked: Record<Exclude<ErrorCode, NativeOnly>, { by: () => unknown; says
         cpSync(join(root, 'dist'), join(folder, 'dist'), { recursive: true });
         cpSync(join(root, 'package.json'), join(folder, 'package.json'));
         symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-        const entry = pathToFileURL(join(folder, 'dist/index.js')).href;
-        const program = `import { devices } from '${entry}';
-          try { devices() } catch ({ code, message }) { console.log(JSON.stringify({ code, message })) }`;
-        const { stdout } = await promisify(execFile)(process.execPath, [
-          '--input-type=module',
-          '-e',
-          program,
-        ]);
-        const { code, message } = JSON.parse(stdout);
-        throw new CudnnResnetError(code, message);
+        await thrownByDevices(folder);
       },
       says: /cannot be loaded[\s\S]*Possible solutions:\n- It was not built: run "npm rebuild cudnn-resnet"/,
     },
+    {
+      // as with --permission
+      by: () => {
+        assertBuilt();
+        return thrownByDevices(root, '--no-addons');
+      },
+      says: /cannot be loaded[\s\S]*Possible solutions:\n- Node was told to load no addons: .*--allow-addons[^\n]*$/,
+    },
   ],
 };
+
+/** Throws what `devices()` of the package in `folder` throws in a process of its own. */
+async function thrownByDevices(folder: string, ...nodeOptions: string[]): Promise<void> {
+  const entry = pathToFileURL(join(folder, 'dist/index.js')).href;
+  const program = `import { devices } from '${entry}';
+    try { devices() } catch ({ code, message }) { console.log(JSON.stringify({ code, message })) }`;
+  const args = [...nodeOptions, '--input-type=module', '-e', program];
+  const { stdout } = await promisify(execFile)(process.execPath, args);
+  const { code, message } = JSON.parse(stdout);
+  throw new CudnnResnetError(code, message);
+}
 
 /** Only a fault of the machine or of a library gives these; the native tests give them with an engine that fails. */
 type NativeOnly = 'ERR_DEVICE_LOST' | 'ERR_BACKEND';
