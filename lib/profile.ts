@@ -3,6 +3,7 @@ import type { NativeTiming } from '../binding.js';
 import { type Device, device } from './device.js';
 import { CudnnResnetError, messageOf } from './errors.js';
 import { checkInteger } from './integer.js';
+import { kindOf } from './kind-of.js';
 import type { Module } from './nn/module.js';
 import { notWritten } from './not-written.js';
 import { checkOptions } from './options.js';
@@ -149,7 +150,11 @@ async function timedForward<X>(
 /** Rejects where the forward pass throws, or an operation failed. It is asked for before this returns. */
 function forwardAndRead<X>(model: { forward(x: X): Tensor }, x: X): Promise<void> {
   return scope(async () => {
-    await runStepwise(() => model.forward(x)).data();
+    const y: unknown = runStepwise(() => model.forward(x));
+    if (!(y instanceof Tensor)) {
+      throw new CudnnResnetError('ERR_ARGUMENT', `profile: forward must return a Tensor, got ${kindOf(y)}`);
+    }
+    await y.data();
   });
 }
 

@@ -169,6 +169,24 @@ onEveryDevice('profile', (id) => {
     );
   });
 
+  check('rejects where forward returns no tensor, or a promise of one', async () => {
+    const x = Tensor.zeros([1, 2], { device: id });
+    for (const [y, kind] of [
+      [undefined, 'undefined'],
+      [[x], 'array'],
+      [Promise.resolve(x), 'Promise: await it'],
+    ] as [never, string][]) {
+      class Returning extends nn.Module {
+        override forward(_x: Tensor): Tensor {
+          return y;
+        }
+      }
+      const profile = () => new Returning().profile(x);
+      await expectRejects('ERR_ARGUMENT', profile());
+      await expect(profile()).rejects.toThrow(`profile: forward must return a Tensor, got ${kind}`);
+    }
+  });
+
   check('rejects what forward rejects, and what fails while it is computed', () =>
     withModule(new nn.Linear(4, 6, { device: id }), async (linear) => {
       await expectRejects('ERR_SHAPE', linear.profile(Tensor.randn([2, 5], { device: id, seed: 1 })));
