@@ -1,7 +1,12 @@
-/** What a message calls a value that is of the wrong kind: `number`, `null`, `array`. */
+import { types } from 'node:util';
+
+/** What a message calls a value that is of the wrong kind: `number`, `null`, `array`; of a promise what was forgotten. */
 export function kindOf(value: unknown): string {
   if (value === null) {
     return 'null';
+  }
+  if (types.isPromise(value)) {
+    return 'Promise: await it';
   }
   try {
     return Array.isArray(value) ? 'array' : typeof value;

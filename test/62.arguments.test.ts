@@ -7,6 +7,7 @@ import {
   CudnnResnetError,
   device,
   nn,
+  ops,
   preprocess,
   pretrainedWeights,
   ResNet,
@@ -55,6 +56,9 @@ describe('an argument of the wrong kind is ERR_ARGUMENT, and the message says wh
     ['embed(null)', () => network.embed(wrong(null)), /embed: .*got null/],
     ['embed, batch', () => network.embed([], { batch: 0 }), /embed: batch/],
     ['preprocess(5)', () => preprocess(wrong(5)), /path.*got 5/],
+    ['load(promise)', () => ResNet18.load(wrong(Promise.resolve('x'))), /path.*got Promise: await it$/],
+    ['forward(promise)', () => network.forward(wrong(Promise.resolve())), /Tensor.*got Promise: await it$/],
+    ['add(x, promise)', () => ops.add(tensor(), wrong(Promise.resolve())), /b must.*got Promise: await it$/],
 
     ['new ResNet({})', () => new ResNet(wrong({})), /block must be BasicBlock or Bottleneck.*undefined/],
     ['new ResNet, a block', () => new ResNet({ ...structure, block: wrong(nn.Linear) }), /block must be/],

@@ -22,7 +22,7 @@ export function stateEntries(
     throw new CudnnResnetError(
       'ERR_ARGUMENT',
       `${where}: expected a Map or a plain object of tensors, as stateDict() and readWeights() give it, ` +
-        `got ${classOf(dict)}${types.isPromise(dict) ? ': await it' : ''}`,
+        `got ${classOf(dict)}`,
     );
   }
   const entries: ReadonlyMap<string, Tensor | WeightEntry> = types.isMap(dict)
