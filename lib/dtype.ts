@@ -52,7 +52,7 @@ export interface WeightEntry {
   /** What the elements are. */
   dtype: StoredDType;
   /** The extents, outermost first; `[]` of a single number. */
-  shape: number[];
+  shape: readonly number[];
   /** As many elements as the shape says. 16-bit floats are bit patterns in a `Uint16Array`. */
   data:
     | Float32Array

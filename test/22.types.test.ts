@@ -1,5 +1,5 @@
 import { describe, expect, expectTypeOf } from 'vitest';
-import { BasicBlock, type FloatDType, nn, ops, ResNet, Tensor } from '../lib/index.js';
+import { BasicBlock, type FloatDType, nn, ops, ResNet, Tensor, type WeightEntry } from '../lib/index.js';
 import { expectThrows } from './support/errors.js';
 import { withModule } from './support/modules.js';
 import { check, onEveryDevice } from './support/suite.js';
@@ -37,6 +37,12 @@ onEveryDevice('types', (id) => {
       // @ts-expect-error
       expectThrows('ERR_DTYPE', () => ops.normalizeImage(pixels, wrong), /^normalizeImage: dtype/);
     });
+  });
+
+  check("a tensor's shape is one of an entry of weights", async () => {
+    const x = Tensor.from([1, 2], [2], { device: id });
+    const entry: WeightEntry = { dtype: x.dtype, shape: x.shape, data: await x.data() };
+    expect(entry.shape).toEqual([2]);
   });
 
   check('operations take the biases of layers that have none', () => {
