@@ -73,6 +73,28 @@ onEveryDevice('ResNet', (id) => {
   describe('what forward takes', () => {
     const withNetwork = (body: (network: ResNet) => Promise<void> | void) => withModule(small(7), body);
 
+    check('images of as many channels as a convolution takes that was put in the place of the first', () =>
+      withNetwork(async (network) => {
+        const grey = images('grey', [2, 1, 40, 33]);
+        const asColours = ops.conv2d(
+          upload(grey, 'float32', id),
+          Tensor.from(new Float32Array(3).fill(1), [3, 1, 1, 1], { device: id }),
+        );
+        const expected = await download(network.forward(asColours));
+        const weight = await download(network.conv1.weight);
+        const summed = new Float32Array(64 * 49);
+        weight.data.forEach((value, i) => {
+          summed[Math.floor(i / (3 * 49)) * 49 + (i % 49)]! += value;
+        });
+        network.conv1.dispose();
+        network.conv1 = new nn.Conv2d(1, 64, 7, { stride: 2, padding: 3, bias: false, device: id });
+        network.conv1.loadStateDict({ weight: Tensor.from(summed, [64, 1, 7, 7], { device: id }) });
+        const logits = await download(network.forward(upload(grey, 'float32', id)));
+        expectClose(logits, expected, perNetwork.float32);
+        expectThrows('ERR_SHAPE', () => network.forward(asColours), /\[N, 1, H, W\], got \[2, 3, 40, 33\]/);
+      }),
+    );
+
     check('a Float32Array in NCHW order, and its batch from its length', () =>
       withNetwork(async (network) => {
         for (const batch of [1, 2]) {

@@ -8,7 +8,8 @@ import { Tensor } from '../tensor.js';
 
 /**
  * What a model takes as images:
- * - a `Tensor` [N, 3, H, W] of normalised values, or a uint8 `Tensor` [N, H, W, 3] of RGB pixels;
+ * - a `Tensor` [N, 3, H, W] of normalised values, or a uint8 `Tensor` [N, H, W, 3] of RGB pixels (where another `conv1` was
+ *   put in, values have its channels in the place of 3);
  * - a `Float32Array` of normalised values, NCHW, 224×224;
  * - a `Buffer` or `Uint8Array` of RGB pixels, HWC, 224×224.
  *
@@ -28,12 +29,12 @@ export const imagenetNormalization = Object.freeze({
 const side = 224;
 
 /**
- * The input on the device, as it came: uint8 pixels [N, H, W, 3], or normalised values [N, 3, H, W]. Call it in a scope:
- * it may make tensors on the way.
+ * The input on the device, as it came: uint8 pixels [N, H, W, 3], or normalised values [N, channels, H, W]. Call it in a
+ * scope: it may make tensors on the way.
  */
-export function imageTensor(input: ImageInput, device: Device): Tensor {
+export function imageTensor(input: ImageInput, device: Device, channels: number): Tensor {
   if (input instanceof Tensor) {
-    checkImages(input);
+    checkImages(input, channels);
     return input.device === device ? input : input.to({ device });
   }
   const array = typedArrayName(input);
@@ -57,13 +58,13 @@ export function normalizedImages(images: Tensor, dtype: FloatDType): Tensor {
   return images.dtype === dtype ? images : images.to({ dtype });
 }
 
-function checkImages(input: Tensor): void {
+function checkImages(input: Tensor, channels: number): void {
   const [, second, , fourth] = input.shape;
   const pixels = input.dtype === 'uint8';
-  if (input.shape.length !== 4 || (pixels ? fourth : second) !== 3) {
+  if (input.shape.length !== 4 || (pixels ? fourth !== 3 : second !== channels)) {
     throw new CudnnResnetError(
       'ERR_SHAPE',
-      `expected images of shape ${pixels ? '[N, H, W, 3]' : '[N, 3, H, W]'}, got ${shapeText(input.shape)}`,
+      `expected images of shape ${pixels ? '[N, H, W, 3]' : `[N, ${channels}, H, W]`}, got ${shapeText(input.shape)}`,
     );
   }
 }

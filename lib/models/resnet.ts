@@ -56,7 +56,7 @@ export interface LoadOptions extends Omit<ResNetOptions, 'numClasses' | 'seed'>,
  * state dict. Unlike other modules a ResNet starts in inference mode, with PyTorch's initial values.
  */
 export class ResNet extends Module {
-  /** The stem's 7×7 convolution of stride 2, from 3 to 64 channels. */
+  /** The stem's 7×7 convolution of stride 2, from 3 to 64 channels. Another may be put in its place, also of other channels. */
   conv1: Conv2d;
   /** The stem's batch norm. */
   bn1: BatchNorm2d;
@@ -168,10 +168,10 @@ export class ResNet extends Module {
   }
 
   #run(name: string, x: ImageInput, fn: (images: Tensor) => Tensor): Tensor<FloatDType> {
-    const { device, dtype } = this;
+    const { device, dtype, conv1 } = this;
     return scope(
       () =>
-        this.#programs.run(name, imageTensor(x, device), (images) =>
+        this.#programs.run(name, imageTensor(x, device, conv1.inChannels), (images) =>
           moduleScope([this], () => fn(normalizedImages(images, dtype))),
         ) as Tensor<FloatDType>,
     );
