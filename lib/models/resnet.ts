@@ -75,8 +75,9 @@ export class ResNet extends Module {
   /** The mean of each channel. */
   avgpool: AdaptiveAvgPool2d;
   /**
-   * From the embedding to the class scores. Another module may be put in its place; TypeScript wants a cast for one that is
-   * no `Linear`.
+   * From the embedding to the class scores. Another module may be put in its place, in inference mode as the network is
+   * (`new nn.Linear(512, 10).eval()`), or the network runs operation by operation; TypeScript wants a cast for one that is no
+   * `Linear`.
    */
   fc: Linear;
   readonly #programs = new Programs(this);
