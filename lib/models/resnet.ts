@@ -56,7 +56,7 @@ export interface LoadOptions extends Omit<ResNetOptions, 'numClasses' | 'seed'>,
  * state dict. Unlike other modules a ResNet starts in inference mode, with PyTorch's initial values.
  */
 export class ResNet extends Module {
-  /** The stem's 7×7 convolution of stride 2, from 3 to 64 channels. Another may be put in its place, also of other channels. */
+  /** The stem's 7×7 convolution of stride 2, from 3 to 64 channels; another may be put in its place, also of other images. */
   conv1: Conv2d;
   /** The stem's batch norm. */
   bn1: BatchNorm2d;
