@@ -419,6 +419,15 @@ onEveryDevice('nn.Module', (id) => {
       }
     });
 
+    check('a Sequential is gone through in order', () => {
+      const modules = Array.from({ length: 12 }, () => new nn.ReLU());
+      const sequential = new nn.Sequential(...modules);
+      expect(sequential.length).toBe(12);
+      expect([...sequential]).toEqual(modules);
+      for (const [i, module] of [...sequential].entries()) expect(module).toBe(modules[i]);
+      expect([...new nn.Sequential()]).toEqual([]);
+    });
+
     check('what is no module in a Sequential, and no tensor in a Parameter', () => {
       for (const wrong of [undefined, null, 1, {}, () => 1, nn.ReLU, Tensor] as never[]) {
         expectThrows('ERR_ARGUMENT', () => new nn.Sequential(new nn.ReLU(), wrong), /modules.*place 1$/);

@@ -4,8 +4,11 @@ import { setImmediate } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished } from 'vitest';
 import {
+  BasicBlock,
   device,
+  models,
   nn,
+  ResNet,
   ResNet18,
   ResNet34,
   type ResNetOptions,
@@ -226,9 +229,25 @@ onEveryDevice('ResNet.load', (id) => {
     const { path } = await saved();
     await expect(ResNet34.load(path, { device: id })).rejects.toMatchObject({
       code: 'ERR_WEIGHTS',
-      message: expect.stringMatching(
-        /^'.*model\.safetensors' does not fit ResNet34:\n {2}missing \(\d+\): layer1/,
-      ),
+      message: `'${path}' does not fit ResNet34: it holds a ResNet18`,
     });
+  });
+
+  check('each of the family is known by its keys, and nothing else is', async () => {
+    for (const [name, Network] of Object.entries(models)) {
+      using model = new Network({ device: id, numClasses: 2 });
+      const path = join(await temporaryFolder(), 'model.safetensors');
+      await saveWeights(path, model.stateDict());
+      const Other = name === 'resnet18' ? ResNet34 : ResNet18;
+      await expectRefusal(Other.load(path, { device: id }), new RegExp(`: it holds a ${Network.name}$`));
+    }
+    const own = { block: BasicBlock, layers: [2, 2, 2, 1] } as const;
+    using model = new ResNet({ ...own, device: id, numClasses: 2 });
+    const path = join(await temporaryFolder(), 'own.safetensors');
+    await saveWeights(path, model.stateDict());
+    await expectRefusal(
+      ResNet18.load(path, { device: id }),
+      /does not fit ResNet18:\n {2}missing \(\d+\): layer4\.1\.conv1/,
+    );
   });
 });

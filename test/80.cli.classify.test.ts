@@ -181,7 +181,7 @@ describe('weights of a file', () => {
 
     const other = await cudnnResnet([...args, '--model', 'resnet34'], { cwd: folder });
     expect([other.code, other.stdout]).toEqual([1, '']);
-    expect(other.stderr).toContain(`'${file}' does not fit ResNet34:`);
+    expect(other.stderr).toContain(`'${file}' does not fit ResNet34: it holds a ResNet18`);
   });
 });
 

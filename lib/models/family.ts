@@ -1,18 +1,7 @@
 import { checkOptions } from '../options.js';
 import type { PretrainedModel } from '../weights/pretrained.js';
-import { BasicBlock } from './basic-block.js';
-import { Bottleneck } from './bottleneck.js';
 import { ResNet, type ResNetOptions, resNetOptionNames } from './resnet.js';
-import type { ResNetStructure } from './structure.js';
-
-/** Blocks per group, as in table 1 of "Deep Residual Learning for Image Recognition" (He et al., 2015). */
-const family = {
-  ResNet18: { block: BasicBlock, layers: [2, 2, 2, 2] },
-  ResNet34: { block: BasicBlock, layers: [3, 4, 6, 3] },
-  ResNet50: { block: Bottleneck, layers: [3, 4, 6, 3] },
-  ResNet101: { block: Bottleneck, layers: [3, 4, 23, 3] },
-  ResNet152: { block: Bottleneck, layers: [3, 8, 36, 3] },
-} as const;
+import { family, type ResNetStructure } from './structure.js';
 
 /** 11.7 million parameters, 69.8 % top-1 on ImageNet with torchvision's weights. */
 export class ResNet18 extends ResNet {

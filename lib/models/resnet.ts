@@ -25,7 +25,7 @@ import { type EmbedOptions, type EncodedImage, inBatches } from './batches.js';
 import { type Classification, classesOf } from './classification.js';
 import { type ImageInput, imageTensor, normalizedImages } from './input.js';
 import { Programs } from './programs.js';
-import { checkStructure, type ResNetStructure } from './structure.js';
+import { checkStructure, memberOf, type ResNetStructure } from './structure.js';
 
 /** Options of a ResNet, beside those of every layer. */
 export interface ResNetOptions extends LayerOptions {
@@ -258,6 +258,7 @@ export class ResNet extends Module {
         const numClasses = classesIn(entries);
         const model = withoutValues(() => new this({ ...modelOptions, numClasses }));
         try {
+          checkMember(path, entries, model);
           await model.loadStoredEntries(path, entries, signal);
           model.#resize = publishedResize(path);
           return model;
@@ -271,6 +272,14 @@ export class ResNet extends Module {
 
   protected override typeName(): string {
     return 'ResNet';
+  }
+}
+
+/** Throws `ERR_WEIGHTS` where a file is of another member of the family: the keys that do not fit would be hundreds. */
+function checkMember(path: string, entries: ReadonlyMap<string, StoredEntry>, model: ResNet): void {
+  const [given, wanted] = [memberOf(entries), memberOf(model.stateDict())];
+  if (given && wanted && given !== wanted) {
+    throw new CudnnResnetError('ERR_WEIGHTS', `'${path}' does not fit ${wanted}: it holds a ${given}`);
   }
 }
 

@@ -15,6 +15,27 @@ export interface ResNetStructure {
   layers: readonly [number, number, number, number];
 }
 
+/** Blocks per group, as in table 1 of "Deep Residual Learning for Image Recognition" (He et al., 2015). */
+export const family = {
+  ResNet18: { block: BasicBlock, layers: [2, 2, 2, 2] },
+  ResNet34: { block: BasicBlock, layers: [3, 4, 6, 3] },
+  ResNet50: { block: Bottleneck, layers: [3, 4, 6, 3] },
+  ResNet101: { block: Bottleneck, layers: [3, 4, 23, 3] },
+  ResNet152: { block: Bottleneck, layers: [3, 8, 36, 3] },
+} as const;
+
+/** Which of the family a state dict is of, by its keys. */
+export function memberOf(state: ReadonlyMap<string, unknown>): keyof typeof family | undefined {
+  const hasBlock = (group: number, block: number) => state.has(`layer${group}.${block}.conv1.weight`);
+  const isDeep = state.has('layer1.0.conv3.weight');
+  const names = Object.keys(family) as (keyof typeof family)[];
+  return names.find((name) => {
+    const { block, layers } = family[name];
+    const fits = layers.every((blocks, i) => hasBlock(i + 1, blocks - 1) && !hasBlock(i + 1, blocks));
+    return fits && (block === Bottleneck) === isDeep;
+  });
+}
+
 /** Throws `ERR_ARGUMENT` where there is no such block, or a group has no blocks. */
 export function checkStructure(block: unknown, layers: unknown): void {
   if (!isKindOf(block, BasicBlock) && !isKindOf(block, Bottleneck)) {

@@ -46,6 +46,7 @@ export interface LoadResult {
  * The base of every layer and model, as in PyTorch. Its own properties that are modules, parameters or tensors are its
  * submodules, parameters and buffers, under their names and in the order of their assignment. A class of yours that
  * extends it and assigns layers in its constructor has its state dict, its text, `train`, `eval`, `to` and `dispose`.
+ * Those in an array, or under a `#name`, are none of these: put them into a `Sequential`.
  *
  * A module starts in training mode.
  */

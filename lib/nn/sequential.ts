@@ -26,12 +26,22 @@ export class Sequential extends Module {
     Object.assign(this, modules);
   }
 
+  /** How many modules there are. */
+  get length(): number {
+    return this.children().length;
+  }
+
+  /** The modules in order. */
+  *[Symbol.iterator](): IterableIterator<Module> {
+    for (const [, module] of this.children()) yield module;
+  }
+
   override forward(x: Tensor): Tensor {
     return moduleScope([this], () => this.#inARow(x));
   }
 
   #inARow(x: Tensor): Tensor {
-    const modules = this.children().map(([, module]) => module);
+    const modules = [...this];
     let y = x;
     for (let i = 0; i < modules.length; ) {
       const [module, second, third] = modules.slice(i, i + 3) as [Module, ...Module[]];

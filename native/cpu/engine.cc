@@ -74,6 +74,19 @@ int threadsToUse() {
   return std::getenv("OMP_NUM_THREADS") != nullptr ? omp_get_max_threads() : withinQuota(omp_get_num_procs());
 }
 
+// oneDNN does not look whether it gets memory for the code that it generates.
+void requireRoomForCode() {
+  constexpr size_t room = size_t{8} << 20U;  // many times what one primitive takes
+  HostMemory memory;
+  void* const block = memory.allocate(room);
+  if (block == nullptr) {
+    throw Error(
+        ErrorCode::OutOfMemory,
+        "no memory on the host for the code of an operation: raise the limit on this process (ulimit -v)");
+  }
+  memory.release(block, room);
+}
+
 bool knownToOnednn(DType dtype) { return dtype == DType::Float32 || dtype == DType::BFloat16; }
 
 }  // namespace
@@ -174,6 +187,7 @@ const Compiled& CpuEngine::compiled(const std::string& key, const std::function<
   if (found != compiled_.end()) {
     return found->second;
   }
+  requireRoomForCode();
   if (compiled_.size() >= mostCompiled) {
     formerlyCompiled_ = std::exchange(compiled_, {});
   }

@@ -3,7 +3,10 @@
 #ifdef CUDNN_RESNET_CPU
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <functional>
 #include <memory>
 #include <string>
@@ -278,6 +281,40 @@ TEST_P(CpuOutOfMemoryTest, Programs) {
       return trial;
     });
   }
+}
+
+// While it lives the process is given no address space but `bytes`.
+class LittleAddressSpace {
+ public:
+  explicit LittleAddressSpace(size_t bytes) {
+    size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    getrlimit(RLIMIT_AS, &former_);
+    const rlimit little{pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)) + bytes, former_.rlim_max};
+    setrlimit(RLIMIT_AS, &little);
+  }
+  LittleAddressSpace(const LittleAddressSpace&) = delete;
+  LittleAddressSpace& operator=(const LittleAddressSpace&) = delete;
+  ~LittleAddressSpace() { setrlimit(RLIMIT_AS, &former_); }
+
+ private:
+  rlimit former_{};
+};
+
+// oneDNN writes to where it could not get memory for the code that it generates.
+TEST_P(CpuOutOfMemoryTest, NoCodeIsGeneratedWhereItMightNotFit) {
+  const auto x = random({2, 16, 5, 7});
+  const auto y = empty(x->shape);
+  {
+    const LittleAddressSpace little(size_t{4} << 20U);
+    try {
+      engine_->activate(Activation::Gelu, *x, *y);
+      FAIL() << "there was no room";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::OutOfMemory) << error.what();
+    }
+  }
+  engine_->activate(Activation::Gelu, *x, *y);
 }
 
 INSTANTIATE_TEST_SUITE_P(DTypes, CpuOutOfMemoryTest,
