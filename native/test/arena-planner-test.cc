@@ -89,6 +89,14 @@ TEST(ArenaPlanner, ReusesThePlaceOfABlockThatIsGone) {
   EXPECT_EQ(leastArena(blocks), 2048U);
 }
 
+TEST(ArenaPlanner, TakesTheTightestGap) {
+  // Two stay: what stood beside them leaves gaps of 6144 and 4096 bytes.
+  const std::vector<Lifetime> blocks{{5120, 0, 2}, {6144, 0, 0}, {4096, 0, 0}, {4096, 0, 2}, {4096, 1, 2}};
+  const ArenaPlan plan = planArena(blocks);
+  expectNoOverlap(blocks, plan);
+  EXPECT_EQ(plan.offsets[4], plan.offsets[2]);
+}
+
 TEST(ArenaPlanner, BlocksOfRandomSizesAndTimesNeverOverlap) {
   std::random_device seeds;
   for (int round = 0; round < 200; ++round) {
