@@ -46,6 +46,18 @@ TEST(Backlog, WhatIsLargerThanTheLimitIsLetInAlone) {
   EXPECT_TRUE(hasRoom(backlog, SIZE_MAX));
 }
 
+TEST(Backlog, ALimitOfNothingLetsInOneAfterTheOther) {
+  Backlog backlog({0, 0});
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_TRUE(backlog.halfEmpty());
+    EXPECT_TRUE(hasRoom(backlog, 10));
+    backlog.enter(10);
+    EXPECT_FALSE(backlog.halfEmpty());
+    EXPECT_FALSE(hasRoom(backlog));
+    backlog.leave(10);
+  }
+}
+
 TEST(Backlog, TellsWhenHalfOfTheLimitIsFree) {
   Backlog backlog({4, 100});
   int told = 0;
