@@ -93,6 +93,8 @@ TEST_F(CachingAllocatorTest, CountsUseReserveAndPeak) {
   EXPECT_EQ(use->used, 0U);
   EXPECT_EQ(use->peak, both);
   EXPECT_EQ(use->reserved, both);
+  (void)allocator->allocate(1000);
+  EXPECT_EQ(use->peak, both) << "less is no peak";
   allocator->trim();
   EXPECT_EQ(use->reserved, 0U);
   EXPECT_EQ(counted.bytes, 0U);
@@ -141,7 +143,16 @@ TEST_F(CachingAllocatorTest, ALimitBelowWhatIsInUseRefusesAndBreaksNothing) {
   EXPECT_NE(other.get(), nullptr);
 }
 
+TEST_F(CachingAllocatorTest, AKeptBlockIsNotGivenBeyondTheLimit) {
+  const Block block = allocator->allocate(8000);
+  { const Block kept = allocator->allocate(600); }
+  use->limit = 1000;
+  expectOutOfMemory(600);
+  EXPECT_EQ(use->used, block.bytes());
+}
+
 TEST_F(CachingAllocatorTest, SizesNearTheEndOfTheAddressSpaceAreRefused) {
+  expectOutOfMemory(SIZE_MAX);  // whatever the raw memory would say
   counted.capacity = size_t{1} << 40U;
   for (const size_t bytes : {SIZE_MAX, SIZE_MAX - 511, SIZE_MAX / 2, size_t{1} << 62U}) {
     expectOutOfMemory(bytes);
@@ -218,12 +229,21 @@ TEST_F(CachingAllocatorTest, RefusesToPlaceOtherBlocksThanWereTraced) {
 
 TEST_F(CachingAllocatorTest, LeavesOutOfATraceWhatIsAllocatedApart) {
   Block stays;
-  const auto blocks = allocator->trace([&] {
+  const auto work = [&] {
     const Block a = allocator->allocate(1000);
-    const CachingAllocator::Apart apart(*allocator);
-    stays = allocator->allocate(2000);
-  });
-  EXPECT_EQ(blocks.size(), 1U);
+    {
+      const CachingAllocator::Apart apart(*allocator);
+      stays = allocator->allocate(2000);
+    }
+    const Block b = allocator->allocate(3000);
+  };
+  const auto blocks = allocator->trace(work);
+  ASSERT_EQ(blocks.size(), 2U);
+  EXPECT_GE(blocks[1].bytes, 3000U);
+  const ArenaPlan plan = planArena(blocks);
+  const Block arena = allocator->allocate(plan.bytes);
+  allocator->place(blocks, plan, arena, work);
+  EXPECT_TRUE(counted.held.contains(stays.get()));
 }
 
 TEST_F(CachingAllocatorTest, AsksForMemoryToBeFreedBeforeItFails) {
