@@ -74,6 +74,15 @@ TEST_P(SixteenBitFloats, EveryPatternButNaNComesBackAndNaNStaysNaN) {
   }
 }
 
+// Also where what tells it from infinity is in the bits that are cut off.
+TEST_P(SixteenBitFloats, EveryNaNStaysOne) {
+  for (const uint32_t bits : {0x7f800001U, 0xff800001U, 0x7f801000U, 0x7fffffffU, 0xffffffffU}) {
+    const auto rounded =
+        converted<uint16_t>(std::vector<float>{std::bit_cast<float>(bits)}, DType::Float32, dtype);
+    EXPECT_TRUE(std::isnan(meaning(rounded[0], exponentBits))) << std::hex << bits;
+  }
+}
+
 // Between neighbours: just below the middle, the middle itself and just above it.
 TEST_P(SixteenBitFloats, RoundsToNearestAndTiesToEven) {
   const int infinity = ((1 << exponentBits) - 1) << (15 - exponentBits);
@@ -147,8 +156,9 @@ TEST(DType, FloatsToIntegersTruncateSaturateAndMakeZeroOfNaN) {
   constexpr auto least = std::numeric_limits<int64_t>::min();
   EXPECT_EQ(converted<int64_t>(values, DType::Float32, DType::Int64),
             (std::vector<int64_t>{1, -1, 255, 256, -1, most, least, most, least, 0, 0}));
-  EXPECT_EQ(converted<int64_t>(std::vector<double>{9.3e18, -9.3e18, 0x1p53}, DType::Float64, DType::Int64),
-            (std::vector<int64_t>{most, least, int64_t{1} << 53}));
+  EXPECT_EQ(converted<int64_t>(std::vector<double>{9.3e18, -9.3e18, 0x1p63, -0x1p63, 0x1p53}, DType::Float64,
+                               DType::Int64),
+            (std::vector<int64_t>{most, least, most, least, int64_t{1} << 53}));
 }
 
 TEST(DType, IntegersBecomeFloatsAndOtherIntegers) {
