@@ -37,6 +37,8 @@ TEST(Device, AnErrorIsPassedOnThroughWhatIsMadeFromIt) {
   EXPECT_EQ(error->code(), ErrorCode::Backend);
   EXPECT_STREQ(error->what(), "the first failure");
   EXPECT_FALSE(ran);
+  EXPECT_TRUE(a->failed);
+  EXPECT_TRUE(c->failed);
 }
 
 TEST(Device, OfSeveralPoisonedInputsTheFirstCounts) {
@@ -66,8 +68,10 @@ TEST(Device, AWriteThatSucceedsHealsAPoisonedTensor) {
   const auto y = tensor({4});
   device.submit({{}, {y}, [](Engine&) { throw std::runtime_error("odd"); }});
   EXPECT_EQ(readOutcome(device, y)->code(), ErrorCode::Native);
+  EXPECT_TRUE(y->failed);
   makeZeros(device, y);
   EXPECT_EQ(readOutcome(device, y), nullptr);
+  EXPECT_FALSE(y->failed);
 }
 
 TEST(Device, AFailedWriteTakesTheOldValuesToo) {
@@ -236,6 +240,7 @@ TEST(Device, CloseEndsWhatWaitsAndDropsTheRest) {
 
 // A reading whose values arrive when the test says so.
 struct SlowReading {
+  std::promise<void> begun;
   std::promise<void> mayArrive;
   std::promise<Outcome> outcome;
   std::shared_ptr<int> held = std::make_shared<int>(0);  // by the arrival
@@ -244,6 +249,7 @@ struct SlowReading {
       Device& device, const TensorPtr& x, const std::function<void()>& arrive = [] {}) {
     const auto read = [this, arrive](Engine&) -> Arrival {
       return [this, arrive, held = held] {
+        begun.set_value();
         mayArrive.get_future().wait();
         arrive();
       };
@@ -316,6 +322,29 @@ TEST(Device, NothingArrivesWhileItIsHeld) {
   reading.begin(device, x);
   EXPECT_TRUE(device.waitUntilIdle(std::chrono::steady_clock::now() + std::chrono::minutes(1)));
   const std::future<Outcome> outcome = reading.outcome.get_future();
+  EXPECT_EQ(outcome.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
+  device.resume();
+  outcome.wait();
+}
+
+TEST(Device, WhatWaitsToArriveDoesNotWhileItIsHeld) {
+  Device device(fakeDevice());
+  const auto x = tensor({1});
+  makeZeros(device, x);
+  SlowReading first;
+  SlowReading second;
+  first.begin(device, x);
+  second.begin(device, x);
+  first.begun.get_future().wait();
+  drained(device);
+  device.hold();
+  EXPECT_FALSE(device.waitUntilIdle(std::chrono::steady_clock::now() + std::chrono::milliseconds(20)))
+      << "the first is waited for";
+  second.mayArrive.set_value();
+  first.mayArrive.set_value();
+  EXPECT_TRUE(device.waitUntilIdle(std::chrono::steady_clock::now() + std::chrono::minutes(1)));
+  EXPECT_EQ(first.outcome.get_future().get(), nullptr);
+  const std::future<Outcome> outcome = second.outcome.get_future();
   EXPECT_EQ(outcome.wait_for(std::chrono::milliseconds(20)), std::future_status::timeout);
   device.resume();
   outcome.wait();
