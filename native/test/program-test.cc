@@ -2,6 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
 #include "core/recording.h"
 #include "fake-engine.h"
 
@@ -123,34 +129,60 @@ TEST_P(ProgramTest, HandsOnTheErrorOfAConstant) {
   }
 }
 
+TEST_P(ProgramTest, ReturnsAConstantOnlyWhereItHasValues) {
+  const auto constant = byte();
+  const auto program = recording->end({constant});
+  const auto result = byte();
+  EXPECT_THROW(compute(*program, {}, {result}), Error);
+  const uint8_t value = 3;
+  engine.upload(&value, *constant);
+  compute(*program, {}, {result});
+  EXPECT_EQ(valueOf(engine, *result), 3);
+}
+
 TEST_P(ProgramTest, LetsTheLastReaderOfAnIntermediateResultWriteOverIt) {
   const auto x = recording->input({1}, DType::UInt8);
   const auto constant = written(1);
   constant->abandoned = true;
+  constant->pendingReads = 1;  // by an operation that is no part of the program
   const auto middle = byte();
+  const auto early = byte();
   const auto y = byte();
   std::vector<bool> last;
   recording->append(increment(x, middle));
+  recording->append({{middle},
+                     {early},
+                     [&, middle, early](Engine& e) {
+                       last = {middle->lastRead()};
+                       e.zeros(*early);
+                     },
+                     true});
   recording->append({{middle, x, constant},
                      {y},
-                     [&, middle, x, constant, y](Engine& e) {
-                       last = {middle->lastRead(), x->lastRead(), constant->lastRead()};
+                     [&, middle, early, x, constant, y](Engine& e) {
+                       for (const TensorPtr& read : {middle, x, constant}) {
+                         last.push_back(read->lastRead());
+                       }
+                       EXPECT_EQ(early->storage, nullptr) << "which nothing reads";
                        e.zeros(*y);
                      },
                      true});
   const auto twice = byte();
   recording->append({{y, y},
                      {twice},
-                     [&, y, twice](Engine& e) {
+                     [&, middle, y, twice](Engine& e) {
                        last.push_back(y->lastRead());  // it is read in two places at once
+                       EXPECT_EQ(middle->storage, nullptr) << "which nothing more reads";
                        e.zeros(*twice);
                      },
                      true});
-  const auto program = recording->end({twice});
+  auto program = recording->end({twice});
   for (int run = 0; run < 2; ++run) {
     compute(*program, {written(0)}, {byte()});
-    EXPECT_EQ(last, (std::vector{true, false, false, false}));
+    EXPECT_EQ(last, (std::vector{false, true, false, false, false}));
   }
+  program.reset();
+  EXPECT_TRUE(constant->lastRead());
 }
 
 TEST_P(ProgramTest, CapturesAgainAfterItWasToldToForget) {
@@ -267,6 +299,165 @@ TEST(DeviceProgram, RunsInTheQueueAndPoisonsItsResults) {
             nullptr);
   device.trim();
   EXPECT_EQ(drained(device), nullptr);
+}
+
+// On a device whose engine captures, and has memory of its own.
+class CapturedProgram : public testing::Test {
+ protected:
+  struct Memory : RawMemory {
+    void* allocate(size_t bytes) override { return std::malloc(bytes); }
+    void release(void* pointer, size_t /*bytes*/) noexcept override { std::free(pointer); }
+  };
+  struct CapturingEngine : FakeEngine {
+    explicit CapturingEngine(EngineMemory& memory)
+        : allocator(std::make_shared<CachingAllocator>(std::make_unique<Memory>(), memory.use)) {
+      memory.allocator = allocator;
+      capturing = true;
+    }
+    ~CapturingEngine() override { EXPECT_EQ(held.use_count(), 1) << "what was captured outlives its engine"; }
+    std::unique_ptr<Replay> capture(const Work& work) override {
+      if (full) {
+        throw Error(ErrorCode::OutOfMemory, "no memory for an arena");
+      }
+      auto replay = FakeEngine::capture([work, held = held] { work(); });
+      return never ? nullptr : std::move(replay);
+    }
+    void trim() noexcept override { ++trims; }
+    std::shared_ptr<CachingAllocator> allocator;
+    std::shared_ptr<int> held = std::make_shared<int>(0);
+    int trims = 0;
+    bool full = false;
+    bool never = false;
+  };
+
+  DeviceDescription description() {
+    DeviceDescription description = fakeDevice();
+    description.open = [this](EngineMemory& memory) {
+      auto opened = std::make_unique<CapturingEngine>(memory);
+      engine = opened.get();
+      return opened;
+    };
+    return description;
+  }
+
+  // y = x + 1 once `first` has been done.
+  std::shared_ptr<Program> recorded(std::function<void(const Tensor& x)> first = [](const Tensor&) {}) {
+    const auto recording = std::make_shared<Recording>();
+    const auto x = recording->input({1}, DType::UInt8);
+    const auto y = byte();
+    Operation operation = increment(x, y);
+    operation.run = [x, first = std::move(first), run = operation.run](Engine& e) {
+      first(*x);
+      run(e);
+    };
+    recording->append(std::move(operation));
+    return recording->end({y});
+  }
+
+  void expectOne(const std::shared_ptr<Program>& program) {
+    const auto argument = byte();
+    const auto result = byte();
+    makeZeros(device, argument);
+    device.run(program, {argument}, {result});
+    EXPECT_EQ(readOutcome(device, result, [&](Engine& e) { EXPECT_EQ(valueOf(e, *result), 1); }), nullptr);
+  }
+
+  CapturingEngine* engine = nullptr;
+  Device device{description()};
+};
+
+TEST_F(CapturedProgram, IsCapturedAgainForOtherThreadsAndAfterTrim) {
+  const auto program = recorded();
+  expectOne(program);
+  expectOne(program);
+  EXPECT_EQ(engine->captures, 1);
+  device.setThreads(2);
+  expectOne(program);
+  EXPECT_EQ(engine->captures, 2);
+  device.trim();
+  expectOne(program);
+  EXPECT_EQ(engine->captures, 3);
+  EXPECT_EQ(engine->trims, 1);
+}
+
+TEST_F(CapturedProgram, MakesRoomForOthersButNotWhileItRuns) {
+  const auto other = recorded();
+  expectOne(other);
+  const auto program = recorded([this](const Tensor& x) {
+    EXPECT_THROW((void)engine->allocator->allocate(size_t{1} << 40U), Error);
+    EXPECT_NE(x.storage, nullptr);
+  });
+  expectOne(program);
+  EXPECT_EQ(engine->captures, 2);
+  EXPECT_GE(engine->trims, 1);
+  expectOne(program);
+  EXPECT_EQ(engine->captures, 2);
+  expectOne(other);
+  EXPECT_EQ(engine->captures, 3);
+}
+
+TEST_F(CapturedProgram, IsTriedAgainAfterItFoundNoMemory) {
+  const auto program = recorded();
+  ASSERT_EQ(drained(device), nullptr);
+  engine->full = true;
+  for (int run = 0; run < 4; ++run) {
+    const auto argument = byte();
+    const auto result = byte();
+    makeZeros(device, argument);
+    device.run(program, {argument}, {result});
+    const Outcome outcome = readOutcome(device, result);
+    ASSERT_NE(outcome, nullptr);
+    EXPECT_EQ(outcome->code(), ErrorCode::OutOfMemory);
+  }
+  engine->full = false;
+  expectOne(program);
+  expectOne(program);
+  EXPECT_EQ(engine->captures, 1);
+}
+
+TEST_F(CapturedProgram, IsNotTriedAgainOnAnEngineThatNeverCaptures) {
+  const auto program = recorded();
+  ASSERT_EQ(drained(device), nullptr);
+  engine->never = true;
+  expectOne(program);
+  expectOne(program);
+  EXPECT_EQ(engine->captures, 1);
+}
+
+TEST_F(CapturedProgram, KeepsNothingOfARunThatFails) {
+  const Tensor* input = nullptr;
+  bool fails = false;
+  const auto program = recorded([&](const Tensor& x) {
+    input = &x;
+    if (fails) {
+      throw Error(ErrorCode::Backend, "no");
+    }
+  });
+  ASSERT_EQ(drained(device), nullptr);
+  engine->never = true;
+  expectOne(program);
+  fails = true;
+  const auto argument = byte();
+  const auto result = byte();
+  makeZeros(device, argument);
+  device.run(program, {argument}, {result});
+  EXPECT_NE(readOutcome(device, result), nullptr);
+  EXPECT_EQ(input->storage, nullptr);
+}
+
+TEST_F(CapturedProgram, IsFreedBeforeTheEngineOfADeviceThatCloses) {
+  const auto program = recorded();
+  expectOne(program);
+  device.close();
+}
+
+TEST_F(CapturedProgram, TrimGivesBackWhatTheAllocatorKeeps) {
+  device.call([this](Engine&) { (void)engine->allocator->allocate(1000); }, [](const Outcome&) {});
+  EXPECT_EQ(drained(device), nullptr);
+  EXPECT_GT(device.memory().reserved, 0U);
+  device.trim();
+  EXPECT_EQ(drained(device), nullptr);
+  EXPECT_EQ(device.memory().reserved, 0U);
 }
 
 }  // namespace
