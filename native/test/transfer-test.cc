@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <future>
+#include <memory>
+#include <thread>
 #include <vector>
 
 #include "fake-engine.h"
@@ -103,6 +106,47 @@ TEST(Transfer, DevicesCloseWhileOneWaitsForAnotherThatIsHeld) {
   }
 }
 
+// Its queue waits for values that never arrive.
+TEST(Transfer, ADeviceClosesWhileItWaitsForItselfAndIsHeld) {
+  struct ArrivingEngine : test::FakeEngine {
+    Arrival fetch(Tensor& x, void* data) override {
+      (void)FakeEngine::fetch(x, data);
+      return [] {};
+    }
+  };
+  DeviceDescription description = fakeDevice();
+  description.open = [](EngineMemory&) { return std::make_unique<ArrivingEngine>(); };
+  Device device(description);
+  const auto x = uploaded(device);
+  std::promise<void> mayArrive;
+  device.read(
+      x, [&](Engine&) -> Arrival { return [&] { mayArrive.get_future().wait(); }; }, [](const Outcome&) {});
+  transfer(device, x, device, tensor({3}));
+  while (x->pendingReads > 0) {
+    std::this_thread::yield();
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // so that the queue waits by then
+  device.hold();
+  mayArrive.set_value();
+  device.close();
+}
+
+TEST(Transfer, WhatCouldNeverBeMadeCountsNoBytes) {
+  Device a(fakeDevice(1000));
+  Device b(fakeDevice());
+  const auto x = uploaded(a);
+  test::drained(a);
+  a.hold();
+  transfer(a, x, b, tensor({3}));
+  const auto large = tensor({1 << 28});
+  a.submit({{}, {large}, [](Engine&) {}});
+  const auto y = tensor({1 << 28});
+  transfer(a, large, b, y);
+  EXPECT_EQ(a.backlog().pending().bytes, x->bytes());
+  a.resume();
+  EXPECT_EQ(readOutcome(b, y)->code(), ErrorCode::OutOfMemory);
+}
+
 // The copy on the host counts where it comes from and where it goes.
 TEST(Transfer, CountsTheBytesThatWait) {
   Device a(fakeDevice());
@@ -114,8 +158,12 @@ TEST(Transfer, CountsTheBytesThatWait) {
   transfer(a, x, b, y);
   EXPECT_EQ(a.backlog().pending().bytes, x->bytes());
   EXPECT_EQ(b.backlog().pending().bytes, x->bytes());
-  a.backlog().setLimit({100, x->bytes()});
-  EXPECT_THROW(transfer(a, x, b, tensor({3})), Error);
+  for (Device* full : {&a, &b}) {
+    const Backlog::Amount before = full->backlog().limit();
+    full->backlog().setLimit({100, x->bytes()});
+    EXPECT_THROW(transfer(a, x, b, tensor({3})), Error);
+    full->backlog().setLimit(before);
+  }
   a.resume();
   EXPECT_EQ(downloaded(b, y), values);
   test::drained(a);
