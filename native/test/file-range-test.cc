@@ -1,5 +1,6 @@
 #include "core/file-range.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -73,6 +74,16 @@ TEST_F(FileRangeTest, TellsThatNothingCanBeRead) {
   uint8_t byte = 0;
   range.read(&byte, 0, 1);
   EXPECT_EQ(messageOf(range), "a path: cannot be read (Illegal seek)");
+}
+
+TEST_F(FileRangeTest, HoldsTheFileAloneAndNoLonger) {
+  const int next = dup(0);
+  ::close(next);
+  {
+    const FileRange range("a path", fileno(file), 0);
+    EXPECT_EQ(fcntl(next, F_GETFD), FD_CLOEXEC) << "a program that is started meanwhile does not have it";
+  }
+  EXPECT_EQ(fcntl(next, F_GETFD), -1);
 }
 
 TEST_F(FileRangeTest, AnEngineThatReadsInOnePieceUploadsIt) {
