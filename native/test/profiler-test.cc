@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <memory>
+#include <thread>
 #include <utility>
 
 #include "fake-engine.h"
@@ -46,6 +49,23 @@ TEST(Profiler, NotesWhatIsSubmittedWhileItIsThere) {
   EXPECT_GE(timings[0].begin, 0);
   EXPECT_GE(timings[0].end, timings[0].begin);
   EXPECT_GE(timings[1].begin, timings[0].end);
+}
+
+TEST(Profiler, WaitsForWhatAnEngineComputesBehindItsCallersBack) {
+  struct LateEngine : test::FakeEngine {
+    void synchronize() override { std::this_thread::sleep_for(std::chrono::milliseconds(20)); }
+  };
+  DeviceDescription description = fakeDevice();
+  description.open = [](EngineMemory&) { return std::make_unique<LateEngine>(); };
+  Device device(description);
+  const auto x = tensor({1});
+  makeZeros(device, x);
+  const auto profiler = std::make_shared<Profiler>();
+  device.profiler = profiler;
+  submit(device, x, tensor({1}), "add");
+  ASSERT_EQ(drained(device), nullptr);
+  ASSERT_EQ(profiler->timings.size(), 1);
+  EXPECT_GE(profiler->timings[0].end - profiler->timings[0].begin, 20);
 }
 
 TEST(Profiler, LeavesErrorsAsTheyAreAndDoesNotNoteThem) {
