@@ -45,7 +45,7 @@ TEST(Random, SeedsAndStreamsDiffer) {
   const auto base = normal({1, 0}, 64);
   EXPECT_EQ(normal({1, 0}, 64), base);
   for (const RandomSequence other :
-       {RandomSequence{2, 0}, {1, 1}, {0, 1}, {uint64_t{1} << 32U, 0}, {1, uint64_t{1} << 32U}}) {
+       {RandomSequence{2, 0}, {1, 1}, {0, 1}, {(uint64_t{1} << 32U) + 1, 0}, {1, uint64_t{1} << 32U}}) {
     EXPECT_NE(normal(other, 64), base);
   }
 }
