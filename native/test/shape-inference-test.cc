@@ -89,6 +89,11 @@ TEST(Conv2dShape, DTypesMustAgree) {
     (void)conv2dShape({}, of({1, 1, 1, 1}, DType::BFloat16), of({1, 1, 1, 1}, DType::BFloat16), &bias,
                       nullptr);
   });
+  const Tensor add = of({1, 1, 1, 1}, DType::Float16);
+  expectError(ErrorCode::DType, "add must be bfloat16", [&] {
+    (void)conv2dShape({}, of({1, 1, 1, 1}, DType::BFloat16), of({1, 1, 1, 1}, DType::BFloat16), nullptr,
+                      &add);
+  });
   const Tensor wide = of({1});
   EXPECT_EQ(
       conv2dShape({}, of({1, 1, 1, 1}, DType::BFloat16), of({1, 1, 1, 1}, DType::BFloat16), &wide, nullptr),
@@ -98,10 +103,13 @@ TEST(Conv2dShape, DTypesMustAgree) {
 TEST(Pool2dShape, FollowsTheFormulaAndLimitsThePadding) {
   Pool2dAttributes a{PoolKind::Max, {3, 3}, {2, 2}, {1, 1}};
   EXPECT_EQ(pool2dShape(a, of({1, 4, 112, 113})), (Shape{1, 4, 56, 57}));
+  a.kernel = {2, 3};
+  EXPECT_EQ(pool2dShape(a, of({1, 4, 112, 113})), (Shape{1, 4, 57, 57})) << "half of it is not more";
   a.padding = {2, 1};
   expectError(ErrorCode::Argument, "more than half the kernel", [&] {
     (void)pool2dShape(a, of({1, 4, 9, 9}));
   });
+  a.kernel = {3, 3};
   a.padding = {0, 0};
   expectError(ErrorCode::Shape, "larger than the padded input", [&] {
     (void)pool2dShape(a, of({1, 4, 2, 9}));
@@ -114,6 +122,10 @@ TEST(LinearShape, FeaturesMustAgree) {
   expectError(ErrorCode::Shape, "weight [7, 6] expects 6", [] {
     (void)linearShape(of({2, 5}), of({7, 6}), nullptr);
   });
+  const Tensor bias = of({5});
+  expectError(ErrorCode::Shape, "bias must have shape [7]", [&] {
+    (void)linearShape(of({2, 5}), of({7, 5}), &bias);
+  });
   expectError(ErrorCode::Shape, "2 dimensions", [] {
     (void)linearShape(of({2, 5, 1}), of({7, 5}), nullptr);
   });
@@ -124,8 +136,8 @@ TEST(ReshapedShape, FillsInMinusOne) {
   EXPECT_EQ(reshapedShape({-1}, 12), (Shape{12}));
   EXPECT_EQ(reshapedShape({}, 1), (Shape{}));
   EXPECT_EQ(reshapedShape({3, 4}, 12), (Shape{3, 4}));
-  for (const Shape& wanted :
-       {Shape{5, -1}, Shape{-1, -1}, Shape{0, -1}, Shape{0}, Shape{}, Shape{3, 5}, Shape{-2, 6}}) {
+  for (const Shape& wanted : {Shape{5, -1}, Shape{-1, -1}, Shape{0, -1}, Shape{0}, Shape{}, Shape{3, 5},
+                              Shape{-2, 6}, Shape{-2, -6}}) {
     expectError(ErrorCode::Shape, "do not fit", [&] { (void)reshapedShape(wanted, 12); });
   }
 }
@@ -148,6 +160,30 @@ TEST(CheckBatchNorm, ParametersAreFloat32AndOnePerChannel) {
               [&] { checkBatchNorm("batchNorm", x, three, four, nullptr, nullptr); });
   expectError(ErrorCode::DType, "bias must be float32",
               [&] { checkBatchNorm("batchNorm", x, three, three, nullptr, &half); });
+}
+
+TEST(CheckFoldBatchNorm, WhatIsFoldedAndWhatItBecomesMustFit) {
+  const DType f16 = DType::Float16;
+  const Tensor weight = of({8, 3, 1, 1}, f16);
+  const Tensor eight = of({8});
+  const Tensor nine = of({9});
+  const Tensor half = of({8}, f16);
+  checkFoldBatchNorm(weight, &half, eight, eight, &eight, nullptr);
+  expectError(ErrorCode::Shape, "bias must have shape [8]",
+              [&] { checkFoldBatchNorm(weight, &nine, eight, eight, nullptr, nullptr); });
+  expectError(ErrorCode::Shape, "a parameter of the batch norm must have shape [8]",
+              [&] { checkFoldBatchNorm(weight, nullptr, eight, nine, nullptr, nullptr); });
+  expectError(ErrorCode::DType, "a parameter of the batch norm must be float32",
+              [&] { checkFoldBatchNorm(weight, nullptr, eight, eight, nullptr, &half); });
+  checkFolded(weight, weight, eight);
+  expectError(ErrorCode::Shape, "foldedWeight must have shape [8, 3, 1, 1]", [&] {
+    checkFolded(weight, of({8, 3}, f16), eight);
+  });
+  expectError(ErrorCode::DType, "foldedWeight must be float16", [&] {
+    checkFolded(weight, of({8, 3, 1, 1}), eight);
+  });
+  expectError(ErrorCode::Shape, "foldedBias must have shape [8]", [&] { checkFolded(weight, weight, nine); });
+  expectError(ErrorCode::DType, "foldedBias must be float32", [&] { checkFolded(weight, weight, half); });
 }
 
 TEST(CheckBatchNorm, TrainingNeedsTwoValues) {
