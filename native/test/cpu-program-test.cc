@@ -147,6 +147,17 @@ TEST_F(CpuProgramTest, MakesZerosAnewAtEachRun) {
   }
 }
 
+TEST_F(CpuProgramTest, StopsOnceItIsCancelled) {
+  Tensor x({1000}, DType::Float32);
+  const std::vector<float> ones(1000, 1);
+  engine_->upload(ones.data(), x);
+  const auto replay = engine_->capture([&] { engine_->activate(Activation::Tanh, x, x); });
+  engine_->upload(ones.data(), x);
+  Cancellation cancellation;
+  cancellation.cancel();
+  EXPECT_THROW(replay->run(cancellation), Error);
+}
+
 TEST_F(CpuProgramTest, PacksAWeightAnewThatAnotherWasCopiedInto) {
   const auto x = random({1, 64, 28, 28});
   const auto weight = random({64, 64, 3, 3});

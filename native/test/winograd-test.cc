@@ -3,12 +3,16 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
+#include <cstring>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/random.h"
+#include "cpu/engine.h"
 
 namespace cudnn_resnet::cpu {
 namespace {
@@ -74,6 +78,42 @@ TEST(WinogradWeights, AreThoseOfOnednn) {
       ASSERT_NEAR(made[i], values[i], 2e-6) << "element " << i;
     }
   }
+}
+
+// Finds what is written behind a block.
+class GuardedMemory : public HostMemory {
+ public:
+  void* allocate(size_t bytes) override {
+    void* const block = HostMemory::allocate(bytes + guard);
+    std::memset(static_cast<std::byte*>(block) + bytes, mark, guard);
+    return block;
+  }
+  void release(void* block, size_t bytes) noexcept override {
+    const auto* behind = static_cast<const unsigned char*>(block) + bytes;
+    EXPECT_TRUE(std::all_of(behind, behind + guard, [](unsigned char byte) { return byte == mark; }));
+    HostMemory::release(block, bytes + guard);
+  }
+
+ private:
+  static constexpr size_t guard = size_t{1} << 20U;
+  static constexpr unsigned char mark = 90;
+};
+
+TEST(WinogradImages, AreNotMoreThanThereAreWhereFewAreLeft) {
+  const int64_t together = imagesToTransform(100, 64, 64);
+  ASSERT_LT(together, 100);
+  EngineMemory memory;
+  memory.use = std::make_shared<MemoryUse>();
+  CpuEngine engine(memory, std::make_unique<GuardedMemory>());
+  Tensor x({together + 1, 64, 14, 14}, DType::Float32);
+  Tensor weight({64, 64, 3, 3}, DType::Float32);
+  Tensor y(x.shape, x.dtype);
+  engine.zeros(x);
+  engine.zeros(weight);
+  Conv2dAttributes attributes;
+  attributes.padding = {1, 1};
+  attributes.algorithm = ConvAlgorithm::Fast;
+  engine.conv2d(attributes, x, weight, nullptr, nullptr, y);
 }
 
 TEST(WinogradWeights, OthersAreOnednns) {
