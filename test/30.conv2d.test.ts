@@ -265,6 +265,16 @@ onEveryDevice('conv2d', (id) => {
         );
       });
 
+      check('a residual that another convolution gave, and that is read again', async () => {
+        const { x, weight } = ready([2, 16, 5, 5], [16, 16, 3, 3]);
+        const [xd, wd] = [upload(x, dtype, id), upload(weight, dtype, id)];
+        const residual = ops.conv2d(xd, wd, { padding: 1 });
+        const before = await download(residual);
+        const y = ops.conv2d(xd, wd, { add: residual, padding: 1 });
+        expectClose(await download(y), conv2d(x, weight, { add: before, padding: 1 }), perOp[dtype]);
+        expectExact(await download(residual), before);
+      });
+
       check('convolutions follow one another, in whatever layout the first one left', async () => {
         const { x, weight } = ready([2, 3, 9, 7], [17, 3, 3, 3]);
         const second = rounded(random('second', [8, 17, 1, 1], { scale: 0.4 }), dtype);
