@@ -153,6 +153,7 @@ TEST_F(PlanFilesTest, ServesSeveralWritersAtOnce) {
 
 TEST_F(PlanFilesTest, SaysWhyNoneOfTheGivenOnesFits) {
   fs::create_directories(folder_);
+  std::ofstream(folder_ / "0123456789abcdef.plan.1-0.new") << "cudnn-resnet-plan-1\ncudnn 9.24.0 sm_90\n";
   EXPECT_NE(given().unfit().find("there are no plans in " + folder_.string()), std::string::npos);
   files("cudnn 9.23.0 sm_90").write("conv a", "plan");
   files("cudnn 9.24.0 sm_80").write("conv a", "plan");
@@ -177,6 +178,11 @@ TEST_F(PlanFilesTest, LeavesGivenOnesAsTheyAre) {
   EXPECT_EQ(warnings_.size(), 1U);
   EXPECT_EQ(written(), std::vector{path});
   EXPECT_EQ(fs::last_write_time(path), before);
+  files().write("conv a", "plan");
+  const auto longAgo = before - std::chrono::hours(1);
+  fs::last_write_time(path, longAgo);
+  EXPECT_EQ(plans.read("conv a"), "plan");
+  EXPECT_EQ(fs::last_write_time(path), longAgo);
 }
 
 TEST_F(PlanFilesTest, ClearsAwayWhatAProcessThatEndedHasLeft) {
