@@ -56,6 +56,24 @@ TEST_P(CudaEngineTest, AStatisticThatMovedIsABiasOfItsNewValues) {
   engine_->batchNormTraining({*mean, *variance, nullptr, nullptr, 1e-5}, 1,
                              *tensor({1, 8, 2, 2}, Values(32, 2)), *y);
   EXPECT_EQ(convolved(), Values(32, 2));
+  engine_->copy(*tensor({8}, Values(8, 3), f32), *mean);
+  EXPECT_EQ(convolved(), Values(32, 3));
+}
+
+// It is computed from what was rounded.
+TEST_P(CudaEngineTest, TheVarianceOfEqualValuesIsNotNegative) {
+  const auto f32 = DType::Float32;
+  for (const double epsilon : {1e-5, 1e-4, 1e-3, 1e-2, 1e-1}) {
+    const auto mean = tensor({8}, Values(8, 0), f32);
+    const auto variance = tensor({8}, Values(8, 1), f32);
+    const auto y = empty({1, 8, 2, 2});
+    engine_->batchNormTraining({*mean, *variance, nullptr, nullptr, epsilon}, 1,
+                               *tensor({1, 8, 2, 2}, Values(32, 2)), *y);
+    for (const float value : read(*variance)) {
+      EXPECT_GE(value, 0) << epsilon;
+      EXPECT_LE(value, 1e-6) << epsilon;
+    }
+  }
 }
 
 TEST_P(CudaEngineTest, NormalisesByTheStatisticsOfTheBatch) {

@@ -1,6 +1,7 @@
 #ifdef CUDNN_RESNET_CUDA
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <vector>
 
@@ -57,6 +58,21 @@ TEST_P(CudaEngineTest, Pools) {
     expectClose(*y, expected);
     engine_->pool2d(a, *channelsLast(tensor(shape, x)), *y);
     expectClose(*y, expected);
+  }
+}
+
+// Wherever in its window it is.
+TEST_P(CudaEngineTest, TheGreatestOfAWindowWithNaNIsNaN) {
+  for (size_t place = 0; place < 4; ++place) {
+    Values x(32, 1);
+    for (size_t channel = 0; channel < 8; ++channel) {
+      x[channel * 4 + place] = std::numeric_limits<double>::quiet_NaN();
+    }
+    const auto y = empty({1, 8, 1, 1});
+    for (const auto& given : {tensor({1, 8, 2, 2}, x), channelsLast(tensor({1, 8, 2, 2}, x))}) {
+      engine_->pool2d({PoolKind::Max, {2, 2}, {1, 1}, {0, 0}}, *given, *y);
+      EXPECT_TRUE(std::ranges::all_of(read(*y), [](double value) { return std::isnan(value); })) << place;
+    }
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "core/error.h"
 #include "cuda/graph-description.h"
 #include "cuda/layout.h"
@@ -16,9 +18,16 @@ TEST(GraphDescription, PadsTheFewChannelsOfAnImage) {
   EXPECT_EQ(convGraph(Math::TF32, attributes, {1, 3, 9, 9}, {5, 3, 3, 3}, false, false).x[1], 4);
   EXPECT_EQ(convGraph(Math::Float32, attributes, {1, 3, 9, 9}, {5, 3, 3, 3}, false, false).x[1], 3);
   EXPECT_EQ(convGraph(Math::BFloat16, attributes, {1, 9, 9, 9}, {5, 9, 3, 3}, false, false).x[1], 9);
+  EXPECT_EQ(convGraph(Math::Float16, attributes, {1, 1, 9, 9}, {5, 1, 3, 3}, false, false).x[1], 1);
   Conv2dAttributes grouped;
   grouped.groups = 3;
   EXPECT_EQ(convGraph(Math::Float16, grouped, {1, 3, 9, 9}, {6, 1, 3, 3}, false, false).x[1], 3);
+}
+
+TEST(GraphDescription, NormalisesChannelsByEights) {
+  for (const auto& [channels, padded] : {std::pair{1, 8}, std::pair{8, 8}, std::pair{9, 16}}) {
+    EXPECT_EQ(batchNormGraph(Math::Float16, {2, channels, 5, 7}).x, (Shape{2, padded, 5, 7}));
+  }
 }
 
 TEST(GraphDescription, TellsGraphsApart) {
