@@ -172,6 +172,11 @@ TEST_F(EmulatedGpuTest, RunsOperationByOperationOnlyWhatCannotBeCaptured) {
     *answer = cudaErrorNotSupported;
     expect(ErrorCode::Backend, outcome([&](Engine& engine) { (void)captured(engine); }));
     *answer = cudaSuccess;
+    EXPECT_FALSE(outcome([](Engine& engine) {
+      Tensor x({4}, DType::Float32);
+      engine.zeros(x);
+      engine.activate(Activation::Relu, x, x);
+    })) << "that error is no other's";
   }
   gpu.capture = cudaErrorMemoryAllocation;
   expect(ErrorCode::OutOfMemory, outcome([&](Engine& engine) { (void)captured(engine); }));

@@ -15,6 +15,7 @@ struct Gpu {
   std::atomic<cudaError_t> capture{cudaSuccess};        // to capturing
   std::atomic<bool> opens{true};                        // a handle of cuDNN's
   std::atomic<bool> loads{true};                        // plans that were kept
+  std::atomic<bool> compiles{true};                     // plans at all
   std::atomic<int> driver{13000};                       // its version
   std::atomic<cudaError_t> instantiation{cudaSuccess};  // to making what was captured a graph that runs
 
@@ -22,12 +23,13 @@ struct Gpu {
   std::atomic<int> allocations{0};
   std::atomic<int> waits{0};         // of the host for a stream
   std::atomic<int> compilations{0};  // of graphs
+  std::atomic<int> timings{0};       // of work between two events
 
   // All memory is there, nothing goes wrong any more.
   void mend() {
     memory = SIZE_MAX;
     answer = capture = instantiation = cudaSuccess;
-    opens = loads = true;
+    opens = loads = compiles = true;
     driver = 13000;
   }
 };

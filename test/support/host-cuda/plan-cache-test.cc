@@ -122,6 +122,26 @@ TEST_F(PlanCacheTest, KeepsThemWhereTheGpuHasNoRoomToLoadThem) {
   EXPECT_EQ(captured(), 0);
 }
 
+// A refusal for want of memory is none of the graph's.
+TEST_F(PlanCacheTest, CompilesLaterWhatTheGpuHadNoRoomFor) {
+  EngineMemory memory;
+  memory.use = std::make_shared<MemoryUse>();
+  const auto engine = backend().devices.at(0).open(memory);
+  Tensor x({1, 8, 4, 4}, DType::Float32), weight({8, 8, 1, 1}, DType::Float32), y(x.shape, x.dtype);
+  engine->zeros(x);
+  engine->zeros(weight);
+  gpu.compiles = false;
+  gpu.memory = 10 << 20;
+  try {
+    engine->conv2d({}, x, weight, nullptr, nullptr, y);
+    FAIL() << "it was compiled";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::OutOfMemory) << error.what();
+  }
+  gpu.mend();
+  engine->conv2d({}, x, weight, nullptr, nullptr, y);
+}
+
 TEST_F(PlanCacheTest, CompilesAnewForAnotherDriver) {
   captured();
   gpu.driver = 13010;
@@ -148,6 +168,17 @@ TEST_F(PlanCacheTest, TakesThoseThatItIsGiven) {
   EXPECT_FALSE(fs::exists(folder_ / "plans"));
 }
 
+TEST_F(PlanCacheTest, SaysOnceThatThoseItIsGivenDoNotFit) {
+  EngineMemory memory;
+  memory.use = std::make_shared<MemoryUse>();
+  const auto engine = backend().devices.at(0).open(memory);
+  testing::internal::CaptureStderr();
+  engine->usePlans("nowhere");
+  engine->usePlans("nowhere");
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "cudnn-resnet: there are no plans in nowhere; they are compiled where they are needed\n");
+}
+
 TEST_F(PlanCacheTest, CompilesWithoutAFolder) {
   fs::create_directories(folder_);
   std::ofstream(folder_ / "plans") << "no folder";
@@ -155,10 +186,14 @@ TEST_F(PlanCacheTest, CompilesWithoutAFolder) {
 }
 
 TEST_F(PlanCacheTest, KeepsTheOneThatIsChosenByTiming) {
+  gpu.timings = 0;
   EXPECT_EQ(captured("", /*tune=*/true), layers);
+  EXPECT_GE(gpu.timings, 2 * layers) << "there is a choice for each";
   EXPECT_EQ(files(), layers);
+  gpu.timings = 0;
   EXPECT_EQ(captured("", /*tune=*/true), 0);
   EXPECT_EQ(captured(), layers) << "what was not timed is another plan";
+  EXPECT_EQ(gpu.timings, 0);
 }
 
 }  // namespace

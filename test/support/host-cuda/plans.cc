@@ -235,7 +235,7 @@ GraphDescription parsed(const std::string& text) {
 
 std::vector<CompiledGraph> compile(const Target&, const GraphDescription& graph, size_t most) {
   ++host_cuda::gpu.compilations;
-  if (refused(graph)) {
+  if (refused(graph) || !host_cuda::gpu.compiles) {
     throw Error(ErrorCode::Backend, "refused: " + text(graph));
   }
   return std::vector<CompiledGraph>(std::min(most, size_t{2}),
