@@ -8,6 +8,7 @@
 #include <cstring>
 #include <limits>
 #include <memory>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -114,6 +115,47 @@ TEST(WinogradImages, AreNotMoreThanThereAreWhereFewAreLeft) {
   attributes.padding = {1, 1};
   attributes.algorithm = ConvAlgorithm::Fast;
   engine.conv2d(attributes, x, weight, nullptr, nullptr, y);
+}
+
+// Of enough images that the larger tiles would be taken, in which integers do not come out exact.
+TEST(WinogradImages, AreConvolvedDirectlyWhereThatIsAskedFor) {
+  constexpr int64_t images = 8, extent = 28, in = 32, out = 48;
+  EngineMemory memory;
+  memory.use = std::make_shared<MemoryUse>();
+  CpuEngine engine(memory);
+  std::minstd_rand random(1);
+  const auto integers = [&](Tensor& tensor) {
+    std::vector<float> values(static_cast<size_t>(tensor.size()));
+    std::ranges::generate(values, [&] { return static_cast<float>(static_cast<int>(random() % 33) - 16); });
+    engine.upload(values.data(), tensor);
+    return values;
+  };
+  Tensor x({images, in, extent, extent}, DType::Float32);
+  Tensor weight({out, in, 3, 3}, DType::Float32);
+  Tensor y({images, out, extent, extent}, DType::Float32);
+  const std::vector<float> given = integers(x);
+  const std::vector<float> weights = integers(weight);
+  Conv2dAttributes attributes;
+  attributes.padding = {1, 1};
+  attributes.algorithm = ConvAlgorithm::Direct;
+  engine.conv2d(attributes, x, weight, nullptr, nullptr, y);
+  std::vector<float> values(static_cast<size_t>(y.size()));
+  engine.download(y, values.data());
+  // the last image's last channel
+  for (int64_t row = 1; row + 1 < extent; ++row) {
+    for (int64_t column = 1; column + 1 < extent; ++column) {
+      float expected = 0;
+      for (int64_t channel = 0; channel < in; ++channel) {
+        for (int64_t tap = 0; tap < 9; ++tap) {
+          const int64_t line = ((images - 1) * in + channel) * extent + row - 1 + tap / 3;
+          expected += given[static_cast<size_t>(line * extent + column - 1 + tap % 3)] *
+                      weights[static_cast<size_t>(((out - 1) * in + channel) * 9 + tap)];
+        }
+      }
+      const int64_t line = (images * out - 1) * extent + row;
+      ASSERT_EQ(values[static_cast<size_t>(line * extent + column)], expected) << row << ", " << column;
+    }
+  }
 }
 
 TEST(WinogradWeights, OthersAreOnednns) {
