@@ -90,7 +90,7 @@ Block CachingAllocator::allocate(size_t bytes) {
   use_->peak = std::max<size_t>(use_->peak, use_->used);
   Block block{shared_from_this(), pointer, size};
   if (trace_ != nullptr) {
-    trace_->blocks.push_back({size, trace_->moment++, SIZE_MAX});
+    trace_->blocks.push_back({size, trace_->moment++, SIZE_MAX});  // until it is freed
     trace_->held[pointer] = trace_->blocks.size() - 1;
   }
   return block;
@@ -153,9 +153,6 @@ std::vector<Lifetime> CachingAllocator::trace(const std::function<void()>& work)
   {
     const Exchanged running(trace_, &trace);
     work();
-  }
-  for (const auto& [pointer, block] : trace.held) {
-    trace.blocks[block].last = trace.moment;
   }
   return std::move(trace.blocks);
 }

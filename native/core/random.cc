@@ -60,7 +60,8 @@ double polynomial(const std::array<double, 8>& coefficients, double x) {
 }
 
 // The inverse of the normal distribution's function: algorithm AS 241, PPND16 (Wichura, Applied Statistics
-// 37, 1988). Coefficients from the highest power down.
+// 37, 1988), without its polynomials for r above 5: of what unit() gives r is at most 4.8. Coefficients from
+// the highest power down.
 double normalQuantile(double p) {
   constexpr std::array<double, 8> a{2.5090809287301226727e3, 3.3430575583588128105e4, 6.7265770927008700853e4,
                                     4.5921953931549871457e4, 1.3731693765509461125e4, 1.9715909503065514427e3,
@@ -76,22 +77,13 @@ double normalQuantile(double p) {
                                     1.51986665636164571966e-2, 1.48103976427480074590e-1,
                                     6.89767334985100004550e-1, 1.67638483018380384940e0,
                                     2.05319162663775882187e0,  1.0};
-  constexpr std::array<double, 8> e{2.01033439929228813265e-7, 2.71155556874348757815e-5,
-                                    1.24266094738807843860e-3, 2.65321895265761230930e-2,
-                                    2.96560571828504891230e-1, 1.78482653991729133580e0,
-                                    5.46378491116411436990e0,  6.65790464350110377720e0};
-  constexpr std::array<double, 8> f{2.04426310338993978564e-15, 1.42151175831644588870e-7,
-                                    1.84631831751005468180e-5,  7.86869131145613259100e-4,
-                                    1.48753612908506148525e-2,  1.36929880922735805310e-1,
-                                    5.99832206555887937690e-1,  1.0};
   const double q = p - 0.5;
   if (std::fabs(q) <= 0.425) {
     const double r = 0.180625 - q * q;
     return q * polynomial(a, r) / polynomial(b, r);
   }
   const double r = std::sqrt(-logarithm(q < 0 ? p : 1 - p));
-  const double tail =
-      r <= 5 ? polynomial(c, r - 1.6) / polynomial(d, r - 1.6) : polynomial(e, r - 5) / polynomial(f, r - 5);
+  const double tail = polynomial(c, r - 1.6) / polynomial(d, r - 1.6);
   return q < 0 ? -tail : tail;
 }
 

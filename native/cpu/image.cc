@@ -34,11 +34,6 @@ void CpuEngine::normalizeImage(const ImageNormalization& normalization, Tensor& 
     }
   });
 
-  if (computeType(y.dtype) != DType::Float32) {
-    Buffer rounded = allocate(plain(y.shape, y.dtype));
-    reorder(view(result), view(rounded));
-    result = std::move(rounded);
-  }
   store(std::move(result), y);
 }
 
