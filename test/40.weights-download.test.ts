@@ -6,6 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { hostname, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
@@ -124,6 +125,40 @@ describe('a download', () => {
     expect(received).toEqual(received.toSorted((a, b) => a - b));
   });
 
+  test('gives up where the connection is cut again and again, and keeps what came', async () => {
+    const { url, requests } = await serve((request, response) =>
+      answer(request, response, { cutAfter: 1000 }),
+    );
+    await expectRefusal(download(job(url)), /terminated|ended after/);
+    expect(requests).toEqual([undefined, ...[1, 2, 3, 4, 5].map((i) => `bytes=${i}000-`)]);
+    const [part] = await readdir(folder);
+    expect((await stat(join(folder, part!))).size).toBe(6000);
+  });
+
+  test('gives up at once where a connection brings nothing', async () => {
+    const { url, requests } = await serve((request, response) => {
+      response.writeHead(200, { etag: '"one"', 'content-length': content.length });
+      response.flushHeaders();
+      setTimeout(() => request.destroy(), 20);
+    });
+    await expectRefusal(download(job(url)), /terminated|ended after/);
+    expect(requests).toEqual([undefined]);
+  });
+
+  test('may take longer than the server may say nothing', async () => {
+    const { url, requests } = await serve(async (_, response) => {
+      response.writeHead(200, { 'content-length': content.length });
+      for (let first = 0; first < content.length; first += 50_000) {
+        await delay(250);
+        response.write(content.subarray(first, first + 50_000));
+      }
+      response.end();
+    });
+    await download(job(url, { stallTimeout: 1000 }));
+    await expectComplete();
+    expect(requests).toHaveLength(1);
+  });
+
   test('starts again where a cut connection cannot be resumed', async () => {
     const { url, requests } = await serve((request, response, count) =>
       answer(request, response, { etag: '', ...(count === 1 ? { cutAfter: 100_000 } : {}) }),
@@ -169,6 +204,32 @@ describe('a download', () => {
     expect(requests).toEqual(['bytes=100000-']);
   });
 
+  test('takes one of the parts that nobody works on, and removes the others', async () => {
+    await mkdir(folder);
+    for (const etag of ['', '"one"', '"two"']) {
+      await writeFile(
+        join(folder, `file.pth.part.${Buffer.from(etag).toString('hex')}`),
+        content.subarray(0, 10),
+      );
+    }
+    const { url, requests } = await serve((request, response) => answer(request, response));
+    await download(job(url));
+    await expectComplete();
+    expect(requests).toEqual(['bytes=10-']);
+  });
+
+  test('is resumed where the server does not name the file again', async () => {
+    await leavePart();
+    const { url, requests } = await serve((_, response) => {
+      response
+        .writeHead(206, { 'content-range': 'bytes 100000-299999/300000' })
+        .end(content.subarray(100_000));
+    });
+    await download(job(url));
+    await expectComplete();
+    expect(requests).toEqual(['bytes=100000-']);
+  });
+
   test('that cannot be resumed leaves nothing behind', async () => {
     await leavePart('W/"weak"');
     expect(await readdir(folder)).toEqual([]);
@@ -187,6 +248,14 @@ describe('a download', () => {
   test('starts again where the server knows no ranges', async () => {
     await leavePart();
     const { url } = await serve((request, response) => answer(request, response, { ranges: false }));
+    await download(job(url));
+    await expectComplete();
+  });
+
+  test('whose entity tag is too long for the name of a part', async () => {
+    const { url } = await serve((request, response) => {
+      answer(request, response, { etag: `"${'x'.repeat(200)}"` });
+    });
     await download(job(url));
     await expectComplete();
   });
@@ -244,6 +313,13 @@ describe('a download', () => {
     await expectRefusal(download(job(url)), new RegExp(`the server answered ${status}.*--weights FILE`));
     expect(await readdir(folder)).toEqual([]);
     expect(requests.length).toBe(1);
+  });
+
+  test('answered with 404 and a compressed page', async () => {
+    const { url } = await serve((_, response) => {
+      response.writeHead(404, { 'content-encoding': 'gzip' }).end(gzipSync('<html>'));
+    });
+    await expectRefusal(download(job(url)), /the server answered 404/);
   });
 
   test('that never begins', async () => {
@@ -313,6 +389,16 @@ describe('what a server, or the cache folder, may do', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  test('to answer with what a terminal would obey', async () => {
+    const obeyed = Buffer.from('no\x9b2J').toString('latin1'); // its UTF-8
+    const { url } = await serve((_, response, count) => {
+      if (count === 1) response.writeHead(500, obeyed).end();
+      else response.writeHead(200, { 'content-encoding': obeyed }).end();
+    });
+    await expectRefusal(download(job(url)), /the server answered 500 no\\u009b2J/);
+    await expectRefusal(download(job(url)), /in the encoding no.*\\u009b2J, which was not asked for/);
+  });
+
   test('to send more than the range says', async () => {
     const part = `file.pth.part.${Buffer.from('"one"').toString('hex')}`;
     await mkdir(folder);
@@ -326,13 +412,14 @@ describe('what a server, or the cache folder, may do', () => {
 
   test('a part that cannot be opened stays, beside a new one', async () => {
     const part = `file.pth.part.${Buffer.from('"one"').toString('hex')}`;
-    await mkdir(join(folder, part), { recursive: true });
+    for (const name of [part, 'file.pth.part.']) await mkdir(join(folder, name), { recursive: true });
     const { url } = await serve((request, response) => answer(request, response));
     for (let i = 0; i < 2; i++) {
       await download(job(url));
       expect((await readFile(path)).equals(content)).toBe(true);
       await rm(path);
     }
+    expect(await readdir(folder)).toHaveLength(2);
   });
 
   test('a user and a password are in no message', async () => {
@@ -426,6 +513,8 @@ describe('several downloads of one file', () => {
     const elsewhere = join(folder, `file.pth.part.${tag}.ffffffff.1.00000000`);
     const abandoned = join(folder, `file.pth.part.${tag}.${host}.${gone.pid}.00000000`);
     for (const part of [running, elsewhere]) await writeFile(part, content.subarray(0, 10));
+    const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
+    await utimes(elsewhere, minutesAgo(9), minutesAgo(9));
 
     const { url, requests } = await serve((request, response) => answer(request, response));
     await download(job(url));
@@ -440,7 +529,7 @@ describe('several downloads of one file', () => {
     expect(requests.at(-1)).toBe('bytes=1000-');
 
     // another machine's part counts as abandoned once nothing was written for long
-    await utimes(elsewhere, new Date(0), new Date(0));
+    await utimes(elsewhere, minutesAgo(11), minutesAgo(11));
     await rename(path, join(folder, 'away'));
     await download(job(url));
     expect(requests.at(-1)).toBe('bytes=10-');
@@ -466,17 +555,24 @@ describe('pretrainedWeights', () => {
     expect(found).toBe(join(folder, 'resnet18-f37072fd.pth'));
   });
 
+  test('does not take a folder of that name for the file', async () => {
+    await mkdir(join(folder, 'resnet18-f37072fd.pth'), { recursive: true });
+    const { url } = await serve((_, response) => response.writeHead(404).end());
+    const fetching = pretrainedWeights('resnet18', { cacheFolder: folder, baseUrl: url });
+    await expectRefusal(fetching, /the server answered 404/);
+  });
+
   test('asks for the file of the model and compares its digest', async () => {
     const asked: (string | undefined)[] = [];
     const { url } = await serve((request, response) => {
       asked.push(request.url);
       answer(request, response);
     });
-    for (const baseUrl of [`${url}models`, `${url}models/`]) {
+    for (const baseUrl of [`${url}models`, `${url}models/`, `${url}models//`]) {
       const fetching = pretrainedWeights('resnet101', { version: 'v2', cacheFolder: folder, baseUrl });
       await expectRefusal(fetching, /expected one that begins with cd907fc2/);
     }
-    expect(asked).toEqual(Array(2).fill('/models/resnet101-cd907fc2.pth'));
+    expect(asked).toEqual(Array(3).fill('/models/resnet101-cd907fc2.pth'));
   });
 
   test.each<[unknown[], RegExp]>([
@@ -487,6 +583,7 @@ describe('pretrainedWeights', () => {
     [['resnet50', { verison: 'v2' }], /did you mean 'version'/],
     [['resnet50', { baseUrl: 'nowhere' }], /baseUrl .*URL, got "nowhere"/],
     [['resnet50', { stallTimeout: 0 }], /stallTimeout .*got 0/],
+    [['resnet50', { stallTimeout: 2 ** 31 }], /stallTimeout .*got 2147483648/],
     [[Symbol('a')], /no weights of model symbol; known are 'resnet18'/],
     [[Object.create(null)], /no weights of model object/],
     [['resnet50', { version: Symbol('a') }], /no version symbol of resnet50; there is v1 and v2/],
