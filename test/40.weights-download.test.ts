@@ -551,8 +551,10 @@ describe('pretrainedWeights', () => {
   test('takes a file that is there without asking the server', async () => {
     await mkdir(folder);
     await writeFile(join(folder, 'resnet18-f37072fd.pth'), 'mine');
-    const found = await pretrainedWeights('resnet18', { cacheFolder: folder, baseUrl: 'http://127.0.0.1:1' });
-    expect(found).toBe(join(folder, 'resnet18-f37072fd.pth'));
+    const options = { cacheFolder: folder, baseUrl: 'http://127.0.0.1:1' };
+    expect(await pretrainedWeights('resnet18', options)).toBe(join(folder, 'resnet18-f37072fd.pth'));
+    const aborted = pretrainedWeights('resnet18', { ...options, signal: AbortSignal.abort('now') });
+    await expect(aborted).rejects.toBe('now');
   });
 
   test('does not take a folder of that name for the file', async () => {

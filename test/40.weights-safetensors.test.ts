@@ -343,6 +343,20 @@ describe('writeSafetensors', () => {
     expect((await readWeights(path)).get('a')).toEqual(entry);
   });
 
+  test('orders tensors as safetensors does, by width and name, however they are given', async () => {
+    const path = join(await temporaryFolder(), 'x');
+    const bytes: WeightEntry = { dtype: 'uint8', shape: [3], data: new Uint8Array(3) };
+    const given: [string, WeightEntry][] = [
+      ['a', bytes],
+      ['c', entry],
+      ['b', entry],
+    ];
+    for (const entries of [given, given.toReversed()]) {
+      await writeSafetensors(path, new Map(entries));
+      expect([...(await readWeights(path)).keys()]).toEqual(['b', 'c', 'a']);
+    }
+  });
+
   test('a part of a larger buffer is written, not the buffer', async () => {
     const path = join(await temporaryFolder(), 'x');
     const part = { ...entry, data: new Float32Array([0, 1, 2, 3]).subarray(1, 3) };
