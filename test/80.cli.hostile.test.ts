@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expandInputs } from '../lib/cli/inputs.js';
+import type { WeightEntry } from '../lib/dtype.js';
+import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
 
 const picture = fileURLToPath(new URL('golden/images/small.png', import.meta.url));
@@ -36,6 +38,20 @@ describe('names of files that a terminal would obey', () => {
     expect(code).toBe(1);
     expect(stderr).toContain("'bad\\u009b.png': not an image");
     expect(stderr).toContain("'no\\nne\\u001b.png': no such file");
+  });
+
+  it('are escaped by convert, with the names of tensors, and where the call is wrong', async () => {
+    const entry: WeightEntry = { dtype: 'float32', shape: [1], data: Float32Array.of(1e6) };
+    await writeSafetensors(join(folder, 'a\u001b.safetensors'), new Map([['w\n\u001b[2J', entry]]));
+    const args = ['convert', 'a\u001b.safetensors', 'b\u001b.safetensors'];
+    const half = await cudnnResnet([...args, '--dtype', 'float16'], { cwd: folder });
+    expect(half.stderr).toBe(
+      "cudnn-resnet: 'w\\n\\u001b[2J' holds numbers beyond float16: they became infinite\n",
+    );
+    expect(half.stdout).toBe('b\\u001b.safetensors: 1 tensors, 0.0 MB, float16\n');
+    const wrong = await cudnnResnet([...args.slice(0, 2), 'b\u001b'], { cwd: folder });
+    expect(wrong.code).toBe(2);
+    expect(wrong.stderr).toContain("name a file TO.safetensors, got 'b\\u001b'\n");
   });
 
   it('are told apart from those that are not there where they are no UTF-8', async () => {

@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises';
 import type { ResNet } from '../index.js';
 import { notWritten } from '../not-written.js';
 import { median, quantile } from '../quantile.js';
+import { printable } from '../quote.js';
 import { type ModelChoice, modelChoice, modelOptions, openModel } from './model.js';
 import { goOnUnread, note, print } from './output.js';
 import { type Command, countsOf, type Given, textOf, UsageError } from './usage.js';
@@ -140,7 +141,7 @@ async function profileOf(model: ResNet, batch: number, { size }: ModelChoice, tr
   const profile = await model.profile(input);
   if (trace !== undefined) {
     await profile.writeTrace(trace);
-    note(`${trace}: open it in chrome://tracing or ui.perfetto.dev`);
+    note(`${printable(trace)}: open it in chrome://tracing or ui.perfetto.dev`);
   }
   return profile;
 }

@@ -1,4 +1,5 @@
 import { floatDTypes, type WeightEntry } from '../dtype.js';
+import { printable } from '../quote.js';
 import { readWeights } from '../weights/read.js';
 import { writeSafetensors } from '../weights/write-safetensors.js';
 import { castEntry, hasInfinity } from './cast.js';
@@ -34,7 +35,7 @@ export const convert: Command = {
       for (const [name, entry] of entries) {
         const converted = await castEntry(entry, dtype);
         if (converted !== entry && hasInfinity(converted) && !hasInfinity(entry)) {
-          note(`cudnn-resnet: '${name}' holds numbers beyond ${dtype}: they became infinite`);
+          note(`cudnn-resnet: '${printable(name)}' holds numbers beyond ${dtype}: they became infinite`);
         }
         entries.set(name, converted);
       }
@@ -51,5 +52,5 @@ function report(file: string, entries: Map<string, WeightEntry>, json: boolean):
   const dtypes = [...new Set([...entries.values()].map(({ dtype }) => dtype))];
   return json
     ? `${JSON.stringify({ file, tensors: entries.size, bytes, dtypes })}\n`
-    : `${file}: ${entries.size} tensors, ${(bytes / 1e6).toFixed(1)} MB, ${dtypes.join(', ')}\n`;
+    : `${printable(file)}: ${entries.size} tensors, ${(bytes / 1e6).toFixed(1)} MB, ${dtypes.join(', ')}\n`;
 }

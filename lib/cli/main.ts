@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { suggestion } from '../options.js';
+import { printable } from '../quote.js';
 import { version } from '../version.js';
 import { bench } from './bench.js';
 import { classify } from './classify.js';
@@ -59,7 +60,9 @@ try {
   process.exitCode = await run(process.argv.slice(2));
 } catch (error) {
   if (error instanceof UsageError) {
-    process.stderr.write(`cudnn-resnet: ${error.message}\n'cudnn-resnet --help' tells how it is called\n`);
+    process.stderr.write(
+      `cudnn-resnet: ${printable(error.message)}\n'cudnn-resnet --help' tells how it is called\n`,
+    );
     process.exitCode = misused;
   } else {
     complain(error);

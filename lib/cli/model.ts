@@ -5,6 +5,7 @@ import { CudnnResnetError } from '../errors.js';
 import { maxSide } from '../image/preprocess.js';
 import type { ResNet } from '../index.js';
 import { suggestion } from '../options.js';
+import { printable } from '../quote.js';
 import {
   type PretrainedModel,
   type PretrainedVersion,
@@ -136,7 +137,7 @@ export function describeModel({ model, weights, random }: ReadyModel, choice: Mo
     `device   ${id} (${name})`,
     `engine   ${engine}`,
     `model    ${choice.model}, ${model.dtype}`,
-    `weights  ${weights}`,
+    `weights  ${printable(weights)}`,
   ];
   if (random) {
     lines.push('', meaningless);

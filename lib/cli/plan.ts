@@ -3,6 +3,7 @@ import type { PlannedGraph } from '../../binding.js';
 import type { Device } from '../device.js';
 import type { FloatDType } from '../dtype.js';
 import { notWritten } from '../not-written.js';
+import { printable } from '../quote.js';
 import type { PretrainedModel } from '../weights/pretrained.js';
 import { type Gpu, gpu, gpuNames } from './gpus.js';
 import { type Layer, outputOf, readLayers } from './layers.js';
@@ -176,11 +177,11 @@ function report(gpu: string, graph: PlannedGraph, { verbose, json }: Work, bar: 
     bar.clear();
     process.stdout.write(`${JSON.stringify({ gpu, ...graph })}\n`);
   } else if (graph.refusal !== '') {
-    note(`REFUSED for ${gpu}: ${verbose ? graph.refusal : graph.refusal.split('\n')[0]}`, bar);
+    note(`REFUSED for ${printable(gpu)}: ${verbose ? graph.refusal : graph.refusal.split('\n')[0]}`, bar);
   } else if (verbose) {
     const { engine, workspaceBytes, bytes, seconds } = graph;
     note(
-      `${gpu}: ${graph.graph}: ${engine}, workspace ${workspaceBytes}, ${bytes} bytes, ${seconds.toFixed(1)} s`,
+      `${printable(gpu)}: ${graph.graph}: ${engine}, workspace ${workspaceBytes}, ${bytes} bytes, ${seconds.toFixed(1)} s`,
       bar,
     );
   }
@@ -192,7 +193,7 @@ function summary(gpu: string, graphs: PlannedGraph[], folder: string): string {
   const megabytes = written.reduce((sum, { bytes }) => sum + bytes, 0) / 1e6;
   const parts = [`${planned.length} plans`, `${graphs.length - planned.length} refused`];
   if (folder !== '') {
-    parts.push(`${written.length} written to ${folder} (${megabytes.toFixed(1)} MB)`);
+    parts.push(`${written.length} written to ${printable(folder)} (${megabytes.toFixed(1)} MB)`);
   }
-  return `${gpu}: ${parts.join(', ')}`;
+  return `${printable(gpu)}: ${parts.join(', ')}`;
 }
