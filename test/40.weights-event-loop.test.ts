@@ -2,6 +2,7 @@ import { open, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { WeightEntry } from '../lib/dtype.js';
+import { Pacer } from '../lib/weights/pacer.js';
 import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { watchEventLoop } from './support/event-loop.mjs';
@@ -21,6 +22,19 @@ function expectResponsive(what: string, { longest, median }: { longest: number; 
   expect(median).toBeLessThan(20);
   expect(longest).toBeLessThan(50);
 }
+
+test('an abort ends long work between two of its steps', async () => {
+  const controller = new AbortController();
+  let steps = 0;
+  function* work() {
+    for (const end = performance.now() + 2000; performance.now() < end; steps++) yield;
+  }
+  setImmediate(() => controller.abort('as asked'));
+  const begin = performance.now();
+  await expect(new Pacer(controller.signal).run(work())).rejects.toBe('as asked');
+  expect(steps).toBeGreaterThan(0);
+  expect(performance.now() - begin).toBeLessThan(1000);
+});
 
 test('safetensors of 100 MB', async () => {
   const path = join(await temporaryFolder(), 'big.safetensors');

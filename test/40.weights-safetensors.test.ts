@@ -50,6 +50,11 @@ describe('safetensors files that are valid', () => {
     }
   });
 
+  test('a tensor without elements where another begins', async () => {
+    const entries = await read({ a: f32([1], 0, 4), b: f32([0], 0, 0), c: f32([2, 0], 4, 4) }, 4);
+    expect([...entries.values()].map(({ data }) => data.length)).toEqual([1, 0, 0]);
+  });
+
   test('names that are special to JavaScript', async () => {
     const entries = await read(
       { constructor: f32([1], 0, 4), prototype: f32([0], 4, 4), '': f32([], 4, 8) },

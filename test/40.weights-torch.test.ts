@@ -34,6 +34,28 @@ describe('PyTorch checkpoints that are valid', () => {
     expect(empty.get('w')).toEqual({ dtype: 'float32', shape: [3, 0], data: new Float32Array() });
   });
 
+  test.each([
+    ['torch.DoubleStorage', Float64Array],
+    ['torch.HalfStorage', Uint16Array],
+    ['torch.ByteStorage', Uint8Array],
+  ] as const)('a part of a %s', async (storage, Elements) => {
+    const bytes = Buffer.from(Elements.from([1, 2, 3, 4]).buffer);
+    const entries = await readBytes(oneTensor({ storage, size: [2], offset: 1 }, bytes));
+    expect(entries.get('w')!.data).toEqual(Elements.from([2, 3]));
+  });
+
+  test('a state dict under each of the usual names, of which state_dict comes first', async () => {
+    const keys = async (...pairs: [string, Buffer][]) => {
+      const body = dict(...pairs.flatMap(([name, value]) => [text(name), value]));
+      return [...(await readBytes(checkpoint(program(body), { '0': Buffer.alloc(16) }))).keys()];
+    };
+    const state = (name: string) => dict(text(name), tensorPickle());
+    for (const name of ['state_dict', 'model', 'model_state_dict']) {
+      expect(await keys(['epoch', int(3)], [name, state('w')])).toEqual(['w']);
+    }
+    expect(await keys(['model', state('a')], ['state_dict', state('b')])).toEqual(['b']);
+  });
+
   test('an archive with zip64 fields', async () => {
     const body = program(dict(text('w'), tensorPickle()));
     const parts = [
@@ -69,6 +91,7 @@ describe('PyTorch checkpoints that are valid', () => {
     };
     expect(await names('module.a', 'module.b')).toEqual(['a', 'b']);
     expect(await names('module._orig_mod.a')).toEqual(['a']);
+    expect(await names('_orig_mod.module.module.a')).toEqual(['a']);
     expect(await names('module.a', 'b')).toEqual(['module.a', 'b']);
     expect(await names('constructor', 'prototype')).toEqual(['constructor', 'prototype']);
   });

@@ -220,6 +220,14 @@ onEveryDevice('an abort', (id) => {
     expect(await x.data()).toEqual(Float32Array.of(1, -2));
   });
 
+  check('ends a reading that has a deadline as well', async () => {
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    const controller = new AbortController();
+    const reading = queued(model).at(-1)!.data({ signal: controller.signal, deadline: 60_000 });
+    controller.abort('as asked');
+    await expect(reading).rejects.toBe('as asked');
+  });
+
   check('by a deadline is a TimeoutError, as with AbortSignal.timeout', async () => {
     using model = new ResNet18({ device: id, numClasses: 10 });
     for (const options of [{ deadline: 1 }, { signal: AbortSignal.timeout(1) }]) {
@@ -238,13 +246,16 @@ onEveryDevice('an abort', (id) => {
     await expectRejects('ERR_ARGUMENT', x.topK(1, { signal: {} as AbortSignal }));
   });
 
-  check('of many readings leaves no listener on their signal, and warns of none', async () => {
+  check('of many readings leaves no listener on their signal and no timer, and warns of none', async () => {
     const warnings: Error[] = [];
     const warned = (warning: Error) => warnings.push(warning);
     process.on('warning', warned);
     const x = Tensor.zeros([1], { device: id });
     const { signal } = new AbortController();
+    const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
     await Promise.all(Array.from({ length: 20 }, () => x.data({ signal, deadline: 60_000 })));
+    expect(timers()).toBeLessThan(before + 10); // the runner has its own
     await Promise.all(Array.from({ length: 20 }, () => x.data({ signal })));
     await delay(1);
     process.off('warning', warned);

@@ -20,7 +20,7 @@ const folder = suiteFolder();
 
 describe('bench', () => {
   it('prints what ran and a row for each batch', async () => {
-    const { code, stdout, stderr } = await cudnnResnet([...quick, '--batch', '1,3']);
+    const { code, stdout, stderr } = await cudnnResnet([...quick, '--batch', '1, 3']);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toMatch(/^device +cpu \(.+\)$/m);
     expect(stdout).toMatch(/^engine +oneDNN \d+\.\d+/m);
@@ -43,6 +43,12 @@ describe('bench', () => {
     }
   });
 
+  it('measures batches of 1, 8 and 32 unless told', async () => {
+    const { stdout } = await cudnnResnet([...quick, '--size', '32', '--seconds', '0.01', '--json']);
+    const [{ timings }] = jsonLines(stdout) as [{ timings: Timing[] }];
+    expect(timings.map(({ batch }) => batch)).toEqual([1, 8, 32]);
+  });
+
   it('shows the layers and writes a trace where that is asked for', async () => {
     const trace = join(folder, 'trace.json');
     const { code, stdout, stderr } = await cudnnResnet([
@@ -62,7 +68,7 @@ describe('bench', () => {
 
   it('writes the trace when the reader of stdout goes', async () => {
     const trace = join(folder, 'unread.json');
-    const args = [...quick, '--batch', '1,2', '--profile', '--trace', trace];
+    const args = [...quick, '--batch', '1,2', '--trace', trace];
     const { code, signal, stderr } = await cudnnResnet(args, { closeAfter: 1 });
     expect([code, signal]).toEqual([0, null]);
     expect(stderr).toBe(`${trace}: open it in chrome://tracing or ui.perfetto.dev\n`);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
-import { ResNet18, saveWeights } from '../lib/index.js';
+import { ResNet18, saveWeights, Tensor } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
 import { suiteFolder } from './support/temporary-folder.js';
 
@@ -92,6 +92,21 @@ describe('classify', () => {
     expect(line!.predictions).toHaveLength(1000);
     const total = line!.predictions.reduce((sum, { score }) => sum + score, 0);
     expect(total).toBeCloseTo(1, 4);
+    using model = new ResNet18({ device: 'cpu', seed: 0 });
+    const pixels = await preprocess(join(folder, 'a.png'), { size: 96 });
+    using input = Tensor.from(pixels, [1, 96, 96, 3], { device: 'cpu' });
+    using scores = model.predict(input);
+    const [best] = await scores.topK(1);
+    expect(line!.predictions[0]).toMatchObject({
+      index: best!.indices[0],
+      score: expect.closeTo(best!.values[0]!, 6),
+    });
+  });
+
+  it('scales to what the model sees where that is asked for', async () => {
+    const [whole] = await classifyToJson('a.png', '--size', '96', '--resize', '96');
+    const [middle] = await classifyToJson('a.png', '--size', '96');
+    expect(whole!.predictions).not.toEqual(middle!.predictions);
   });
 
   it('reports an image that cannot be read and goes on, with exit code 1', async () => {
@@ -143,7 +158,8 @@ describe('classify', () => {
   });
 
   it('fails with exit code 1 on weights that are not there or of another kind', async () => {
-    for (const file of ['./absent.safetensors', 'broken.jpg']) {
+    writeFileSync(join(folder, 'word'), 'no weights');
+    for (const file of ['./absent.safetensors', 'broken.jpg', 'word']) {
       const args = ['classify', 'a.png', '--weights', file, '--model', 'resnet18', '--device', 'cpu'];
       const { code, stdout, stderr } = await cudnnResnet(args, { cwd: folder });
       expect([code, stdout]).toEqual([1, '']);
@@ -182,6 +198,20 @@ describe('weights of a file', () => {
     const other = await cudnnResnet([...args, '--model', 'resnet34'], { cwd: folder });
     expect([other.code, other.stdout]).toEqual([1, '']);
     expect(other.stderr).toContain(`'${file}' does not fit ResNet34: it holds a ResNet18`);
+  });
+});
+
+describe('weights of the cache folder', () => {
+  it.each([
+    [[], 'resnet50-0676ba61.pth'],
+    [['--weights', 'imagenet-v2'], 'resnet50-11ad3fa6.pth'],
+    [['--weights', 'imagenet', '--model', 'resnet34'], 'resnet34-b627a593.pth'],
+  ])('%j are %s', async (args, name) => {
+    writeFileSync(join(folder, name), 'no weights');
+    const options = { cwd: folder, env: { CUDNN_RESNET_CACHE: folder } };
+    const { code, stderr } = await cudnnResnet(['classify', 'a.png', '--device', 'cpu', ...args], options);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(new RegExp(`${name}: is of no format.* \\[ERR_WEIGHTS\\]\n$`));
   });
 });
 

@@ -145,6 +145,11 @@ describe('convert', () => {
     const { code, stderr } = await cudnnResnet(['convert', from, to, '--dtype', 'float16']);
     expect(code).toBe(0);
     expect(stderr).toContain("'large' holds numbers beyond float16");
+    await writeSafetensors(from, new Map([['endless', entry('float32', [Number.POSITIVE_INFINITY])]]));
+    expect(await cudnnResnet(['convert', from, to, '--dtype', 'float16'])).toMatchObject({
+      code: 0,
+      stderr: '',
+    });
   });
 
   it('fails with exit code 1 on a file that is not there or damaged, and writes nothing', async () => {

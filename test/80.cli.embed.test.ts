@@ -71,6 +71,12 @@ describe('embed', () => {
     }
   });
 
+  it('gives numbers of float32 in every dtype', async () => {
+    const { stdout } = await embed('a.png', '--dtype', 'bfloat16');
+    const [{ embedding }] = jsonLines(stdout) as [{ embedding: number[] }];
+    expect(distance(embedding, (await expected('a.png'))[0]!)).toBeLessThan(0.1);
+  });
+
   it('writes a NumPy file and names its rows', async () => {
     const { code, stdout } = await embed('b.jpg', 'a.png', 'c.png', '--batch', '2', '-o', 'rows.npy');
     expect(code).toBe(0);
@@ -94,8 +100,9 @@ describe('embed', () => {
   });
 
   it('leaves nothing behind where it fails', async () => {
-    const { code } = await embed('broken.jpg', '-o', 'never.npy');
+    const { code, stderr } = await embed('broken.jpg', '-o', 'never.npy');
     expect(code).toBe(1);
+    expect(stderr).not.toContain('of 1 images');
     expect(readdirSync(folder).filter((name) => name.startsWith('never'))).toEqual([]);
   });
 

@@ -7,6 +7,9 @@ import { suiteFolder } from './support/temporary-folder.js';
 const folder = suiteFolder();
 const cwd = process.cwd();
 
+/** Those that no other name here ends in. */
+const kinds = ['avif', 'jfif', 'jpe', 'svg', 'tif', 'tiff'];
+
 beforeAll(() => {
   for (const path of [
     'b.jpg',
@@ -20,6 +23,7 @@ beforeAll(() => {
     '.cache/e.png',
     'texts/readme.md',
     'odd/two\nlines/-f.gif',
+    ...[...kinds, 'bmp'].map((kind) => `kinds/x.${kind}`),
   ]) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), '');
@@ -55,6 +59,7 @@ describe('arguments become images', () => {
         'b.jpg',
         'deep/c.JPEG',
         'deep/er/d.webp',
+        ...kinds.map((kind) => `kinds/x.${kind}`),
         'odd/broken.png',
         'odd/two\nlines/-f.gif',
         'photo[1].jpg',
@@ -66,6 +71,7 @@ describe('arguments become images', () => {
       ['odd'],
       ['odd/broken.png', 'odd/two\nlines/-f.gif'],
     ],
+    ['files of every kind of image in a folder', ['kinds'], kinds.map((kind) => `kinds/x.${kind}`)],
     ['a pattern', ['*.{png,jpg}'], ['a.png', 'b.jpg', 'photo[1].jpg']],
     ['a pattern through folders', ['**/*.webp'], ['deep/er/d.webp']],
     ['a pattern, then what it left', ['*.jpg', '*.png'], ['b.jpg', 'photo[1].jpg', 'a.png']],
@@ -85,6 +91,7 @@ describe('arguments become images', () => {
         '../b.jpg',
         '../deep/c.JPEG',
         '../deep/er/d.webp',
+        ...kinds.map((kind) => `../kinds/x.${kind}`),
         '../odd/broken.png',
         '../odd/two\nlines/-f.gif',
         '../photo[1].jpg',
@@ -97,12 +104,13 @@ describe('arguments become images', () => {
 
 describe('arguments that yield nothing', () => {
   it('are kept in place with the reason where others yield something', async () => {
-    const inputs = await expandInputs(['absent.jpg', 'a.png', '*.gif', 'texts']);
-    expect(inputs.map(({ path }) => path)).toEqual(['absent.jpg', 'a.png', '*.gif', 'texts']);
+    const inputs = await expandInputs(['absent.jpg', 'a.png', '*.gif', 'al*', 'texts']);
+    expect(inputs.map(({ path }) => path)).toEqual(['absent.jpg', 'a.png', '*.gif', 'al*', 'texts']);
     expect(inputs.map(({ error }) => error?.message)).toEqual([
       "'absent.jpg': no such file",
       undefined,
       "'*.gif': no file matches the pattern",
+      "'al*': no file matches the pattern", // but a folder
       "'texts': the folder holds no images",
     ]);
     expect(inputs[0]?.error?.code).toBe('ERR_IMAGE');

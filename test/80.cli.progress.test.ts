@@ -31,6 +31,19 @@ describe('the progress bar', () => {
     expect(stream.written.join('')).not.toContain('\n');
   });
 
+  it('says 100 % when all is done and not before, and stays full beyond it', () => {
+    const stream = terminal();
+    const bar = new ProgressBar('images', undefined, { stream });
+    bar.update(999, 1000);
+    bar.draw();
+    bar.update(1200);
+    bar.draw();
+    expect(stream.written.slice(-2).map((line) => /[█░]+ .*\)/.exec(line)?.[0])).toEqual([
+      `${'█'.repeat(24)} 99 % (999 of 1000)`,
+      `${'█'.repeat(24)} 100 % (1200 of 1000)`,
+    ]);
+  });
+
   it('is not redrawn for each of many steps', () => {
     const stream = terminal();
     const bar = new ProgressBar('images', 100_000, { stream });
