@@ -62,7 +62,7 @@ export class BatchNorm2d extends Module {
     return this.apply(x, {});
   }
 
-  /** @internal The normalization with an activation of its result. */
+  /** @internal The normalization with an activation of its result. Call it in a scope: it may make a tensor on the way. */
   apply(x: Tensor, { activation }: { activation?: ops.Activation | undefined }): Tensor {
     const { weight, bias, eps } = this;
     if (!this.training) {
@@ -78,12 +78,7 @@ export class BatchNorm2d extends Module {
       eps,
       momentum: this.momentum,
     });
-    if (!activation) {
-      return normalised;
-    }
-    const y = ops.activation(normalised, activation);
-    normalised.dispose();
-    return y;
+    return activation ? ops.activation(normalised, activation) : normalised;
   }
 
   /** @internal PyTorch before 0.4.1 did not count, and of torchvision's files those of IMAGENET1K_V1 hold no counts. */

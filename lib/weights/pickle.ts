@@ -26,7 +26,6 @@ export type PickleValue =
   | null
   | boolean
   | number
-  | bigint
   | string
   | PickleValue[]
   | Map<PickleValue, PickleValue>
@@ -213,14 +212,12 @@ export class PickleMachine {
     return value;
   }
 
-  /** Little-endian two's complement of any length. */
-  long(length: number): number | bigint {
+  /** Little-endian two's complement of any length, rounded as a number is. */
+  long(length: number): number {
     const start = this.skip(length);
     let value = 0n;
     for (let i = length - 1; i >= 0; i--) value = (value << 8n) | BigInt(this.bytes[start + i]!);
-    value = BigInt.asIntN(8 * length, value);
-    const small = Number(value);
-    return Number.isSafeInteger(small) ? small : value;
+    return Number(BigInt.asIntN(8 * length, value));
   }
 
   unicode(length: number): string {
