@@ -66,6 +66,16 @@ onEveryDevice('scope', (id) => {
     }
   });
 
+  test('keeps tensors in what contains itself', () => {
+    const kept = scope(() => {
+      const list: unknown[] = [one()];
+      list.push(list, { list });
+      return list as [Tensor];
+    });
+    expect(kept[0].disposed).toBe(false);
+    kept[0].dispose();
+  });
+
   test('keeps tensors in objects, maps and sets of another vm context that are returned', () => {
     const build = runInNewContext(
       '(make) => ({ named: { x: make() }, map: new Map([[make(), [make()]]]), set: new Set([make()]) })',
@@ -94,6 +104,13 @@ onEveryDevice('scope', (id) => {
     });
     expect(inner?.disposed).toBe(true);
     expect(await kept.data()).toEqual(Float32Array.of(2));
+    kept.dispose();
+  });
+
+  test('waits for the promise of another vm context', async () => {
+    const later = runInNewContext('async (make) => make()') as (make: () => Tensor) => Promise<Tensor>;
+    const kept = await scope(() => later(one));
+    expect(kept.disposed).toBe(false);
     kept.dispose();
   });
 
@@ -135,6 +152,26 @@ onEveryDevice('scope', (id) => {
     parameter?.dispose();
   });
 
+  test('leaves alone what a module took over that was made in a scope within it', () => {
+    class Holder extends nn.Module {
+      constructor(readonly held: Tensor) {
+        super();
+      }
+      forward(x: Tensor): Tensor {
+        return ops.add(x, this.held);
+      }
+    }
+    let holder: Holder | undefined;
+    scope(() => {
+      const x = one();
+      scope(() => {
+        holder = new Holder(x);
+      });
+    });
+    expect(holder?.held.disposed).toBe(false);
+    holder?.dispose();
+  });
+
   test('disposes everything when the body throws or rejects', async () => {
     const before = await inUse(id);
     const fail = () => {
@@ -158,6 +195,8 @@ onEveryDevice('scope', (id) => {
       });
     };
     expect(() => scope(() => broken('y'))).toThrow(RangeError);
+    expect(() => scope(() => scope(() => [one(), broken('y')]))).toThrow(RangeError);
+    expect(() => scope(() => [one(), broken('y')])).toThrow(RangeError);
     expect(() => scope(() => broken('then'))).toThrow(RangeError);
     await expect(scope(async () => broken('y'))).rejects.toThrow(RangeError);
     expect(await inUse(id)).toEqual(before);
@@ -254,8 +293,9 @@ onEveryDevice('scope', (id) => {
   test('does not hold modules that were disposed of in it', () =>
     scope(async () => {
       const module = () => {
-        using made = new nn.Sequential(new nn.Linear(2, 2, { device: id }));
+        const made = new nn.Sequential(new nn.Linear(2, 2, { device: id }));
         made.forward(Tensor.zeros([1, 2], { device: id })).dispose();
+        scope(() => made.dispose());
         return [made, made[0]!].map((each) => new WeakRef(each));
       };
       const modules = Array.from({ length: 3 }, module).flat();
@@ -265,6 +305,28 @@ onEveryDevice('scope', (id) => {
       };
       await expect.poll(alive, { timeout: 5000 }).toBe(0);
     }));
+
+  test('holds nothing after its end, though a timer that was started in it goes on', async () => {
+    let timer: NodeJS.Timeout | undefined;
+    const idle = () => undefined; // out here, where it holds nothing of what follows
+    const start = () => {
+      let linear: nn.Linear | undefined;
+      const x = scope(() => {
+        timer = setInterval(idle, 1000);
+        linear = new nn.Linear(2, 2, { device: id });
+        return new WeakRef(Tensor.zeros([1, 2], { device: id }));
+      });
+      linear!.dispose();
+      return [x, new WeakRef(linear!)];
+    };
+    const held = start();
+    const alive = () => {
+      gc();
+      return held.filter((each) => each.deref()).length;
+    };
+    await expect.poll(alive, { timeout: 5000 }).toBe(0);
+    clearInterval(timer);
+  });
 
   test('takes a function only', () => {
     expectThrows('ERR_ARGUMENT', () => scope(5 as never), /scope: expected a function, got number/);

@@ -30,6 +30,8 @@ describe('PyTorch checkpoints that are valid', () => {
     expect([...view.get('w')!.data]).toEqual([1, 3, 2, 4]);
     const strideOfNothing = await readBytes(oneTensor({ size: [1, 4], stride: [2n ** 52n, 1] }, storage));
     expect([...strideOfNothing.get('w')!.data]).toEqual([1, 2, 3, 4]);
+    const repeated = await readBytes(oneTensor({ size: [10_000], stride: [0], offset: 2 }, storage));
+    expect(repeated.get('w')!.data).toEqual(new Float32Array(10_000).fill(3));
     const empty = await readBytes(oneTensor({ size: [3, 0], stride: [5, 1], offset: 99 }, storage));
     expect(empty.get('w')).toEqual({ dtype: 'float32', shape: [3, 0], data: new Float32Array() });
   });
@@ -66,10 +68,15 @@ describe('PyTorch checkpoints that are valid', () => {
   });
 
   test('a dict that contains itself', async () => {
-    const cyclic = op('}q\0');
-    const body = Buffer.concat([cyclic, text('self'), op('h\0s'), text('w'), tensorPickle(), op('s')]);
-    const entries = await readBytes(checkpoint(program(body), { '0': Buffer.alloc(16) }));
-    expect([...entries.keys()]).toEqual(['w']);
+    for (const [put, get] of [
+      ['q\0', 'h\0'],
+      ['r\x2c\x01\0\0', 'j\x2c\x01\0\0'], // where there are more than 256
+    ]) {
+      const self = Buffer.concat([op(`}${put}`), text('self'), op(`${get}s`)]);
+      const body = Buffer.concat([self, text('w'), tensorPickle(), op('s')]);
+      const entries = await readBytes(checkpoint(program(body), { '0': Buffer.alloc(16) }));
+      expect([...entries.keys()]).toEqual(['w']);
+    }
   });
 
   test('a state dict under state_dict that is the checkpoint itself', async () => {

@@ -109,6 +109,19 @@ onEveryDevice('nn.Module', (id) => {
     }
   });
 
+  check('prints numbers as Python does', () => {
+    for (const [eps, text] of [
+      [0, '0.0'],
+      [1e-4, '0.0001'],
+      [1.5e-5, '1.5e-05'],
+      [1e15, '1000000000000000.0'],
+      [1e16, '1e+16'],
+    ] as const) {
+      using norm = new nn.BatchNorm2d(1, { eps, device: id });
+      expect(String(norm)).toContain(`eps=${text}, `);
+    }
+  });
+
   describe('layers compute what the operations do', () => {
     const x = () => rounded(random('x', [2, 4, 9, 7]), 'float32');
     const valuesOf = async (module: nn.Module, key: string) => download(module.stateDict().get(key)!);
@@ -286,6 +299,19 @@ onEveryDevice('nn.Module', (id) => {
       }),
     );
 
+    check('prints its options before its submodules', () => {
+      class Named extends nn.Module {
+        relu = new nn.ReLU();
+        forward(x: Tensor): Tensor {
+          return this.relu.forward(x);
+        }
+        protected override describeOptions(): string {
+          return 'p=0.5';
+        }
+      }
+      expect(String(new Named())).toBe('Named(\n  p=0.5\n  (relu): ReLU()\n)');
+    });
+
     check('is switched, and disposed of, with all it holds', async () => {
       const module = new Custom().to({ device: id });
       expect([module.training, module.norm.training]).toEqual([true, true]);
@@ -445,6 +471,14 @@ onEveryDevice('nn.Module', (id) => {
           expectThrows('ERR_ARGUMENT', () => pool.forward(wrong), /AdaptiveAvgPool2d: x must be a Tensor/);
         }
         expectThrows('ERR_SHAPE', () => pool.forward(zeros(4, 4)), /AdaptiveAvgPool2d: .*got \[4, 4\]/);
+      }
+      for (const [height, width] of [
+        [4, 5],
+        [5, 4],
+      ] as const) {
+        const pool = new nn.AdaptiveAvgPool2d(2);
+        const says = new RegExp(`${height}×${width} does not divide into 2×2`);
+        expectThrows('ERR_SHAPE', () => pool.forward(zeros(1, 1, height, width)), says);
       }
     });
 

@@ -1,5 +1,5 @@
 import { execFile, execFileSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
@@ -45,6 +45,17 @@ describe('what is no image is ERR_IMAGE with its name', () => {
     await expect(preprocess(pipe)).rejects.toMatchObject({
       code: 'ERR_IMAGE',
       message: expect.stringContaining('is not a regular file'),
+    });
+  });
+
+  it('a file of over a gigabyte', async () => {
+    const path = write('huge.png', '');
+    truncateSync(path, 2 ** 30 + 1); // of holes
+    await expect(preprocess(path)).rejects.toMatchObject({
+      code: 'ERR_IMAGE',
+      message: expect.stringContaining(
+        "huge.png' holds 1073741825 bytes: images of up to 1073741824 bytes are read",
+      ),
     });
   });
 
@@ -107,6 +118,7 @@ describe('wrong arguments are ERR_ARGUMENT', () => {
     ['a number for an image', () => preprocess(5 as unknown as string), /an image is a file's path/],
     ['an array for an image', () => preprocess([1] as unknown as string), /an image is a file's path/],
     ['a size of nothing', () => preprocess('x', { size: 0 }), /size must be a whole number/],
+    ['a size that is too large', () => preprocess('x', { size: 16_384 }), /from 1 to 16383, got 16384/],
     ['a broken size', () => preprocess('x', { size: 22.4 }), /size must be a whole number/],
     ['a size of text', () => preprocess('x', { size: '9' as unknown as number }), /got "9"/],
     [

@@ -59,5 +59,7 @@ test('an abort ends the waiting for a batch, and for the device', async () => {
     const next = decodeAhead<string, string>(images, { batch: 2, device: { ready }, signal }, decode).next();
     controller.abort('as asked');
     await expect(next).rejects.toBe('as asked');
+    const late = decodeAhead<string, string>(images, { batch: 2, device: { ready }, signal }, decode).next();
+    await expect(late).rejects.toBe('as asked');
   }
 });

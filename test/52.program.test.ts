@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { describe, expect } from 'vitest';
+import { describe, expect, onTestFinished, vi } from 'vitest';
 import { BasicBlock, Bottleneck, device, nn, ops, ResNet, ResNet18, ResNet50, Tensor } from '../lib/index.js';
-import { runStepwise } from '../lib/program.js';
+import { Program, runStepwise } from '../lib/program.js';
 import { expectRejects, expectThrows } from './support/errors.js';
 import { inUse } from './support/memory.js';
 import { random, seed } from './support/random.js';
@@ -73,6 +73,37 @@ onEveryDevice('device.record', (id) => {
     expect(await bytes(program.run(input))).toEqual(last);
   });
 
+  check('follows what it was folded of where another recording was made within', async () => {
+    const place = { device: id } as const;
+    using net = new nn.Sequential(new nn.Conv2d(3, 4, 3, place), new nn.BatchNorm2d(4, place)).eval();
+    const input = x([2, 3, 5, 5]);
+    using program = device(id).record(
+      (a) => {
+        device(id)
+          .record((b) => b!, [{ shape: [1] }])
+          .dispose();
+        return net.forward(a!);
+      },
+      [input],
+    );
+    net.loadStateDict({ '1.bias': x([4], 'bias') }, { strict: false });
+    const now = await bytes(program.run(input)); // before anything else folds
+    expect(now).toEqual(await bytes(net.forward(input)));
+  });
+
+  check('frees what its recording made, at the end of a using', async () => {
+    const constant = x([4]);
+    const before = await inUse(id);
+    {
+      using program = device(id).record(
+        (a) => ops.add(a!, ops.activation(constant, 'tanh')),
+        [{ shape: [4] }],
+      );
+      program.run(constant).dispose();
+    }
+    expect(await inUse(id)).toEqual(before);
+  });
+
   check('folds each batch norm of a convolution that several share', async () => {
     const place = { device: id } as const;
     const conv = new nn.Conv2d(3, 4, 3, place);
@@ -98,8 +129,10 @@ onEveryDevice('device.record', (id) => {
     }
     conv.loadStateDict({ weight: x([4, 3, 3, 3], 'weight') }, { strict: false });
     await followed('another convolution');
-    a.dispose();
+    const last = await bytes(both.run(input));
     norms[1].dispose();
+    expect(await bytes(both.run(input))).toEqual(last);
+    a.dispose();
   });
 
   check('a convolution keeps nothing of batch norms that are gone', async () => {
@@ -141,8 +174,17 @@ onEveryDevice('device.record', (id) => {
     device(id).setMemoryLimit(device(id).memory().bytes);
     await expectRejects('ERR_OUT_OF_MEMORY', net.forward(input).data());
     await expectRejects('ERR_OUT_OF_MEMORY', program.run(input).data());
+    // the first time that this one is folded
+    const norm = new nn.BatchNorm2d(256, place);
+    await device(id).synchronize();
+    device(id).setMemoryLimit(device(id).memory().bytes);
+    const other = new nn.Sequential(net.children()[0]![1], norm).eval();
+    await expectRejects('ERR_OUT_OF_MEMORY', other.forward(input).data());
     device(id).setMemoryLimit(device(id).info.memory);
     expect(await bytes(program.run(input))).toEqual(await bytes(net.forward(input)));
+    norm.loadStateDict(net.children()[1]![1].stateDict());
+    expect(await bytes(other.forward(input))).toEqual(await bytes(net.forward(input)));
+    norm.dispose();
     net.dispose();
   });
 
@@ -435,6 +477,12 @@ onEveryDevice('a network’s own programs', (id) => {
     await expectNew('another group');
     Object.assign(model.bn1, { eps: 0.5 });
     await expectNew('another epsilon');
+    const more = new nn.Sequential(model.fc, new nn.ReLU()).eval();
+    Object.assign(model, { fc: more });
+    await expectNew('a layer more');
+    Reflect.deleteProperty(more, 1);
+    Object.assign(more[0]!, { bias: other.fc.bias }); // else the values would be those of before
+    await expectNew('a layer less');
     model.to({ dtype: 'bfloat16' });
     await expectNew('another dtype');
     other.dispose();
@@ -460,6 +508,25 @@ onEveryDevice('a network’s own programs', (id) => {
     model.dispose();
     expectThrows('ERR_DISPOSED', () => model.forward(images([1, 3, 32, 32])));
     expect((await inUse(id)).tensors - before.tensors).toBeLessThan(40); // the tensors of this test alone
+  });
+
+  check('are four, of which the one that is longest unused goes', async () => {
+    const model = small();
+    const on = device(id);
+    const [record, dispose] = [vi.spyOn(on, 'record'), vi.spyOn(Program.prototype, 'dispose')];
+    onTestFinished(() => void [record, dispose].map((spy) => spy.mockRestore()));
+    const recorded = (...sides: number[]) => {
+      record.mockClear();
+      for (const side of sides) model.forward(images([1, 3, 32, side])).dispose();
+      return record.mock.calls.length;
+    };
+    expect(recorded(32, 33, 34, 35, 32)).toBe(4);
+    expect(dispose).toHaveBeenCalledTimes(0);
+    expect(recorded(36, 32, 34, 35, 36)).toBe(1);
+    expect(recorded(33)).toBe(1);
+    expect(dispose).toHaveBeenCalledTimes(2);
+    model.dispose();
+    expect(dispose).toHaveBeenCalledTimes(6);
   });
 
   check('work inside blocks that a user builds', async () => {

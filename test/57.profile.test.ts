@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect } from 'vitest';
+import { expect, test } from 'vitest';
 import { Bottleneck, nn, ops, ResNet50, Tensor } from '../lib/index.js';
+import { Profile } from '../lib/profile.js';
 import { expectRejects } from './support/errors.js';
 import { withModule } from './support/modules.js';
 import { check, onEveryDevice } from './support/suite.js';
@@ -18,6 +19,16 @@ class Twice extends nn.Module {
     return ops.add(this.inner.forward(x), x);
   }
 }
+
+test('of several runs the median counts, and the trace is of the last', async () => {
+  const run = (end: number) => [{ layer: '', operation: 'add', begin: 1, end, inputs: [], outputs: [[2]] }];
+  const profile = new Profile([run(4), run(3), run(10)]);
+  expect(profile.operations).toMatchObject([{ layer: '', output: [2], milliseconds: 3, share: 1 }]);
+  const path = join(await temporaryFolder(), 'trace.json');
+  await profile.writeTrace(path);
+  const { traceEvents } = JSON.parse(await readFile(path, 'utf8'));
+  expect(traceEvents).toMatchObject([{ name: 'add', ts: 1000, dur: 9000 }]);
+});
 
 onEveryDevice('profile', (id) => {
   check('names every layer of ResNet-50 and counts its arithmetic', () =>
@@ -77,6 +88,30 @@ onEveryDevice('profile', (id) => {
     }),
   );
 
+  check('takes a module that has two names by the first, and leaves it as it was', async () => {
+    const relu = new nn.ReLU();
+    const { operations } = await new nn.Sequential(relu, relu).profile(Tensor.zeros([1], { device: id }));
+    expect(operations.map(({ layer }) => layer)).toEqual(['0', '0']);
+    expect(Object.getOwnPropertyNames(relu)).not.toContain('forward');
+    const own = (x: Tensor) => ops.activation(x, 'tanh');
+    Object.assign(relu, { forward: own });
+    await relu.profile(Tensor.zeros([1], { device: id }));
+    expect(relu.forward).toBe(own);
+  });
+
+  check('runs forward ten times unless told, and once before', async () => {
+    class Counting extends nn.ReLU {
+      runs = 0;
+      override forward(x: Tensor): Tensor {
+        this.runs++;
+        return super.forward(x);
+      }
+    }
+    const counting = new Counting();
+    await counting.profile(Tensor.zeros([1], { device: id }));
+    expect(counting.runs).toBe(11);
+  });
+
   check('refuses a network that cannot be labelled, and leaves it and the device as they were', () =>
     withModule(new nn.Sequential(new Twice(5), new nn.ReLU()).to({ device: id }), async (model) => {
       const x = Tensor.randn([3, 5], { device: id, seed: 1 });
@@ -108,7 +143,13 @@ onEveryDevice('profile', (id) => {
       const profile = await block.profile(Tensor.randn([1, 16, 9, 7], { device: id, seed: 1 }));
       await profile.writeTrace(path);
       const { traceEvents } = JSON.parse(await readFile(path, 'utf8')) as {
-        traceEvents: { name: string; ph: string; ts: number; dur: number; args: { outputs: number[][] } }[];
+        traceEvents: {
+          name: string;
+          ph: string;
+          ts: number;
+          dur: number;
+          args: { inputs: number[][]; outputs: number[][] };
+        }[];
       };
       expect(traceEvents.map(({ name }) => name)).toEqual(
         profile.operations.map(({ layer, operation }) => `${layer} ${operation}`),
@@ -119,6 +160,10 @@ onEveryDevice('profile', (id) => {
         expect(ts).toBeGreaterThanOrEqual(end);
         end = ts + dur;
       }
+      expect(traceEvents[0]!.args.inputs.slice(0, 2)).toEqual([
+        [1, 16, 9, 7],
+        [64, 16, 1, 1],
+      ]);
       expect(traceEvents[0]!.args.outputs).toEqual([[1, 64, 9, 7]]);
     }),
   );

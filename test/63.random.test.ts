@@ -86,6 +86,19 @@ onEveryDevice('random tensors', (id) => {
     expectThrows('ERR_DTYPE', () => Tensor.rand([1], wrong), /^Tensor\.rand: dtype must be float32/);
   });
 
+  check('start what is made after a ResNet as if there had been none', async () => {
+    const draw = async () => {
+      using conv = new nn.Conv2d(3, 4, 3, options);
+      return hash(await conv.weight.data(), await conv.bias!.data());
+    };
+    manualSeed(3);
+    const expected = [await draw(), await draw()];
+    manualSeed(3);
+    const first = await draw();
+    new ResNet18(options).dispose();
+    expect([first, await draw()]).toEqual(expected);
+  });
+
   check('start a ResNet: equal seeds, equal weights; layers differ from each other', async () => {
     const weights = async (seed: number) => {
       using model = new ResNet18({ ...options, seed, numClasses: 10 });
