@@ -67,6 +67,13 @@ describe('PyTorch checkpoints that are valid', () => {
     expect((await readBytes(zip(parts))).size).toBe(1);
   });
 
+  test('an archive with a comment, which may look like the end of one', async () => {
+    const comment = Buffer.from(`PK\x05\x06${'\0'.repeat(18)} and more`);
+    const bytes = Buffer.concat([oneTensor({}), comment]);
+    bytes.writeUInt16LE(comment.length, bytes.length - comment.length - 2);
+    expect((await readBytes(bytes)).size).toBe(1);
+  });
+
   test('a dict that contains itself', async () => {
     for (const [put, get] of [
       ['q\0', 'h\0'],

@@ -57,6 +57,7 @@ test('an abort ends the waiting for a batch, and for the device', async () => {
     const controller = new AbortController();
     const { signal } = controller;
     const next = decodeAhead<string, string>(images, { batch: 2, device: { ready }, signal }, decode).next();
+    await delay(1); // until it waits for the device, where it does not for the batch
     controller.abort('as asked');
     await expect(next).rejects.toBe('as asked');
     const late = decodeAhead<string, string>(images, { batch: 2, device: { ready }, signal }, decode).next();

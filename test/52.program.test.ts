@@ -94,13 +94,16 @@ onEveryDevice('device.record', (id) => {
   check('frees what its recording made, at the end of a using', async () => {
     const constant = x([4]);
     const before = await inUse(id);
+    let ended: Program | undefined;
     {
       using program = device(id).record(
         (a) => ops.add(a!, ops.activation(constant, 'tanh')),
         [{ shape: [4] }],
       );
       program.run(constant).dispose();
+      ended = program;
     }
+    expectThrows('ERR_DISPOSED', () => ended!.run(constant));
     expect(await inUse(id)).toEqual(before);
   });
 
@@ -487,6 +490,16 @@ onEveryDevice('a network’s own programs', (id) => {
     await expectNew('another dtype');
     other.dispose();
     expectThrows('ERR_DISPOSED', () => model.forward(x)); // layers of `other` are gone
+  });
+
+  check('give way to single operations where a part of it is in training mode', async () => {
+    using model = small();
+    const x = images([2, 3, 33, 40]);
+    const evaluated = await bytes(model.forward(x));
+    model.layer2.train();
+    const trained = await bytes(model.forward(x));
+    expect(trained).not.toEqual(evaluated);
+    expect(trained).toEqual(await bytes(stepwise(() => model.forward(x))));
   });
 
   check('are recorded as part of a program of the user’s', async () => {

@@ -7,15 +7,16 @@ import { suiteFolder } from './support/temporary-folder.js';
 const folder = suiteFolder();
 const cwd = process.cwd();
 
-/** Those that no other name here ends in. */
-const kinds = ['avif', 'jfif', 'jpe', 'svg', 'tif', 'tiff'];
+/** Of the kinds that no other name here has. */
+const kinds = ['Y.svg', 'x.avif', 'x.jfif', 'x.jpe', 'x.tif', 'x.tiff'].map((name) => `kinds/${name}`);
 
 beforeAll(() => {
   for (const path of [
     'b.jpg',
     'a.png',
     'notes.txt',
-    'photo[1].jpg',
+    'photo1.jpg',
+    'photo{1,2}.jpg',
     'deep/c.JPEG',
     'deep/er/d.webp',
     'album/b.JPG',
@@ -23,7 +24,8 @@ beforeAll(() => {
     '.cache/e.png',
     'texts/readme.md',
     'odd/two\nlines/-f.gif',
-    ...[...kinds, 'bmp'].map((kind) => `kinds/x.${kind}`),
+    ...kinds,
+    'kinds/x.bmp',
   ]) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), '');
@@ -44,7 +46,7 @@ describe('arguments become images', () => {
     ['files in the order given', ['b.jpg', 'a.png'], ['b.jpg', 'a.png']],
     ['each once, however it is spelt', ['b.jpg', './b.jpg', 'deep/../b.jpg', 'b.jpg'], ['b.jpg']],
     ['a file of any name that is named', ['notes.txt'], ['notes.txt']],
-    ['a file whose name looks like a pattern', ['photo[1].jpg'], ['photo[1].jpg']],
+    ['a file whose name looks like a pattern', ['photo{1,2}.jpg'], ['photo{1,2}.jpg']],
     [
       'a folder, sorted, with all below, hidden files aside',
       ['deep/er', 'album'],
@@ -59,10 +61,11 @@ describe('arguments become images', () => {
         'b.jpg',
         'deep/c.JPEG',
         'deep/er/d.webp',
-        ...kinds.map((kind) => `kinds/x.${kind}`),
+        ...kinds,
         'odd/broken.png',
         'odd/two\nlines/-f.gif',
-        'photo[1].jpg',
+        'photo1.jpg',
+        'photo{1,2}.jpg',
       ],
     ],
     ['a folder behind a link', ['deep/loop/album'], ['deep/loop/album/b.JPG']],
@@ -71,10 +74,11 @@ describe('arguments become images', () => {
       ['odd'],
       ['odd/broken.png', 'odd/two\nlines/-f.gif'],
     ],
-    ['files of every kind of image in a folder', ['kinds'], kinds.map((kind) => `kinds/x.${kind}`)],
-    ['a pattern', ['*.{png,jpg}'], ['a.png', 'b.jpg', 'photo[1].jpg']],
+    ['files of every kind of image in a folder', ['kinds'], kinds],
+    ['a pattern', ['*.{png,jpg}'], ['a.png', 'b.jpg', 'photo1.jpg', 'photo{1,2}.jpg']],
+    ['a pattern, whose files are sorted', ['**/[ab].{png,jpg,JPG}'], ['a.png', 'album/b.JPG', 'b.jpg']],
     ['a pattern through folders', ['**/*.webp'], ['deep/er/d.webp']],
-    ['a pattern, then what it left', ['*.jpg', '*.png'], ['b.jpg', 'photo[1].jpg', 'a.png']],
+    ['a pattern, then what it left', ['*.jpg', '*.png'], ['b.jpg', 'photo1.jpg', 'photo{1,2}.jpg', 'a.png']],
   ])('%s', async (_, args, expected) => {
     expect(await paths(...args)).toEqual(expected);
   });
@@ -91,10 +95,11 @@ describe('arguments become images', () => {
         '../b.jpg',
         '../deep/c.JPEG',
         '../deep/er/d.webp',
-        ...kinds.map((kind) => `../kinds/x.${kind}`),
+        ...kinds.map((path) => `../${path}`),
         '../odd/broken.png',
         '../odd/two\nlines/-f.gif',
-        '../photo[1].jpg',
+        '../photo1.jpg',
+        '../photo{1,2}.jpg',
       ]);
     } finally {
       process.chdir(folder);
@@ -104,13 +109,13 @@ describe('arguments become images', () => {
 
 describe('arguments that yield nothing', () => {
   it('are kept in place with the reason where others yield something', async () => {
-    const inputs = await expandInputs(['absent.jpg', 'a.png', '*.gif', 'al*', 'texts']);
-    expect(inputs.map(({ path }) => path)).toEqual(['absent.jpg', 'a.png', '*.gif', 'al*', 'texts']);
+    const inputs = await expandInputs(['absent.jpg', 'a.png', '*.gif', 'al?um', 'texts']);
+    expect(inputs.map(({ path }) => path)).toEqual(['absent.jpg', 'a.png', '*.gif', 'al?um', 'texts']);
     expect(inputs.map(({ error }) => error?.message)).toEqual([
       "'absent.jpg': no such file",
       undefined,
       "'*.gif': no file matches the pattern",
-      "'al*': no file matches the pattern", // but a folder
+      "'al?um': no file matches the pattern", // but a folder
       "'texts': the folder holds no images",
     ]);
     expect(inputs[0]?.error?.code).toBe('ERR_IMAGE');
