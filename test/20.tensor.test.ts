@@ -33,6 +33,7 @@ onEveryDevice('Tensor', (id) => {
     expect(Tensor.from(new Float64Array(2), [2], { device: id }).dtype).toBe('float32');
     expect(Tensor.from([1, 2], [2], { device: id }).dtype).toBe('float32');
     expect(Tensor.from(new Uint8Array(2), [2], { device: id }).dtype).toBe('uint8');
+    expect(Tensor.from(new Uint8ClampedArray(2), [2], { device: id }).dtype).toBe('uint8');
     expect(Tensor.from(new BigInt64Array(2), [2], { device: id }).dtype).toBe('int64');
   });
 
@@ -75,6 +76,8 @@ onEveryDevice('Tensor', (id) => {
     const x = Tensor.zeros([2, 3], { device: id });
     expect(String(x)).toBe(`Tensor(float32 [2, 3] on ${id})`);
     expect(inspect({ x })).toBe(`{ x: ${x} }`);
+    x.dispose();
+    expect(String(x)).toBe(`Tensor(float32 [2, 3] on ${id}, disposed)`);
   });
 
   check('a part of a larger buffer is read where it lies', async () => {
@@ -223,6 +226,7 @@ onEveryDevice('Tensor', (id) => {
         ['float32', '1'],
         ['float32', undefined],
         ['int64', 1.5],
+        ['uint8', 1.5],
         ['int64', NaN],
         ['int64', 'one'],
       ] as const) {
@@ -242,6 +246,7 @@ onEveryDevice('Tensor', (id) => {
       for (const shape of [[5], [-1, -1], [-1, 5], [-2, -6], [NaN], [0, -1]]) {
         expectThrows('ERR_SHAPE', () => x.reshape(shape));
       }
+      expectThrows('ERR_ARGUMENT', () => x.flatten(2));
       expectThrows('ERR_ARGUMENT', () => x.flatten(3));
       expectThrows('ERR_ARGUMENT', () => x.flatten(0.5));
     });

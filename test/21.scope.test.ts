@@ -290,13 +290,18 @@ onEveryDevice('scope', (id) => {
     });
   });
 
-  test('does not hold modules that were disposed of in it', () =>
+  test('does not hold modules and tensors that were disposed of in it', () =>
     scope(async () => {
+      const disposed = () => {
+        using x = one();
+        return x;
+      };
       const module = () => {
         const made = new nn.Sequential(new nn.Linear(2, 2, { device: id }));
         made.forward(Tensor.zeros([1, 2], { device: id })).dispose();
         scope(() => made.dispose());
-        return [made, made[0]!].map((each) => new WeakRef(each));
+        const { weight } = made[0] as nn.Linear;
+        return [made, made[0]!, weight, disposed()].map((each) => new WeakRef<object>(each));
       };
       const modules = Array.from({ length: 3 }, module).flat();
       const alive = () => {

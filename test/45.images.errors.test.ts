@@ -113,6 +113,11 @@ describe('bombs are refused at once', () => {
   });
 });
 
+it('a crop may be as large as the scaled image', async () => {
+  const image = await noise(40, 30);
+  expect(await preprocess(image, { size: 16, resize: 16 })).toHaveLength(16 * 16 * 3);
+});
+
 describe('wrong arguments are ERR_ARGUMENT', () => {
   it.each([
     ['a number for an image', () => preprocess(5 as unknown as string), /an image is a file's path/],

@@ -71,6 +71,13 @@ describe('lossy formats give nearly the same bytes', () => {
   });
 });
 
+it('what a decoder only warns about is not an error', async () => {
+  const jpeg = await image().jpeg().toBuffer();
+  const marker = jpeg.indexOf(Buffer.from([0xff, 0xdb]));
+  const stray = Buffer.concat([jpeg.subarray(0, marker), Buffer.from([1, 2, 3]), jpeg.subarray(marker)]);
+  expect(await preprocess(stray, sizes)).toEqual(await preprocess(jpeg, sizes));
+});
+
 describe('EXIF orientation', () => {
   const mirror = (s: Sharp) => s.flop();
   const turn = (angle: number) => (s: Sharp) => s.rotate(angle);

@@ -76,11 +76,13 @@ describe('an argument of the wrong kind is ERR_ARGUMENT, and the message says wh
     ['nn.manualSeed', () => nn.manualSeed(wrong('x')), /manualSeed: seed .*got "x"/],
     ['nn.manualSeed, an object', () => nn.manualSeed(wrong(Object.create(null))), /seed .*got object/],
     ['usePlans(1n)', () => device(id).usePlans(wrong(1n)), /no folder.*bigint/],
-    ...['a\0b', 'x'.repeat(300), '/etc/passwd/x'].map((plans): [string, () => unknown, RegExp] => [
-      `new ResNet18, plans ${JSON.stringify(plans)}`,
-      () => new ResNet18({ ...on, plans }),
-      /plans: there is no folder "/,
-    ]),
+    ...['a\0b', 'x'.repeat(300), '/etc/passwd', '/etc/passwd/x'].map(
+      (plans): [string, () => unknown, RegExp] => [
+        `new ResNet18, plans ${JSON.stringify(plans)}`,
+        () => new ResNet18({ ...on, plans }),
+        /plans: there is no folder "/,
+      ],
+    ),
     [
       'usePlans, a link to itself',
       () => {
