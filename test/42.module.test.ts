@@ -353,6 +353,19 @@ onEveryDevice('nn.Module', (id) => {
     }),
   );
 
+  check('to() leaves integers as they are', async () => {
+    class Counter extends nn.Module {
+      scale = Tensor.zeros([1], { device: id });
+      count = Tensor.from(BigInt64Array.of(2n ** 40n), [1], { device: id });
+      forward(x: Tensor): Tensor {
+        return x;
+      }
+    }
+    using module = new Counter().to({ dtype: 'float16' });
+    expect([module.scale.dtype, module.count.dtype]).toEqual(['float16', 'int64']);
+    expect(await module.count.data()).toEqual(BigInt64Array.of(2n ** 40n));
+  });
+
   check('to() leaves tensors alone that are there already', () =>
     withModule(new Custom().to({ device: id }), async (module) => {
       const before = [...module.stateDict().values()];

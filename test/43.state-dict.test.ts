@@ -169,6 +169,10 @@ onEveryDevice('loadStateDict', (id) => {
         () => module.loadStateDict(dict),
         /0\.weight.*\[4, 3, 1, 1\].*\[4, 3, 3, 3\]/,
       );
+      for (const shape of [[4], [4, 3, 1, 1, 1]]) {
+        const other = { ...state(), '0.weight': zeros(...shape) };
+        expectThrows('ERR_WEIGHTS', () => module.loadStateDict(other), /0\.weight \(expected \[4, 3, 1, 1\]/);
+      }
       expect(await module.stateDict().get('1.bias')!.data()).toEqual(before);
     }),
   );

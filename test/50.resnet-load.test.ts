@@ -127,12 +127,12 @@ onEveryDevice('ResNet.load', (id) => {
         name,
         entry.dtype === 'float32'
           ? { ...entry, dtype: 'float64', data: Float64Array.from(entry.data as Float32Array) }
-          : { ...entry, dtype: 'int32', data: Int32Array.of(3) },
+          : { ...entry, dtype: 'int32', data: Int32Array.of(-3) },
       ]),
     );
     await saveWeights(path, wide);
     using model = await ResNet18.load(path, { device: id });
-    expect(await model.bn1.num_batches_tracked.data()).toEqual(BigInt64Array.of(3n));
+    expect(await model.bn1.num_batches_tracked.data()).toEqual(BigInt64Array.of(-3n));
     const last = await model.layer4.stateDict().get('1.conv2.weight')!.data();
     expect(Buffer.compare(bytes(last), bytes(entries.get('layer4.1.conv2.weight')!.data))).toBe(0);
     using narrow = await ResNet18.load(path, { device: id, dtype: 'bfloat16' });

@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { device, ops, ResNet18, readWeights, saveWeights, scope, Tensor } from '../lib/index.js';
 import { lastLine, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
@@ -312,6 +312,26 @@ onEveryDevice('an abort', (id) => {
     }).finally(() => {
       on.setQueueLimit({ operations: 100_000 });
       on.setThreads(availableParallelism());
+    });
+  });
+
+  check('of classify and embed does not wait for their results', async () => {
+    if (id !== 'cpu') return; // a GPU is done with the work before them by then
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    await model.classify(picture, { top: 1 });
+    const asked = [vi.spyOn(model, 'predict'), vi.spyOn(model, 'features')] as const;
+    await scope(async () => {
+      const x = Tensor.randn([64, 64, 64, 64], { device: id });
+      for (let i = 0; i < 20; i++) ops.activation(x, 'tanh');
+      const controller = new AbortController();
+      const { signal } = controller;
+      const running = [model.classify(picture, { signal }), model.embed(picture, { signal })];
+      await vi.waitFor(() => asked.map((spy) => expect(spy).toHaveBeenCalledOnce()), 10_000);
+      controller.abort();
+      for (const outcome of await Promise.allSettled(running)) {
+        expect(outcome).toMatchObject({ status: 'rejected', reason: { name: 'AbortError' } });
+      }
+      expect(on.pending).toBeGreaterThan(0);
     });
   });
 
