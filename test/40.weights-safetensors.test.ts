@@ -7,6 +7,7 @@ import type { WeightEntry } from '../lib/dtype.js';
 import { readWeights } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { expectRejects } from './support/errors.js';
+import { listsOpenFiles, openFiles } from './support/open-files.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 import { expectRefusal, golden, readBytes, safetensors } from './support/weights-files.js';
 
@@ -263,6 +264,14 @@ describe('other files', () => {
     const folder = await temporaryFolder();
     await expectRefusal(readWeights(join(folder, 'none.pth')), /none\.pth: cannot be opened \(ENOENT/);
     await expectRefusal(readWeights(folder), /got a folder/);
+  });
+
+  test.runIf(listsOpenFiles)('are not left open', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'x'), 'noise');
+    await expectRefusal(readWeights(join(folder, 'x')), /no format/);
+    await expectRefusal(readWeights(folder), /got a folder/);
+    expect(await openFiles(folder)).toBe(0);
   });
 
   test('wrong arguments', async () => {

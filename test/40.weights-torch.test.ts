@@ -200,6 +200,8 @@ describe('pickles that are refused', () => {
     ['an open mark', op('N('), /does not end with one value/],
     ['items without a dict', op('](NNu'), /sets items of something that is no dict/],
     ['a key without a value', op('}(Nu'), /a key without a value/],
+    ['many items at once', op(`}(${'NN'.repeat(10_001)}u`), /sets 10001 items at once/],
+    ['a long key', dict(text('x'.repeat(1025)), int(1)), /a key of over 1024 characters/],
     ['appending to a dict', op('}Na'), /appends to something that is no list/],
     ['calling a string', Buffer.concat([text('x'), op(')R')]), /calls something that is no global/],
     ['calling with a string', Buffer.concat([global('torch.FloatStorage'), text('x'), op('R')]), /calls/],

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, readlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { removeUnfinished, WholeFile } from '../lib/whole-file.js';
+import { listsOpenFiles, openFiles } from './support/open-files.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -34,18 +35,12 @@ test('leaves nothing where it is not finished', async () => {
   expect(await readdir(folder)).toEqual([]);
 });
 
-test.runIf(existsSync('/proc/self/fd'))('is not left open where it is not finished', async () => {
+test.runIf(listsOpenFiles)('is not left open where it is not finished', async () => {
   const folder = await temporaryFolder();
   await using file = await WholeFile.create(join(folder, 'x'));
-  const [name] = await readdir(folder);
-  const open = async () => {
-    const descriptors = await readdir('/proc/self/fd');
-    const files = await Promise.all(descriptors.map((fd) => readlink(`/proc/self/fd/${fd}`).catch(() => '')));
-    return files.filter((path) => path.includes(name!)).length;
-  };
-  expect(await open()).toBe(1);
+  expect(await openFiles(folder)).toBe(1);
   await file[Symbol.asyncDispose]();
-  expect(await open()).toBe(0);
+  expect(await openFiles(folder)).toBe(0);
 });
 
 test('of two that are written at once the one that is finished last stays, whole', async () => {
