@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
@@ -272,6 +273,12 @@ describe('other files', () => {
     await expectRefusal(readWeights(join(folder, 'x')), /no format/);
     await expectRefusal(readWeights(folder), /got a folder/);
     expect(await openFiles(folder)).toBe(0);
+  });
+
+  test('a named pipe, without waiting for someone to write', async () => {
+    const pipe = join(await temporaryFolder(), 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    await expectRefusal(readWeights(pipe), /got a pipe or device/);
   });
 
   test('wrong arguments', async () => {
