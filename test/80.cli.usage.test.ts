@@ -73,6 +73,8 @@ describe('wrong usage is named, with exit code 2 and nothing on stdout', () => {
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/^\s+at /m);
+    const [command = ''] = message.startsWith('unknown command') || args[0]!.startsWith('-') ? [] : args;
+    expect(stderr).toContain(`\n'${`cudnn-resnet ${command}`.trim()} --help' tells how it is called\n`);
   });
 });
 

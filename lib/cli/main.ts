@@ -56,12 +56,15 @@ async function run([name, ...args]: string[]): Promise<number> {
 }
 
 heedReadersThatGo();
+const words = process.argv.slice(2);
 try {
-  process.exitCode = await run(process.argv.slice(2));
+  process.exitCode = await run(words);
 } catch (error) {
   if (error instanceof UsageError) {
+    const [name = ''] = words;
+    const called = Object.hasOwn(commands, name) ? `cudnn-resnet ${name}` : 'cudnn-resnet';
     process.stderr.write(
-      `cudnn-resnet: ${printable(error.message)}\n'cudnn-resnet --help' tells how it is called\n`,
+      `cudnn-resnet: ${printable(error.message)}\n'${called} --help' tells how it is called\n`,
     );
     process.exitCode = misused;
   } else {

@@ -1,5 +1,5 @@
-// A driver that shows one GPU, unless CUDA_VISIBLE_DEVICES hides it, and takes no code, as it takes none that was
-// compiled for another kind of GPU. CUDA's runtime sees no GPU.
+// A driver that shows one GPU, unless CUDA_VISIBLE_DEVICES hides it, and takes no code, as it takes none that
+// was compiled for another kind of GPU. CUDA's runtime sees no GPU.
 #define cuInit hiddenInit
 #define cuDeviceGetCount hiddenDeviceGetCount
 #define cuLibraryLoadData hiddenLibraryLoadData
