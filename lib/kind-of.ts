@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 
-/** What a message calls a value that is of the wrong kind: `number`, `null`, `array`; of a promise what was forgotten. */
+/** What a message calls a value of the wrong kind: `number`, `null`, `array`; of a promise or a URL what was forgotten. */
 export function kindOf(value: unknown): string {
   if (value === null) {
     return 'null';
@@ -9,6 +9,7 @@ export function kindOf(value: unknown): string {
     return 'Promise: await it';
   }
   try {
+    if (value instanceof URL) return 'URL: take fileURLToPath() of it';
     return Array.isArray(value) ? 'array' : typeof value;
   } catch {
     return 'revoked Proxy';

@@ -57,6 +57,11 @@ describe('an argument of the wrong kind is ERR_ARGUMENT, and the message says wh
     ['embed, batch', () => network.embed([], { batch: 0 }), /embed: batch/],
     ['preprocess(5)', () => preprocess(wrong(5)), /path.*got 5/],
     ['load(promise)', () => ResNet18.load(wrong(Promise.resolve('x'))), /path.*got Promise: await it$/],
+    [
+      'load(URL)',
+      () => ResNet18.load(wrong(new URL('file:///x'))),
+      /path.*got URL: take fileURLToPath\(\) of it$/,
+    ],
     ['forward(promise)', () => network.forward(wrong(Promise.resolve())), /Tensor.*got Promise: await it$/],
     ['add(x, promise)', () => ops.add(tensor(), wrong(Promise.resolve())), /b must.*got Promise: await it$/],
 
