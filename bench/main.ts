@@ -35,7 +35,6 @@ Measures, all of these where none is named:
   classify      images a second from JPEG files to classes, beside inference alone
   primitives    each operation alone, beside the machine's peaks
   gpu           instead of these: forward passes on the first GPU beside PyTorch's, in --dtype
-                (it was written without a GPU and has never run on one)
 
 Options:
   --quick           fewer rounds, for a first look

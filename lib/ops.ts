@@ -37,7 +37,7 @@ export interface Conv2dOptions extends ComputeOptions {
   /**
    * `'direct'`, the default, computes the sums of products of the definition: of small integers they are exact.
    * `'fast'` lets the engine take another way to about the same result: on the CPU Winograd's transform, or where the
-   * processor has AMX three products of bfloat16 for one of float32. Errors in float32 are then some 1e-6 of the result.
+   * processor has AMX three products of bfloat16 for one of float32. Errors in float32 are then some 5e-6 of the result.
    * Networks in inference use it. `deterministic: true` means `'direct'` whatever stands here.
    */
   algorithm?: 'direct' | 'fast' | undefined;

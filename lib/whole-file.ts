@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { writeAll } from './write-all.js';
 
 /** Where files lie that have not got their names yet. */
 const unfinished = new Set<string>();
@@ -44,7 +45,7 @@ export class WholeFile {
 
   /** Writes over what stands at `position`; what is appended next still goes to the end. */
   async overwrite(bytes: Uint8Array, position: number): Promise<void> {
-    await this.#file.write(bytes, 0, bytes.length, position);
+    await writeAll(this.#file, bytes, position);
   }
 
   /** Flushes it to the disk and gives it its name. */

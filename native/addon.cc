@@ -7,9 +7,9 @@
 #include "binding/guard.h"
 #include "binding/machine.h"
 #include "binding/operations.h"
-#include "binding/pictures.h"
 #include "binding/planner.h"
 #include "binding/program-handle.h"
+#include "binding/resample.h"
 #include "binding/setup.h"
 #include "binding/tensor-handle.h"
 
@@ -54,7 +54,7 @@ constexpr auto table = std::to_array<Export>({
     {"globalAvgPool", guardedFunction<operations::globalAvgPool>},
     {"softmax", guardedFunction<operations::softmax>},
     {"normalizeImage", guardedFunction<operations::normalizeImage>},
-    {"resample", guardedFunction<pictures::resample>},
+    {"resample", guardedFunction<resample>},
 });
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {

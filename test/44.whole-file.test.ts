@@ -3,8 +3,21 @@ import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { removeUnfinished, WholeFile } from '../lib/whole-file.js';
+import { writeAll } from '../lib/write-all.js';
 import { listsOpenFiles, openFiles } from './support/open-files.js';
 import { temporaryFolder } from './support/temporary-folder.js';
+
+test('all is written, however few bytes the system takes at a time', async () => {
+  const given = Uint8Array.from({ length: 1000 }, (_, i) => i % 251);
+  const taken = new Uint8Array(1010);
+  const write = async (buffer: Uint8Array, offset: number, length: number, position: number) => {
+    const bytesWritten = Math.min(length, 7);
+    taken.set(buffer.subarray(offset, offset + bytesWritten), position);
+    return { bytesWritten, buffer };
+  };
+  await writeAll({ write } as never, given, 10);
+  expect(taken.subarray(10)).toEqual(given);
+});
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 

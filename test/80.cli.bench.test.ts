@@ -118,4 +118,18 @@ describe('bench', () => {
     expect(stderr).toMatch(/trace\.json' cannot be written: .*ENOENT.*\[ERR_ARGUMENT\]\n$/);
     expect(existsSync(trace)).toBe(false);
   });
+
+  it('leaves no trace of work that fails', async () => {
+    const trace = join(folder, 'unwritten.json');
+    const { code } = await cudnnResnet([
+      ...quick,
+      '--batch',
+      '1',
+      '--trace',
+      trace,
+      '--weights',
+      './absent.pth',
+    ]);
+    expect([code, existsSync(trace)]).toEqual([1, false]);
+  });
 });

@@ -1,4 +1,4 @@
-"""A PyTorch contender on the first GPU. Written without one: it has never run on any.
+"""A PyTorch contender on the first GPU.
 
 usage: pytorch_cuda.py DIRECTORY THREADS eager|channels-last|max-autotune|cuda-graph DTYPE
 """

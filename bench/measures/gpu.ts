@@ -4,7 +4,7 @@ import { median, ratios, type Spread, spread } from '../statistics.js';
 import { type Bench, interleaved, together } from './measure.js';
 
 /** Milliseconds of a forward pass. */
-export interface GpuInference {
+interface GpuInference {
   /** With its input on the GPU before and its result there after it. */
   resident: Spread;
   /** From an array on the host to one on the host. */

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { Bench } from './measure.js';
 
 /** One primitive at one of ResNet-50's shapes. */
-export interface Primitive {
+interface Primitive {
   name: string;
   batch: number;
   microseconds: number;

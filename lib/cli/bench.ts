@@ -1,4 +1,5 @@
-import { open } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
 import type { ResNet } from '../index.js';
 import { notWritten } from '../not-written.js';
 import { median, quantile } from '../quantile.js';
@@ -83,11 +84,16 @@ export const bench: Command = {
   },
 };
 
-/** Before the work begins, so that a folder that is not there costs no time; what a file holds stays until then. */
+/**
+ * Before the work begins, so that a folder that is not there costs no time; what a file holds stays until then, and one that
+ * was not there is not left behind where the work fails.
+ */
 async function tryToWrite(path: string): Promise<void> {
+  const there = existsSync(path);
   try {
     const file = await open(path, 'a');
     await file.close();
+    if (!there) await rm(path);
   } catch (error) {
     throw notWritten(path, error);
   }

@@ -86,7 +86,7 @@ export async function gpu(name: string, driver: number): Promise<Gpu> {
   return { name, properties, ...identityIn(name, properties) };
 }
 
-/** What is the same for all GPUs. */
+/** What is the same for all GPUs, or follows from their compute capability. */
 function shared({ deviceVer }: Preset) {
   return {
     cudaDeviceId: 0,

@@ -60,7 +60,9 @@ export const plan: Command = {
     const planning = Promise.all(work.gpus.map((one) => planFor(one, work, bar)));
     const findings = await planning.finally(() => bar.end());
     const summaries = findings.map((graphs, i) => summary(work.gpus[i]!.name, graphs, work.folder));
-    await print(work.json ? '' : `${summaries.join('\n')}\n`);
+    if (!work.json) {
+      await print(`${summaries.join('\n')}\n`);
+    }
     return findings.every((graphs) => graphs.length > 0 && graphs.every(({ refusal }) => refusal === ''))
       ? 0
       : 1;

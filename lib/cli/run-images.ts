@@ -4,7 +4,7 @@ import { decodeAhead } from '../models/decode-ahead.js';
 import { type Batch, decodeBatch } from './batch.js';
 import type { Input } from './inputs.js';
 import type { ModelChoice, ReadyModel } from './model.js';
-import { complain, print } from './output.js';
+import { complain, note, print } from './output.js';
 import { ProgressBar } from './progress.js';
 
 /** More images than this get a progress bar. */
@@ -55,7 +55,7 @@ export async function runImages(
     bar?.end();
   }
   if (outcome.failures > 0 && inputs.length > 1) {
-    process.stderr.write(`cudnn-resnet: ${outcome.failures} of ${inputs.length} images could not be read\n`);
+    note(`cudnn-resnet: ${outcome.failures} of ${inputs.length} images could not be read`);
   }
   return { ...outcome, milliseconds: performance.now() - begin };
 }

@@ -37,6 +37,9 @@ export class BasicBlock extends Module {
   /** The shortcut's convolution and batch norm; null where the input is handed on as it is. */
   downsample: Sequential | null;
 
+  /**
+   * @throws `ERR_SHAPE` where channels are no integers of at least 1; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_ARGUMENT`
+   */
   constructor(inChannels: number, outChannels: number, options: BasicBlockOptions = {}) {
     super();
     checkOptions('BasicBlock', options, ['stride', ...layerOptionNames]);

@@ -50,6 +50,10 @@ export class Bottleneck extends Module {
   /** The shortcut's convolution and batch norm; null where the input is handed on as it is. */
   downsample: Sequential | null;
 
+  /**
+   * @throws `ERR_SHAPE` where channels or the width are no integers of at least 1, or the width does not divide into the
+   *   groups; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_ARGUMENT`
+   */
   constructor(inChannels: number, outChannels: number, options: BottleneckOptions = {}) {
     super();
     checkOptions('Bottleneck', options, ['stride', 'width', 'groups', 'downsample', ...layerOptionNames]);

@@ -84,6 +84,7 @@ export class ResNet extends Module {
   /** What images are scaled to for the weights that were loaded; without any `preprocess` decides. */
   #resize: number | undefined;
 
+  /** @throws `ERR_DTYPE`, `ERR_DEVICE`; `ERR_ARGUMENT` where the structure or another option is none */
   constructor(options: ResNetOptions & ResNetStructure) {
     super();
     checkOptions('ResNet', options, ['block', 'layers', ...resNetOptionNames]);

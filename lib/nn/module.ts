@@ -169,7 +169,7 @@ export abstract class Module {
   /**
    * Moves parameters and buffers to another device, or to another floating-point dtype those that have one; those of
    * batch norms stay float32. A tensor that is there already stays what it is, and one that has several names keeps
-   * them. Throws `ERR_DTYPE` where `dtype` is none.
+   * them. Throws `ERR_DTYPE` where `dtype` is none, and `ERR_BUSY`, with some of them moved: another call moves the rest.
    */
   to(options: { device?: DeviceId | Device | undefined; dtype?: FloatDType | undefined }): this {
     checkOptions('Module.to', options, ['device', 'dtype']);

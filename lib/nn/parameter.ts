@@ -9,6 +9,7 @@ import { Tensor } from '../tensor.js';
  * plain `Tensor` is one of its buffers. It takes `tensor` over and belongs to no scope.
  */
 export class Parameter<D extends DType = DType> extends Tensor<D> {
+  /** @throws `ERR_ARGUMENT` where it is no tensor */
   constructor(tensor: Tensor<D>) {
     if (!(tensor instanceof Tensor)) {
       throw new CudnnResnetError('ERR_ARGUMENT', `Parameter: expected a Tensor, got ${kindOf(tensor)}`);

@@ -9,6 +9,7 @@ export class ReLU extends Module {
   /** Whether the text shows it. */
   readonly inplace: boolean;
 
+  /** @throws `ERR_ARGUMENT` */
   constructor(options: { inplace?: boolean | undefined } = {}) {
     super();
     checkOptions('ReLU', options, ['inplace']);

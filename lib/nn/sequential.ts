@@ -12,6 +12,7 @@ import { ReLU } from './relu.js';
 export class Sequential extends Module {
   [index: number]: Module;
 
+  /** @throws `ERR_ARGUMENT` where one is no module */
   constructor(...modules: Module[]) {
     super();
     for (const [i, module] of modules.entries()) {

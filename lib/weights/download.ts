@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CudnnResnetError, messageOf } from '../errors.js';
 import { printable } from '../quote.js';
+import { writeAll } from '../write-all.js';
 import { claimPart, etagOf, ownPart, releasePart, removeAbandonedParts } from './partial-files.js';
 
 /** What {@link download} is to fetch, and how. */
@@ -236,12 +237,6 @@ function contentRange(response: Response): { first: number; total: number | unde
   const match = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
   if (!match) return undefined;
   return { first: Number(match[1]), total: match[2] === '*' ? undefined : Number(match[2]) };
-}
-
-async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten;
-  }
 }
 
 async function checkDigest(job: Download, part: string): Promise<void> {

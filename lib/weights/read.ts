@@ -62,7 +62,7 @@ export async function withStoredEntries<T>(
 }
 
 async function entriesOf(file: WeightsFile): Promise<Map<string, StoredEntry>> {
-  const start = Buffer.from(await file.readUpTo(0, 512));
+  const start = Buffer.from(await file.read(0, Math.min(512, file.size)));
   const text = start.toString('latin1');
   if (text.startsWith('PK\x03\x04')) return torchEntries(file);
   if (looksLikeSafetensors(start)) return safetensorsEntries(file);

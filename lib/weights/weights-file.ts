@@ -86,11 +86,6 @@ export class WeightsFile {
     });
   }
 
-  /** `read`, but fewer bytes where the file ends before. */
-  async readUpTo(position: number, length: number): Promise<ArrayBuffer> {
-    return this.read(position, Math.max(0, Math.min(length, this.size - position)));
-  }
-
   /** Fills `bytes` from the window, as far as the file goes, and gives how many there were. */
   private async copy(position: number, bytes: Uint8Array): Promise<number> {
     if (position < this.windowStart || position + bytes.length > this.windowEnd) {

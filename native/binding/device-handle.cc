@@ -5,27 +5,15 @@
 #include "binding/environment.h"
 #include "binding/guard.h"
 #include "binding/options.h"
+#include "binding/to-array.h"
 
 namespace cudnn_resnet {
 namespace {
 
 const napi_type_tag tag{0x2f0c9e7d41b84a53, reinterpret_cast<uintptr_t>(&tag)};  // as TensorHandle's
 
-// An array of what `convert` makes of each.
-template <typename T, typename Convert>
-Napi::Array toArray(Napi::Env env, const std::vector<T>& list, const Convert& convert) {
-  Napi::Array array = Napi::Array::New(env, list.size());
-  for (uint32_t i = 0; i < list.size(); ++i) {
-    array[i] = convert(list[i]);
-  }
-  return array;
-}
-
 Napi::Value toJavaScript(Napi::Env env, const std::vector<Timing>& timings) {
-  const auto shape = [env](const Shape& extents) {
-    return toArray(env, extents,
-                   [env](int64_t extent) { return Napi::Number::New(env, static_cast<double>(extent)); });
-  };
+  const auto shape = [env](const Shape& extents) { return toArray(env, extents); };
   return toArray(env, timings, [&](const Timing& timing) {
     Napi::Object object = Napi::Object::New(env);
     object.Set("layer", timing.layer);

@@ -71,7 +71,7 @@ void Environment::close() {
   for (const auto& [id, device] : devices_) {
     device->close();
   }
-  background_.stop({});
+  background_.stop();
   promised_.clear();
   for (Napi::FunctionReference* reference : {&tensorClass, &deviceClass, &programClass, &errorClass,
                                              &arrayBufferClass_, &promiseClass_, &takeSettlers_}) {

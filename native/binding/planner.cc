@@ -9,6 +9,7 @@
 #include "binding/device-handle.h"
 #include "binding/environment.h"
 #include "binding/options.h"
+#include "binding/to-array.h"
 #include "core/backend.h"
 
 namespace cudnn_resnet {
@@ -31,19 +32,15 @@ class Findings {
   std::vector<PlannedGraph> graphs_;
 };
 
-Napi::Array listed(Napi::Env env, const std::vector<PlannedGraph>& graphs) {
-  Napi::Array list = Napi::Array::New(env);
-  for (const PlannedGraph& graph : graphs) {
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("graph", graph.graph);
-    entry.Set("engine", graph.engine);
-    entry.Set("refusal", graph.refusal);
-    entry.Set("workspaceBytes", static_cast<double>(graph.workspaceBytes));
-    entry.Set("bytes", static_cast<double>(graph.bytes));
-    entry.Set("seconds", graph.seconds);
-    list.Set(list.Length(), entry);
-  }
-  return list;
+Napi::Object described(Napi::Env env, const PlannedGraph& graph) {
+  Napi::Object entry = Napi::Object::New(env);
+  entry.Set("graph", graph.graph);
+  entry.Set("engine", graph.engine);
+  entry.Set("refusal", graph.refusal);
+  entry.Set("workspaceBytes", static_cast<double>(graph.workspaceBytes));
+  entry.Set("bytes", static_cast<double>(graph.bytes));
+  entry.Set("seconds", graph.seconds);
+  return entry;
 }
 
 }  // namespace
@@ -66,7 +63,9 @@ Napi::Value openPlanner(const Napi::CallbackInfo& info) {
       planner.Set("planned", Napi::Function::New(
                                  info.Env(),
                                  [findings](const Napi::CallbackInfo& call) -> Napi::Value {
-                                   return listed(call.Env(), findings->take());
+                                   return toArray(call.Env(), findings->take(), [&](const auto& graph) {
+                                     return described(call.Env(), graph);
+                                   });
                                  },
                                  "planned"));
       return planner;

@@ -8,6 +8,7 @@
 #include "binding/guard.h"
 #include "binding/options.h"
 #include "binding/tensor-handle.h"
+#include "binding/to-array.h"
 #include "core/recording.h"
 
 namespace cudnn_resnet {
@@ -126,11 +127,8 @@ Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
       results.push_back(std::make_shared<Tensor>(output->shape, output->dtype));
     }
     device_->run(program, std::move(arguments), results);
-    Napi::Array handles = Napi::Array::New(info.Env());
-    for (uint32_t i = 0; i < results.size(); ++i) {
-      handles.Set(i, TensorHandle::wrap(info.Env(), device_, results[i]));
-    }
-    return handles;
+    return toArray(info.Env(), results,
+                   [&](const TensorPtr& result) { return TensorHandle::wrap(info.Env(), device_, result); });
   });
 }
 

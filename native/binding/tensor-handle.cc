@@ -6,6 +6,7 @@
 #include "binding/environment.h"
 #include "binding/guard.h"
 #include "binding/options.h"
+#include "binding/to-array.h"
 #include "core/shape-inference.h"
 
 namespace cudnn_resnet {
@@ -61,12 +62,7 @@ Napi::Object TensorHandle::wrap(Napi::Env env, std::shared_ptr<Device> device, T
     throw;
   }
   object.TypeTag(&tag);
-  Napi::Array shape = Napi::Array::New(env);
-  const TensorHandle& handle = *Unwrap(object);
-  for (uint32_t i = 0; i < handle.tensor_->shape.size(); ++i) {
-    shape.Set(i, static_cast<double>(handle.tensor_->shape[i]));
-  }
-  object.Set("shape", shape);
+  object.Set("shape", toArray(env, Unwrap(object)->tensor_->shape));
   return object;
 }
 

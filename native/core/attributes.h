@@ -19,7 +19,7 @@ constexpr int64_t largestAttribute = int64_t{1} << 24;
 
 // How a convolution may be computed. Direct multiplies what the formula multiplies: integers small enough
 // come out exact. Fast leaves the choice to the engine, which may take Winograd's transform, or products of
-// bfloat16 in the place of float32: errors of float32 grow to some 1e-6.
+// bfloat16 in the place of float32: errors of float32 grow to some 5e-6.
 enum class ConvAlgorithm : uint8_t { Direct, Fast };
 
 // What the caller lets an engine do, or asks of it. One that has no use for it computes as ever.

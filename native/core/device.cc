@@ -279,9 +279,9 @@ bool Device::waitUntilIdle(std::chrono::steady_clock::time_point end) {
 
 void Device::beginClose() {
   closing_.cancel();
-  arrivals_.beginStop({});  // the queue's task may wait for one that is held
+  arrivals_.beginStop();  // the queue's task may wait for one that is held
   queue_.beginStop([this] {
-    arrivals_.stop({});
+    arrivals_.stop();
     arriving_.clear();
     forgetPrograms();  // what they captured is the engine's
     engine_.reset();
@@ -290,7 +290,7 @@ void Device::beginClose() {
 
 void Device::close() {
   beginClose();
-  queue_.stop({});
+  queue_.stop();
 }
 
 }  // namespace cudnn_resnet

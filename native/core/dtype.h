@@ -8,7 +8,7 @@
 
 namespace cudnn_resnet {
 
-// Float64 is read from the host and never kept on a device.
+// Float64 is of the host: no tensor that JavaScript holds has it.
 enum class DType : uint8_t { Float32, Float16, BFloat16, UInt8, Int64, Float64 };
 
 [[nodiscard]] std::string_view name(DType dtype) noexcept;

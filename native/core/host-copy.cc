@@ -2,6 +2,7 @@
 
 #include <cstring>
 #include <new>
+#include <vector>
 
 #include "core/host-memory.h"
 
@@ -17,9 +18,9 @@ constexpr size_t leastInHugePages = size_t{32} << 20U;
 
 std::shared_ptr<const std::byte> hostCopy(const void* from, size_t bytes) {
   if (bytes < leastInHugePages) {
-    const std::shared_ptr<std::byte> copy(new std::byte[bytes], std::default_delete<std::byte[]>());
-    std::memcpy(copy.get(), from, bytes);
-    return copy;
+    const auto* first = static_cast<const std::byte*>(from);
+    const auto copy = std::make_shared<std::vector<std::byte>>(first, first + bytes);
+    return {copy, copy->data()};
   }
   auto* const copy = static_cast<std::byte*>(HostMemory().allocate(bytes));
   if (copy == nullptr) {

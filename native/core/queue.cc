@@ -57,8 +57,8 @@ void Queue::beginStop(Task last) {
   changed_.notify_one();
 }
 
-void Queue::stop(Task last) {
-  beginStop(std::move(last));
+void Queue::stop() {
+  beginStop();
   if (thread_.joinable()) {
     thread_.join();
   } else if (const Task ending = std::exchange(last_, {})) {

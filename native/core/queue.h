@@ -18,7 +18,7 @@ class Queue {
   Queue() = default;
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;
-  ~Queue() { stop({}); }
+  ~Queue() { stop(); }
 
   // After stop() a task is dropped at once, on the caller's thread.
   void post(Task task);
@@ -29,12 +29,12 @@ class Queue {
   // Returns when no task runs, or at `end`: whether none does.
   [[nodiscard]] bool waitUntilIdle(std::chrono::steady_clock::time_point end);
 
-  // Waits for the task that runs, drops those that wait, runs `last` on the queue's thread, or the caller's
-  // where nothing was ever posted, and ends the thread.
-  void stop(Task last);
+  // Waits for the task that runs, drops those that wait, and ends the thread.
+  void stop();
   // As stop(), which is still to be called, but waits for nothing: of several queues of which one's task
-  // waits for another's, each begins to stop before any is waited for.
-  void beginStop(Task last);
+  // waits for another's, each begins to stop before any is waited for. The thread runs `last` before it ends,
+  // or that which calls stop() where nothing was ever posted.
+  void beginStop(Task last = {});
 
  private:
   void run();

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include "core/rank.h"
+#include "core/ranked.h"
 
 namespace cudnn_resnet {
 

@@ -33,7 +33,7 @@ Layout inBlocksOf16(const Shape& shape) { return {shape, dnnl::memory::data_type
 }  // namespace
 
 // By Winograd's transform, for which oneDNN wants blocks of 16 channels.
-bool CpuEngine::transforms(const Conv2dAttributes& a, const Tensor& weight, const Tensor& y) const {
+bool CpuEngine::usesWinograd(const Conv2dAttributes& a, const Tensor& weight, const Tensor& y) const {
   return hasWinograd_ && computeType(y.dtype) == DType::Float32 && a.algorithm == ConvAlgorithm::Fast &&
          weight.shape[2] == 3 && weight.shape[3] == 3 && a.stride == Pair{1, 1} && a.dilation == Pair{1, 1} &&
          a.groups == 1 && weight.shape[0] % 16 == 0 && weight.shape[1] % 16 == 0 &&
@@ -59,7 +59,7 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
   }
   const int64_t batch = x.shape[0];
   const int64_t together =
-      transforms(a, weight, y) ? imagesToTransform(batch, weight.shape[1], weight.shape[0]) : batch;
+      usesWinograd(a, weight, y) ? imagesToTransform(batch, weight.shape[1], weight.shape[0]) : batch;
   const auto ofImages = [&](int64_t images) -> const Compiled& {
     const auto key = Key('c')
                          .with(a)
@@ -110,7 +110,7 @@ Compiled CpuEngine::compileConv2d(const Conv2dAttributes& a, int64_t images, con
                                                     : format_tag::any;
     return Layout(withImages(shape, images), onednnType(type), tag);
   };
-  if (transforms(a, weight, y)) {
+  if (usesWinograd(a, weight, y)) {
     try {
       return compileConv2d(a, algorithm::convolution_winograd, layout(x.shape), weight.shape, bias, add,
                            layout(y.shape));

@@ -109,7 +109,7 @@ class CpuEngine : public Engine {
   // With `global` the statistics are read, else they are computed and written.
   void runBatchNorm(const BatchNormInputs& inputs, bool global, const dnnl::memory& mean,
                     const dnnl::memory& variance, Activation activation, Tensor& x, Tensor& y);
-  [[nodiscard]] bool transforms(const Conv2dAttributes& a, const Tensor& weight, const Tensor& y) const;
+  [[nodiscard]] bool usesWinograd(const Conv2dAttributes& a, const Tensor& weight, const Tensor& y) const;
   // For so many images of x.
   [[nodiscard]] Compiled compileConv2d(const Conv2dAttributes& a, int64_t images, const Tensor& x,
                                        const Tensor& weight, bool bias, bool add, const Tensor& y) const;

@@ -14,7 +14,7 @@ void CpuEngine::normalizeImage(const ImageNormalization& normalization, Tensor& 
   }
 
   Buffer result = allocate(plain(y.shape, DType::Float32));
-  const auto* from = static_cast<const uint8_t*>(static_cast<CpuStorage&>(*pixels.storage).data());
+  const auto* from = elementsOf<const uint8_t>(pixels);
   auto* to = static_cast<float*>(result.block.get());
   const int64_t height = y.shape[2];
   const int64_t width = y.shape[3];

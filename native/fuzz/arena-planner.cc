@@ -4,19 +4,11 @@
 #include "core/arena-planner.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "input.h"
+#include "require.h"
 
-namespace {
-
-void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
-
-}  // namespace
+namespace {}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace cudnn_resnet;

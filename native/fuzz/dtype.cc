@@ -3,19 +3,13 @@
 #include "core/dtype.h"
 
 #include <cmath>
-#include <cstdlib>
 #include <vector>
 
 #include "input.h"
+#include "require.h"
 
 namespace cudnn_resnet::fuzz {
 namespace {
-
-void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
 
 struct Format {
   int exponentBits;

@@ -4,20 +4,16 @@
 
 #include <unistd.h>
 
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
 
+#include "require.h"
+
 namespace {
 
 namespace fs = std::filesystem;
-
-void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
+using cudnn_resnet::fuzz::require;
 
 fs::path folder() {
   static const struct Folder {

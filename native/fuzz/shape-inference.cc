@@ -2,19 +2,12 @@
 // places of the window gives.
 #include "core/shape-inference.h"
 
-#include <cstdlib>
-
 #include "core/tensor.h"
 #include "input.h"
+#include "require.h"
 
 namespace cudnn_resnet::fuzz {
 namespace {
-
-void require(bool holds) {
-  if (!holds) {
-    std::abort();
-  }
-}
 
 Tensor tensor(Input& input, size_t rank) {
   Shape shape;

@@ -1,6 +1,6 @@
 #include "kernels/top-k.h"
 
-#include "core/rank.h"
+#include "core/ranked.h"
 #include "kernels/block-reduce.cuh"
 #include "kernels/elements.cuh"
 #include "kernels/launch.h"

@@ -7,7 +7,7 @@
 #include <numeric>
 #include <vector>
 
-#include "core/rank.h"
+#include "core/ranked.h"
 #include "kernels/pool-index.h"
 #include "kernels/transpose-index.h"
 

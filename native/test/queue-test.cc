@@ -63,10 +63,12 @@ TEST(Queue, BeginsNothingWhileItIsHeld) {
 TEST(Queue, StopsWhereNothingWasPosted) {
   std::thread::id lastThread;
   Queue queue;
-  queue.stop([&] { lastThread = std::this_thread::get_id(); });
+  queue.beginStop([&] { lastThread = std::this_thread::get_id(); });
+  queue.stop();
   EXPECT_EQ(lastThread, std::this_thread::get_id());
   queue.post([&] { lastThread = {}; });
-  queue.stop([&] { lastThread = {}; });
+  queue.beginStop([&] { lastThread = {}; });
+  queue.stop();
   EXPECT_EQ(lastThread, std::this_thread::get_id());
 }
 
@@ -75,7 +77,7 @@ TEST(Queue, StopsWhileItIsHeld) {
   Queue queue;
   queue.hold();
   queue.post([&] { ran = true; });
-  queue.stop({});
+  queue.stop();
   EXPECT_FALSE(ran);
 }
 
@@ -99,7 +101,8 @@ TEST(Queue, StopWaitsForTheTaskThatRunsAndDropsTheRest) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));  // so that stop() is waiting by then
     mayEnd.set_value();
   });
-  queue.stop([&] { lastRan = true; });
+  queue.beginStop([&] { lastRan = true; });
+  queue.stop();
   EXPECT_TRUE(ended);
   EXPECT_TRUE(lastRan);
   EXPECT_EQ(later, 0);
@@ -123,10 +126,11 @@ TEST(Queue, LastRunsOnTheQueuesThreadAfterWhatTheDroppedTasksHeldIsGone) {
   started.get_future().wait();
   EXPECT_EQ(held.use_count(), 2);
   mayEnd.set_value();
-  queue.stop([&] {
+  queue.beginStop([&] {
     lastThread = std::this_thread::get_id();
     holdersAtLast = held.use_count();
   });
+  queue.stop();
   EXPECT_EQ(lastThread, taskThread);
   EXPECT_EQ(holdersAtLast, 1);
 }
@@ -135,10 +139,11 @@ TEST(Queue, WhatIsPostedAfterStopIsDroppedAtOnce) {
   const auto held = std::make_shared<int>(1);
   bool ran = false;
   Queue queue;
-  queue.stop({});
+  queue.stop();
   queue.post([&ran, held] { ran = true; });
   EXPECT_EQ(held.use_count(), 1);
-  queue.stop([&] { ran = true; });  // only the first counts
+  queue.beginStop([&] { ran = true; });  // only the first counts
+  queue.stop();
   EXPECT_FALSE(ran);
 }
 

@@ -33,7 +33,7 @@ export class Case {
   }
 }
 
-/** A valid call of each entry point. */
+/** A valid call of each entry point that works on tensors. */
 export const calls: Record<string, (c: Case) => Record<string, unknown>> = {
   upload: (c) => ({
     device: c.device,

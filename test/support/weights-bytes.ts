@@ -9,7 +9,7 @@ export function safetensors(header: unknown, data: Uint8Array | number = 0, head
   return Buffer.concat([length, json, typeof data === 'number' ? Buffer.alloc(data) : data]);
 }
 
-export interface ZipPart {
+interface ZipPart {
   name: string;
   data: Uint8Array;
   method?: number;
@@ -98,7 +98,7 @@ export const pickle = {
   },
 };
 
-export interface TensorPickle {
+interface TensorPickle {
   storage?: string;
   key?: Buffer;
   numel?: number | bigint;

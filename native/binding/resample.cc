@@ -1,4 +1,4 @@
-#include "binding/pictures.h"
+#include "binding/resample.h"
 
 #include <algorithm>
 #include <memory>
@@ -12,7 +12,7 @@
 #include "core/error.h"
 #include "core/resample.h"
 
-namespace cudnn_resnet::pictures {
+namespace cudnn_resnet {
 namespace {
 
 std::vector<int32_t> integers(const Options& options, const char* name) {
@@ -74,8 +74,8 @@ Napi::Value resample(const Napi::CallbackInfo& info) {
   return Environment::of(info.Env())
       .inBackground(
           [pixels = data.Data(), width, height, columns = std::move(columns), rows = std::move(rows)] {
-            const auto output = std::make_shared<std::vector<uint8_t>>(
-                cudnn_resnet::resample(pixels, width, height, columns, rows));
+            const auto output =
+                std::make_shared<std::vector<uint8_t>>(resample(pixels, width, height, columns, rows));
             return [output](Napi::Env env, Environment::Promised&) -> Napi::Value {
               Napi::ArrayBuffer buffer = Environment::of(env).arrayBuffer(output->size());
               std::ranges::copy(*output, static_cast<uint8_t*>(buffer.Data()));
@@ -85,4 +85,4 @@ Napi::Value resample(const Napi::CallbackInfo& info) {
           data.ArrayBuffer());
 }
 
-}  // namespace cudnn_resnet::pictures
+}  // namespace cudnn_resnet
