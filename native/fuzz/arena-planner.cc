@@ -8,10 +8,9 @@
 #include "input.h"
 #include "require.h"
 
-namespace {}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace cudnn_resnet;
+  using fuzz::require;
   fuzz::Input input(data, size);
   std::vector<Lifetime> blocks;
   size_t total = 0;
