@@ -40,10 +40,15 @@ export class ResNet152 extends ResNet {
 
 /** The family by torchvision's names, those that `pretrainedWeights` takes: `new models[name]()`. */
 export const models = {
+  /** {@link ResNet18}. */
   resnet18: ResNet18,
+  /** {@link ResNet34}. */
   resnet34: ResNet34,
+  /** {@link ResNet50}. */
   resnet50: ResNet50,
+  /** {@link ResNet101}. */
   resnet101: ResNet101,
+  /** {@link ResNet152}. */
   resnet152: ResNet152,
 } as const satisfies Record<PretrainedModel, unknown>;
 
