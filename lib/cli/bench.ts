@@ -91,7 +91,7 @@ export const bench: Command = {
 async function tryToWrite(path: string): Promise<void> {
   const there = existsSync(path);
   try {
-    const file = await open(path, 'a');
+    const file = await open(path, there ? 'a' : 'wx'); // what is removed again is ours alone
     await file.close();
     if (!there) await rm(path);
   } catch (error) {

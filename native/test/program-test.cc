@@ -354,11 +354,16 @@ class CapturedProgram : public testing::Test {
     return recording->end({y});
   }
 
-  void expectOne(const std::shared_ptr<Program>& program) {
+  // What a run with x = 0 ends with.
+  Outcome outcome(const std::shared_ptr<Program>& program, const TensorPtr& result = byte()) {
     const auto argument = byte();
-    const auto result = byte();
     makeZeros(device, argument);
     device.run(program, {argument}, {result});
+    return readOutcome(device, result);
+  }
+  void expectOne(const std::shared_ptr<Program>& program) {
+    const auto result = byte();
+    ASSERT_EQ(outcome(program, result), nullptr);
     EXPECT_EQ(readOutcome(device, result, [&](Engine& e) { EXPECT_EQ(valueOf(e, *result), 1); }), nullptr);
   }
 
@@ -401,13 +406,9 @@ TEST_F(CapturedProgram, IsTriedAgainAfterItFoundNoMemory) {
   ASSERT_EQ(drained(device), nullptr);
   engine->full = true;
   for (int run = 0; run < 4; ++run) {
-    const auto argument = byte();
-    const auto result = byte();
-    makeZeros(device, argument);
-    device.run(program, {argument}, {result});
-    const Outcome outcome = readOutcome(device, result);
-    ASSERT_NE(outcome, nullptr);
-    EXPECT_EQ(outcome->code(), ErrorCode::OutOfMemory);
+    const Outcome failed = outcome(program);
+    ASSERT_NE(failed, nullptr);
+    EXPECT_EQ(failed->code(), ErrorCode::OutOfMemory);
   }
   engine->full = false;
   expectOne(program);
@@ -437,11 +438,7 @@ TEST_F(CapturedProgram, KeepsNothingOfARunThatFails) {
   engine->never = true;
   expectOne(program);
   fails = true;
-  const auto argument = byte();
-  const auto result = byte();
-  makeZeros(device, argument);
-  device.run(program, {argument}, {result});
-  EXPECT_NE(readOutcome(device, result), nullptr);
+  EXPECT_NE(outcome(program), nullptr);
   EXPECT_EQ(input->storage, nullptr);
 }
 
