@@ -60,8 +60,8 @@ export class BasicBlock extends Module {
   /** `[N, inChannels, H, W]` to `[N, outChannels, ⌈H / stride⌉, ⌈W / stride⌉]`. */
   override forward(x: Tensor): Tensor {
     return moduleScope([this], () => {
-      const shortcut = this.downsample?.forward(x) ?? x;
       const out = convBatchNorm(x, this.conv1, this.bn1, { activation: 'relu' });
+      const shortcut = this.downsample?.forward(x) ?? x;
       return convBatchNorm(out, this.conv2, this.bn2, { add: shortcut, activation: 'relu' });
     });
   }

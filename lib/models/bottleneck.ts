@@ -91,9 +91,9 @@ export class Bottleneck extends Module {
   /** `[N, inChannels, H, W]` to `[N, outChannels, ⌈H / stride⌉, ⌈W / stride⌉]`. */
   override forward(x: Tensor): Tensor {
     return moduleScope([this], () => {
-      const shortcut = this.downsample?.forward(x) ?? x;
       let out = convBatchNorm(x, this.conv1, this.bn1, { activation: 'relu' });
       out = convBatchNorm(out, this.conv2, this.bn2, { activation: 'relu' });
+      const shortcut = this.downsample?.forward(x) ?? x;
       return convBatchNorm(out, this.conv3, this.bn3, { add: shortcut, activation: 'relu' });
     });
   }
