@@ -3,7 +3,7 @@
 # For machines without a CUDA installation, or without the rights to make one. The build finds it there by itself, in
 # another FOLDER by that one's bin/ on the PATH.
 #
-#   scripts/setup-cuda.sh [--cuda 12|13] [--cudnn VERSION] [FOLDER]      default: 13, 9.24.0.43, .cuda in the project
+#   scripts/setup-cuda.sh [--cuda 12|13] [--cudnn VERSION] [FOLDER]      default: those below, .cuda in the project
 #
 # For CUDA 12 NVIDIA's wheels hold no nvcc: an nvcc of CUDA 12 must be there (CUDACXX, PATH, /usr/local/cuda; Debian 13:
 # nvidia-cuda-toolkit, in non-free), and the wheels give cuDNN and what it opens. To compile, nothing else is needed. To run,
@@ -16,7 +16,7 @@ fail() {
 }
 
 cuda=13
-cudnn=9.24.0.43
+cudnn=9.24.0.43 # test-cuda-12.sh reads this line
 folder=$(cd "$(dirname "$0")/.." && pwd)/.cuda
 while (($# > 0)); do
   case $1 in
