@@ -5,7 +5,8 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import type { PretrainedModel } from 'cudnn-resnet';
+import { models, type PretrainedModel } from 'cudnn-resnet';
+import { floatDTypes, isFloatDType } from '../lib/dtype.js';
 import { chart } from './chart.js';
 import { Contender, type ContenderDescription } from './contender.js';
 import { contenders, gpuContenders, missingPyTorch, python, us } from './contenders.js';
@@ -40,8 +41,8 @@ Options:
   --quick           fewer rounds, for a first look
   --only A,B        these contenders beside ours, by parts of their names
   --package DIR     another checkout of this package beside this one; may be given several times
-  --model NAME      resnet18, 34, 50, 101 or 152 (default resnet50)
-  --dtype NAME      of gpu: float32, float16 or bfloat16 (default float16)
+  --model NAME      ${Object.keys(models).join(', ')} (default resnet50)
+  --dtype NAME      of gpu: ${floatDTypes.join(', ')} (default float16)
   --threads N       default: as many as there are cores
   --output FILE     the results, a FILE.json (default results/DATE.json); a chart goes beside it as .svg.
                     Measures that the file holds already and that are not named stay.
@@ -90,10 +91,10 @@ function commandLine() {
   if (unknown !== undefined) {
     throw new UsageError(unknown === 'gpu' ? 'gpu is measured alone' : `unknown measure '${unknown}'`);
   }
-  if (!/^resnet(18|34|50|101|152)$/.test(values.model)) {
+  if (!Object.hasOwn(models, values.model)) {
     throw new UsageError(`--model does not know '${values.model}'`);
   }
-  if (!/^(float32|float16|bfloat16)$/.test(values.dtype)) {
+  if (!isFloatDType(values.dtype)) {
     throw new UsageError(`--dtype does not know '${values.dtype}'`);
   }
   if (values.output !== undefined && !values.output.endsWith('.json')) {
