@@ -1,5 +1,5 @@
 import type { Timed } from '../contender.js';
-import { quantile } from '../statistics.js';
+import { median } from '../statistics.js';
 import { type Bench, interleaved, together } from './measure.js';
 
 /** The batch at which a contender computes the most images in a second. */
@@ -21,10 +21,10 @@ export function bestBatches(bench: Bench): Promise<Record<string, Best>> {
       }
       const runs = await interleaved(contenders, bench.quick ? 2 : 4, async (contender) => {
         const count = Math.max(2, Math.ceil(16 / batch));
-        return quantile((await contender.ask<Timed>('run', count)).times, 0.5);
+        return median((await contender.ask<Timed>('run', count)).times);
       });
       for (const [name, times] of runs) {
-        const imagesPerSecond = (1000 * batch) / quantile(times, 0.5);
+        const imagesPerSecond = (1000 * batch) / median(times);
         if (imagesPerSecond > (best[name]?.imagesPerSecond ?? 0)) {
           best[name] = { batch, imagesPerSecond };
         }
