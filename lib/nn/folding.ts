@@ -52,7 +52,7 @@ export class Folding {
 
   /** Grows whenever a tensor is given other values or disposed of: each has a count of that, which only grows. */
   #version(): number {
-    return this.#tensors.reduce((sum, tensor) => sum + (tensor?.version ?? 0), this.weight.version);
+    return this.#tensors.reduce((sum, tensor) => sum + (tensor?.version ?? 0), 0);
   }
 
   #fold(): void {
