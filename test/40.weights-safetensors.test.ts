@@ -309,6 +309,7 @@ describe('writeSafetensors', () => {
     ],
     ['an unknown dtype', { a: { ...entry, dtype: 'float8' } }, /unknown dtype 'float8'/],
     ['a reserved name', { __metadata__: entry }, /not allowed/],
+    ['a name that no file may hold', { ['__proto__']: entry }, /the key "__proto__" is not allowed/],
     ['half a character', { '\ud800': entry }, /not valid Unicode/],
   ])('refuses %s and leaves nothing behind', async (_, entries, message) => {
     const folder = await temporaryFolder();

@@ -61,8 +61,7 @@ export async function writeSafetensors(
 
 function place(name: string, entry: WeightEntry, fault: Fault): Placed {
   const wrong = (message: string) => fault(`tensor ${quote(name)}: ${message}`);
-  if (name === '__metadata__' || name === '__proto__')
-    throw wrong('this name is not allowed in safetensors files');
+  if (name === '__metadata__') throw wrong('this name is not allowed in safetensors files');
   if (/\p{Surrogate}/u.test(name)) throw wrong('its name is not valid Unicode');
 
   const misfit = entryFault(entry);
