@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { CudnnResnetError } from './errors.js';
-import { kindOf, shown } from './kind-of.js';
+import { kindOf } from './kind-of.js';
+import { checkMilliseconds } from './milliseconds.js';
 
 /** Two ways to give up waiting. */
 export interface AbortOptions {
@@ -12,9 +13,6 @@ export interface AbortOptions {
 
 /** The names of {@link AbortOptions}, for `checkOptions`. */
 export const abortOptionNames = ['signal', 'deadline'] as const;
-
-/** The longest that a timer of Node's waits, in milliseconds. */
-export const longestTimer = 2 ** 31 - 1;
 
 /** Throws `ERR_ARGUMENT` where `signal` is something else. */
 export function checkSignal(where: string, signal: AbortSignal | undefined): void {
@@ -46,12 +44,7 @@ export async function abortable<T>(
   work: (signal: AbortSignal | undefined) => Promise<T>,
 ): Promise<T> {
   checkSignal(where, signal);
-  if (deadline !== undefined && !(typeof deadline === 'number' && deadline > 0 && deadline <= longestTimer)) {
-    throw new CudnnResnetError(
-      'ERR_ARGUMENT',
-      `${where}: deadline must be milliseconds above 0 and at most ${longestTimer}, got ${shown(deadline)}`,
-    );
-  }
+  if (deadline !== undefined) checkMilliseconds(`${where}: deadline`, deadline);
   signal?.throwIfAborted();
   if (deadline === undefined) {
     return work(signal);

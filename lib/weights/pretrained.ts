@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
-import { checkSignal, longestTimer } from '../abort.js';
+import { checkSignal } from '../abort.js';
 import { CudnnResnetError } from '../errors.js';
 import { kindOf, shown } from '../kind-of.js';
+import { checkMilliseconds } from '../milliseconds.js';
 import { checkOptions, suggestion } from '../options.js';
 import { cacheFolder as defaultCacheFolder } from './cache-folder.js';
 import { download } from './download.js';
@@ -133,11 +134,7 @@ export async function pretrainedWeights(
   if (typeof cacheFolder !== 'string') {
     throw wrong(`cacheFolder must be the path of a folder, got ${kindOf(cacheFolder)}`);
   }
-  if (!(typeof stallTimeout === 'number' && stallTimeout > 0 && stallTimeout <= longestTimer)) {
-    throw wrong(
-      `stallTimeout must be milliseconds above 0 and at most ${longestTimer}, got ${shown(stallTimeout)}`,
-    );
-  }
+  checkMilliseconds('pretrainedWeights: stallTimeout', stallTimeout);
   if (onProgress !== undefined && typeof onProgress !== 'function') {
     throw wrong(`onProgress must be a function, got ${kindOf(onProgress)}`);
   }
