@@ -2,10 +2,9 @@ import type { NativeTensor } from '../binding.js';
 import { type ComputeOptions, computeOptionNames, computeOptions } from './compute-options.js';
 import type { DType, FloatDType } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
-import { kindOf } from './kind-of.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
-import { Tensor } from './tensor.js';
+import { checkTensor, Tensor } from './tensor.js';
 
 /**
  * Applied to each element. `gelu` is the exact form with the error function; `swish` is also known as SiLU.
@@ -323,10 +322,7 @@ function checkKernelSize(where: string, options: Pool2dOptions): void {
 }
 
 function handle(x: Tensor, what: string): NativeTensor {
-  if (!(x instanceof Tensor)) {
-    throw new CudnnResnetError('ERR_ARGUMENT', `${what} must be a Tensor, got ${kindOf(x)}`);
-  }
-  return x.handle;
+  return checkTensor(what, x).handle;
 }
 
 function optionalHandle(x: Tensor | null | undefined, what: string): NativeTensor | undefined {

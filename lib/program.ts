@@ -6,7 +6,7 @@ import { kindOf } from './kind-of.js';
 import { native } from './native.js';
 import { checkOptions } from './options.js';
 import { scope } from './scope.js';
-import { Tensor } from './tensor.js';
+import { checkTensor, Tensor } from './tensor.js';
 
 /** What an input of a program looks like; a tensor says it of itself. */
 export interface TensorSpec {
@@ -103,12 +103,7 @@ export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Te
    * Throws `ERR_ARGUMENT`, `ERR_SHAPE`, `ERR_DTYPE` or `ERR_DEVICE` where the inputs are not those recorded.
    */
   run(...inputs: Tensor[]): R {
-    const handles = inputs.map((input, i) => {
-      if (!(input instanceof Tensor)) {
-        throw new CudnnResnetError('ERR_ARGUMENT', `run: input ${i} must be a Tensor, got ${kindOf(input)}`);
-      }
-      return input.handle;
-    });
+    const handles = inputs.map((input, i) => checkTensor(`run: input ${i}`, input).handle);
     for (const prepared of this.#prepared) prepared.beforeRun();
     const results = this.#handle
       .run(handles)

@@ -276,6 +276,14 @@ export class Tensor<D extends DType = DType> {
   }
 }
 
+/** @internal `value`, or an error where it is no tensor. */
+export function checkTensor<T extends Tensor>(what: string, value: T): T {
+  if (!(value instanceof Tensor)) {
+    throw new CudnnResnetError('ERR_ARGUMENT', `${what} must be a Tensor, got ${kindOf(value)}`);
+  }
+  return value;
+}
+
 /** @internal Draws of one model or script come from one seed and differ in their stream. */
 export function drawn<D extends DType>(
   shape: readonly number[],

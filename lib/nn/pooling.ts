@@ -1,9 +1,8 @@
 import { CudnnResnetError } from '../errors.js';
-import { kindOf } from '../kind-of.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import { shapeText } from '../shape.js';
-import { Tensor } from '../tensor.js';
+import { checkTensor, type Tensor } from '../tensor.js';
 import { Module } from './module.js';
 import { pairOrNumber } from './pair.js';
 import { pythonTuple } from './python.js';
@@ -63,9 +62,7 @@ export class AdaptiveAvgPool2d extends Module {
   override forward(x: Tensor): Tensor {
     const { outputSize } = this;
     const [height, width] = typeof outputSize === 'number' ? [outputSize, outputSize] : outputSize;
-    if (!(x instanceof Tensor)) {
-      throw new CudnnResnetError('ERR_ARGUMENT', `AdaptiveAvgPool2d: x must be a Tensor, got ${kindOf(x)}`);
-    }
+    checkTensor('AdaptiveAvgPool2d: x', x);
     if (x.shape.length !== 4) {
       throw new CudnnResnetError(
         'ERR_SHAPE',
