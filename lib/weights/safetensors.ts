@@ -2,7 +2,8 @@ import { isHostDType } from '../dtype.js';
 import { quote } from '../quote.js';
 import type { Tensor } from '../tensor.js';
 import type { Fault } from './fault.js';
-import { elementCount, maxTensors, type StoredType, storedTypes } from './stored-dtypes.js';
+import { maxDimensions, maxTensors } from './limits.js';
+import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
 import type { StoredEntry } from './stored-entry.js';
 import { type JsonValue, parseJsonObject } from './strict-json.js';
 import type { WeightsFile } from './weights-file.js';
@@ -116,7 +117,7 @@ function parseInfo(name: string, value: JsonValue, fault: Fault): TensorInfo {
 
 /** The list of non-negative safe integers that `value` is, if it is one. */
 function naturals(value: JsonValue | undefined): number[] | undefined {
-  if (!Array.isArray(value) || value.length > 64) return undefined;
+  if (!Array.isArray(value) || value.length > maxDimensions) return undefined;
   const isNatural = (n: JsonValue) => typeof n === 'bigint' && n >= 0n && n <= Number.MAX_SAFE_INTEGER;
   return value.every(isNatural) ? value.map(Number) : undefined;
 }

@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
 import { quote } from '../quote.js';
 import type { Fault } from './fault.js';
+import { maxTensors } from './limits.js';
 import { maxHeaderBytes, safetensorsEntries } from './safetensors.js';
-import { maxTensors } from './stored-dtypes.js';
 import type { StoredEntry } from './stored-entry.js';
 import { type JsonObject, parseJsonObject } from './strict-json.js';
 import { WeightsFile } from './weights-file.js';

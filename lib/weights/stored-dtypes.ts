@@ -59,6 +59,3 @@ export function entryFault({ dtype, shape, data }: WeightEntry): string | undefi
   const count = valid ? elementCount(shape) : undefined;
   return count === data.length ? undefined : `shape [${shape}] does not fit ${data.length} elements`;
 }
-
-/** Most tensors that one file may hold; the largest published models have fewer than this. */
-export const maxTensors = 100_000;

@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.js';
 import { printable, quote } from '../quote.js';
-import { type Fault, longestName } from './fault.js';
+import type { Fault } from './fault.js';
+import { longestName } from './limits.js';
 
 /** What a JSON text holds. Numbers written as integers are bigints, so that none is silently rounded. */
 export type JsonValue = string | bigint | number | boolean | null | JsonValue[] | JsonObject;

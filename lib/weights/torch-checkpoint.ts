@@ -3,6 +3,7 @@ import { quote } from '../quote.js';
 import type { Tensor } from '../tensor.js';
 import type { Fault } from './fault.js';
 import { requireMemory } from './host-memory.js';
+import { maxDimensions } from './limits.js';
 import { interpretPickle, PickleCall, PickleGlobal, PickleReference, type PickleValue } from './pickle.js';
 import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
 import type { StoredEntry } from './stored-entry.js';
@@ -249,7 +250,7 @@ function isNatural(value: PickleValue | undefined): value is number {
 }
 
 function naturals(value: PickleValue | undefined): number[] | undefined {
-  return Array.isArray(value) && value.length <= 64 && value.every(isNatural) ? value : undefined;
+  return Array.isArray(value) && value.length <= maxDimensions && value.every(isNatural) ? value : undefined;
 }
 
 /** A few words on a value that is not what was expected. */

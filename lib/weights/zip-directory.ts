@@ -1,5 +1,5 @@
 import { quote } from '../quote.js';
-import { longestName } from './fault.js';
+import { longestName } from './limits.js';
 import type { WeightsFile } from './weights-file.js';
 
 /** What a zip file's central directory says of an entry. */

@@ -1,5 +1,5 @@
 import { quote } from '../quote.js';
-import { maxTensors } from './stored-dtypes.js';
+import { maxTensors } from './limits.js';
 import type { WeightsFile } from './weights-file.js';
 import { type DirectoryEntry, dataStart, zipDirectory } from './zip-directory.js';
 
