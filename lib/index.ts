@@ -11,6 +11,7 @@ export {
 export { diagnose } from './diagnose.js';
 export type { DType, FloatDType, StoredDType, TypedArrayOf, WeightEntry } from './dtype.js';
 export { CudnnResnetError, type ErrorCode } from './errors.js';
+export type { DTypeOf, HostArray } from './host-data.js';
 export { imagenetLabels } from './image/labels.js';
 export { type PreprocessOptions, preprocess } from './image/preprocess.js';
 export { BasicBlock, type BasicBlockOptions } from './models/basic-block.js';
@@ -26,14 +27,7 @@ export * as ops from './ops.js';
 export type { Profile, ProfiledOperation, ProfileOptions } from './profile.js';
 export type { Program, TensorSpec } from './program.js';
 export { scope } from './scope.js';
-export {
-  type DTypeOf,
-  type HostArray,
-  type RandomOptions,
-  Tensor,
-  type TensorOptions,
-  type TopK,
-} from './tensor.js';
+export { type RandomOptions, Tensor, type TensorOptions, type TopK } from './tensor.js';
 export {
   type PretrainedModel,
   type PretrainedOptions,

@@ -1,5 +1,5 @@
 import { type FloatDType, floatDTypes, type WeightEntry } from '../dtype.js';
-import type { HostArray } from '../index.js';
+import type { HostArray } from '../host-data.js';
 
 /**
  * An entry's numbers in another floating-point type, each rounded to the nearest and halves to the even. Integers and

@@ -1,11 +1,12 @@
 import { types } from 'node:util';
 import { bytesPerElement, type DType, isHostDType, typedArrayName, type WeightEntry } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
+import { type HostArray, hostData } from '../host-data.js';
 import { classOf, isPlainObject, kindOf, shown } from '../kind-of.js';
 import { native } from '../native.js';
 import { listed, named, quote } from '../quote.js';
 import { shapeText } from '../shape.js';
-import { type HostArray, hostData, Tensor } from '../tensor.js';
+import { Tensor } from '../tensor.js';
 import { entryFault } from '../weights/stored-dtypes.js';
 
 /** Values by key: tensors, or the entries that `readWeights` gives. */
