@@ -69,7 +69,7 @@ export function modelChoice(given: Given): ModelChoice {
     dtype: choiceOf(given, 'dtype', floatDTypes),
     batch: countOf(given, 'batch', 8),
     size: countOf(given, 'size', 224, maxSide),
-    resize: given.resize === undefined ? undefined : countOf(given, 'resize', 256, maxSide),
+    resize: countOf(given, 'resize', undefined, maxSide),
   };
   if (choice.resize !== undefined && choice.resize < choice.size) {
     throw new UsageError(`--resize ${choice.resize} must be at least --size ${choice.size}`);

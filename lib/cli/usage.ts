@@ -95,7 +95,12 @@ export function textOf(given: Given, name: string): string | undefined {
  *
  * @throws {@link UsageError} for anything else.
  */
-export function countOf(given: Given, name: string, otherwise: number, most?: number): number {
+export function countOf<T extends number | undefined>(
+  given: Given,
+  name: string,
+  otherwise: T,
+  most?: number,
+): number | T {
   const text = textOf(given, name);
   return text === undefined ? otherwise : count(name, text, most);
 }
