@@ -39,8 +39,8 @@ export class Programs {
     const program = this.#kept.get(key) ?? x.device.record(fn, [x]);
     this.#kept.delete(key);
     this.#kept.set(key, program);
-    const [[oldest, unused]] = this.#kept as unknown as [[string, Program]];
-    if (this.#kept.size > mostKept) {
+    for (const [oldest, unused] of this.#kept) {
+      if (this.#kept.size <= mostKept) break;
       this.#kept.delete(oldest);
       unused.dispose();
     }
