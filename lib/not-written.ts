@@ -1,10 +1,10 @@
-import { CudnnResnetError } from './errors.js';
+import { CudnnResnetError, messageOf } from './errors.js';
 
 /** The error of a file or folder that a call was to make and could not. */
 export function notWritten(path: string, cause: unknown): CudnnResnetError {
   return new CudnnResnetError(
     'ERR_ARGUMENT',
-    `'${path}' cannot be written: ${(cause as Error).message}; check the folder, its permissions and its free space`,
+    `'${path}' cannot be written: ${messageOf(cause)}; check the folder, its permissions and its free space`,
     { cause },
   );
 }

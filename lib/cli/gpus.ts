@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { messageOf } from '../errors.js';
 import { suggestion } from '../options.js';
 import { UsageError } from './usage.js';
 
@@ -81,7 +82,7 @@ export async function gpu(name: string, driver: number): Promise<Gpu> {
   try {
     properties = await readFile(name, 'utf8');
   } catch (cause) {
-    throw new UsageError(`--gpu: cannot read '${name}': ${(cause as Error).message}`, { cause });
+    throw new UsageError(`--gpu: cannot read '${name}': ${messageOf(cause)}`, { cause });
   }
   return { name, properties, ...identityIn(name, properties) };
 }

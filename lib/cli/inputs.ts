@@ -1,7 +1,7 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
-import { CudnnResnetError } from '../errors.js';
+import { CudnnResnetError, messageOf } from '../errors.js';
 import { printable } from '../quote.js';
 
 /** One image to work on, or why an argument yields none. */
@@ -74,7 +74,7 @@ async function* imagesIn(folder: string, entered: Set<string>): AsyncGenerator<I
       else yield { path };
     }
   } catch (error) {
-    yield nothing(folder, `the folder cannot be searched: ${(error as Error).message}`);
+    yield nothing(folder, `the folder cannot be searched: ${messageOf(error)}`);
   }
 }
 

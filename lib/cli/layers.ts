@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { messageOf } from '../errors.js';
 import type { Activation } from '../ops.js';
 import { UsageError } from './usage.js';
 
@@ -37,7 +38,7 @@ export async function readLayers(file: string): Promise<Layer[]> {
   try {
     text = await readFile(file, 'utf8');
   } catch (cause) {
-    throw new UsageError(`--layers: cannot read '${file}': ${(cause as Error).message}`, { cause });
+    throw new UsageError(`--layers: cannot read '${file}': ${messageOf(cause)}`, { cause });
   }
   const lines = text.split('\n').map((line, i) => ({ words: line.trim(), place: `${file}:${i + 1}` }));
   const layers = lines.filter(({ words }) => words !== '' && !words.startsWith('#'));

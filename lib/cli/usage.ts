@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { messageOf } from '../errors.js';
 import { suggestion } from '../options.js';
 
 /** The command line was called wrongly: said in one line, exit code 2. */
@@ -65,7 +66,7 @@ export function parseCommandLine(args: string[], options: Options): { operands: 
     const { values, positionals } = parseArgs({ args, options: config, allowPositionals: true });
     return { operands: positionals, given: values as Given };
   } catch (error) {
-    throw new UsageError((error as Error).message.split('\n')[0]!.replace(/\.$/, ''), { cause: error });
+    throw new UsageError(messageOf(error).split('\n')[0]!.replace(/\.$/, ''), { cause: error });
   }
 }
 

@@ -251,7 +251,7 @@ async function readImageFile(path: string): Promise<Uint8Array> {
       throw error;
     }
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    const reason = missing ? 'no such file' : (error as Error).message;
+    const reason = missing ? 'no such file' : messageOf(error);
     throw new CudnnResnetError('ERR_IMAGE', `'${path}' cannot be read: ${reason}`, { cause: error });
   }
 }

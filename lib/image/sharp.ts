@@ -1,4 +1,4 @@
-import { CudnnResnetError } from '../errors.js';
+import { CudnnResnetError, messageOf } from '../errors.js';
 
 /** What the `sharp` package exports by default. */
 export type Sharp = typeof import('sharp')['default'];
@@ -14,7 +14,7 @@ export async function loadSharp(): Promise<Sharp> {
     return (await import('sharp')).default;
   } catch (error) {
     const absent = (error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND';
-    const why = absent ? 'which is not installed' : `which does not load here: ${(error as Error).message}`;
+    const why = absent ? 'which is not installed' : `which does not load here: ${messageOf(error)}`;
     throw new CudnnResnetError(
       'ERR_IMAGE',
       `images are decoded by the package 'sharp', ${why}. ` +
