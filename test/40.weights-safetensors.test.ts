@@ -110,7 +110,12 @@ describe('safetensors files that are refused', () => {
     ['a shape past 2^53', { a: f32([2 ** 30, 2 ** 30], 0, 4) }, 4, /more than 2\^53 - 1 elements/],
     ['a shape past 2^64, back to 0', { a: f32([2 ** 32, 2 ** 32], 0, 0) }, 0, /more than 2\^53 - 1/],
     ['a shape past any double', { a: f32([...Array(63).fill(2 ** 52), 0], 0, 0) }, 0, /more than 2\^53 - 1/],
-    ['another size than the shape', { a: f32([2], 0, 4) }, 4, /takes 8 bytes, data_offsets \[0,4\] span 4/],
+    [
+      'another size than the shape',
+      { a: f32([2, 3], 0, 4) },
+      4,
+      /F32 of shape \[2, 3\] takes 24 bytes, data_offsets \[0, 4\] span 4/,
+    ],
     ['one offset', { a: f32([1], 0) }, 4, /tensor "a": its data_offsets/],
     ['three offsets', { a: f32([1], 0, 4, 8) }, 8, /tensor "a": its data_offsets/],
     ['a negative offset', { a: f32([1], -4, 0) }, 4, /tensor "a": its data_offsets/],
@@ -300,7 +305,11 @@ describe('writeSafetensors', () => {
   const entry: WeightEntry = { dtype: 'float32', shape: [2], data: new Float32Array([1, 2]) };
 
   test.each<[string, Record<string, unknown>, RegExp]>([
-    ['a shape that does not fit', { a: { ...entry, shape: [3] } }, /tensor "a": shape \[3\] does not fit 2/],
+    [
+      'a shape that does not fit',
+      { a: { ...entry, shape: [3, 4] } },
+      /tensor "a": shape \[3, 4\] does not fit 2/,
+    ],
     ['a negative shape', { a: { ...entry, shape: [-1, -2] } }, /does not fit/],
     [
       'another array',

@@ -1,5 +1,6 @@
 import { isHostDType } from '../dtype.js';
 import { quote } from '../quote.js';
+import { shapeText } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import type { Fault } from './fault.js';
 import { maxDimensions, maxTensors } from './limits.js';
@@ -106,10 +107,11 @@ function parseInfo(name: string, value: JsonValue, fault: Fault): TensorInfo {
   const [begin, end] = offsets as [number, number];
 
   const count = elementCount(shape);
-  if (count === undefined) throw wrong(`its shape [${shape}] has more than 2^53 - 1 elements`);
+  if (count === undefined) throw wrong(`its shape ${shapeText(shape)} has more than 2^53 - 1 elements`);
   if (end - begin !== count * type.bytes) {
     throw wrong(
-      `${type.safetensors} of shape [${shape}] takes ${count * type.bytes} bytes, data_offsets [${offsets}] span ${end - begin}`,
+      `${type.safetensors} of shape ${shapeText(shape)} takes ${count * type.bytes} bytes, ` +
+        `data_offsets [${begin}, ${end}] span ${end - begin}`,
     );
   }
   return { name, type, shape, begin, end };

@@ -6,7 +6,7 @@ import {
   typedArrays,
   type WeightEntry,
 } from '../dtype.js';
-import { sizeOf } from '../shape.js';
+import { shapeText, sizeOf } from '../shape.js';
 
 /** An element type by the names that the two file formats give it, and the typed array that holds it here. */
 export interface StoredType {
@@ -55,7 +55,7 @@ export function entryFault({ dtype, shape, data }: WeightEntry): string | undefi
   if (typedArrayName(data) !== type.Array.name) {
     return `the data of ${dtype} is a ${type.Array.name}, got ${Object.prototype.toString.call(data)}`;
   }
-  const valid = Array.isArray(shape) && shape.every((n) => Number.isSafeInteger(n) && n >= 0);
+  const valid = shape.every((n) => Number.isSafeInteger(n) && n >= 0);
   const count = valid ? elementCount(shape) : undefined;
-  return count === data.length ? undefined : `shape [${shape}] does not fit ${data.length} elements`;
+  return count === data.length ? undefined : `shape ${shapeText(shape)} does not fit ${data.length} elements`;
 }

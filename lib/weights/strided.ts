@@ -1,4 +1,5 @@
 import type { WeightEntry } from '../dtype.js';
+import { shapeText } from '../shape.js';
 import { elementCount } from './stored-dtypes.js';
 
 /** A tensor's elements within a storage, all in elements, as PyTorch describes them. */
@@ -12,7 +13,7 @@ export interface StridedView {
 export function misfit({ offset, shape, strides }: StridedView, length: number): string | undefined {
   if (shape.length !== strides.length) return `has ${shape.length} dimensions and ${strides.length} strides`;
   const count = elementCount(shape);
-  if (count === undefined) return `of shape [${shape}] has more than 2^53 - 1 elements`;
+  if (count === undefined) return `of shape ${shapeText(shape)} has more than 2^53 - 1 elements`;
   if (count === 0) return undefined;
   // Sums past 2^53 are rounded, but never down below the storage's length.
   const last = shape.reduce((sum, size, axis) => sum + (size - 1) * strides[axis]!, offset);

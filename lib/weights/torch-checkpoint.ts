@@ -1,5 +1,6 @@
 import { isHostDType } from '../dtype.js';
 import { quote } from '../quote.js';
+import { shapeText } from '../shape.js';
 import type { Tensor } from '../tensor.js';
 import type { Fault } from './fault.js';
 import { requireMemory } from './host-memory.js';
@@ -160,7 +161,7 @@ class Storages {
     const bytes = count * type.bytes;
     this.copyBudget -= bytes;
     if (this.copyBudget < 0)
-      throw wrong(`of shape [${shape}] repeats elements far beyond the size of the file`);
+      throw wrong(`of shape ${shapeText(shape)} repeats elements far beyond the size of the file`);
     const read = async () => {
       requireMemory(this.file.path, bytes);
       const buffer = await this.storage(storageKey, stored);
