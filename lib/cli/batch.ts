@@ -15,7 +15,9 @@ export interface Batch {
 /** Decodes inputs that go through the model together. Never rejects on account of an image. */
 export async function decodeBatch(inputs: readonly Input[], options: PreprocessOptions): Promise<Batch> {
   const decoded = await Promise.all(
-    inputs.map(async ({ path, error }) => error ?? (await preprocess(path, options).catch(imageError))),
+    inputs.map(
+      ({ path, error }) => error ?? preprocess(path, options).catch((failure: CudnnResnetError) => failure),
+    ),
   );
   const paths: string[] = [];
   const images: Uint8Array[] = [];
@@ -29,10 +31,4 @@ export async function decodeBatch(inputs: readonly Input[], options: PreprocessO
     }
   }
   return { paths, pixels: Buffer.concat(images), failures };
-}
-
-function imageError(error: unknown): CudnnResnetError {
-  return error instanceof CudnnResnetError
-    ? error
-    : new CudnnResnetError('ERR_IMAGE', String(error), { cause: error });
 }
