@@ -1,7 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
-import { imagenetLabels, ResNet18 } from '../lib/index.js';
+import { type EncodedImage, imagenetLabels, ResNet18 } from '../lib/index.js';
+import { expectRejects } from './support/errors.js';
 import { check, onEveryDevice } from './support/suite.js';
 import { download } from './support/tensors.js';
 
@@ -44,4 +45,15 @@ onEveryDevice('images of files', (id) => {
       expect(await model.classify(pictures, { top: 4, batch: 2 })).toEqual(expected);
     });
   }
+
+  check('a bad image rejects all of the call, and is named', async () => {
+    using model = new ResNet18({ device: id });
+    const bad = Buffer.from('no image');
+    for (const call of ['classify', 'embed'] as const) {
+      const of = (image: EncodedImage) => model[call]([...pictures, image], { batch: 2 });
+      await expectRejects('ERR_IMAGE', of('absent.jpg'), /absent\.jpg/);
+      await expectRejects('ERR_IMAGE', of(bad), /^the encoded bytes of images\[3\]: not an image/);
+      await expectRejects('ERR_IMAGE', model[call](bad), /^the encoded bytes given: not an image/);
+    }
+  });
 });

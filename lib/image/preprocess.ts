@@ -66,6 +66,15 @@ export async function preprocess(
   options: PreprocessOptions = {},
 ): Promise<Uint8Array> {
   checkOptions('preprocess', options, ['size', 'resize']);
+  return pixelsOf(image, options);
+}
+
+/** As {@link preprocess}, of which it is the work. `bytesName` is what errors call an image that has no path. */
+export async function pixelsOf(
+  image: string | Uint8Array,
+  options: PreprocessOptions,
+  bytesName = 'the encoded bytes given',
+): Promise<Uint8Array> {
   const { size = 224 } = options;
   checkSize('size', size);
   const { resize = Math.floor((size * 256) / 224) } = options;
@@ -76,8 +85,8 @@ export async function preprocess(
       `preprocess: resize (${resize}) must be at least size (${size}): the crop is cut out of the scaled image`,
     );
   }
-  const name = nameOf(image);
-  const given = typeof image === 'string' ? undefined : copyOf(image);
+  const name = nameOf(image, bytesName);
+  const given = typeof image === 'string' ? undefined : copyOf(image, name);
   const sharp = await loadSharp();
   return inFlight.spend(1, async () => {
     const bytes = given ?? (await readImageFile(image as string));
@@ -192,12 +201,12 @@ function checkSize(option: string, value: number): void {
   }
 }
 
-function nameOf(image: string | Uint8Array): string {
+function nameOf(image: string | Uint8Array, bytesName: string): string {
   if (typeof image === 'string') {
     return `'${image}'`;
   }
   if (typedArrayName(image) === 'Uint8Array') {
-    return 'the encoded bytes given';
+    return bytesName;
   }
   throw new CudnnResnetError(
     'ERR_ARGUMENT',
@@ -206,23 +215,21 @@ function nameOf(image: string | Uint8Array): string {
 }
 
 /** sharp's threads read what they are given, even when the caller's buffer has gone meanwhile. */
-function copyOf(image: Uint8Array): Uint8Array {
+function copyOf(image: Uint8Array, name: string): Uint8Array {
   try {
     // of a resizable buffer that shrank, the length is 0
-    if (image.byteLength > maxFileBytes) throw tooLarge('the encoded bytes given', image.byteLength);
+    if (image.byteLength > maxFileBytes) throw tooLarge(name, image.byteLength);
     return new Uint8Array(image);
   } catch (error) {
     if (error instanceof CudnnResnetError) throw error;
     if (error instanceof TypeError) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
-        'the encoded bytes given are gone: their buffer was transferred, or has shrunk',
+        `${name} are gone: their buffer was transferred, or has shrunk`,
         { cause: error },
       );
     }
-    throw new CudnnResnetError('ERR_OUT_OF_MEMORY', 'no memory for a copy of the encoded bytes given', {
-      cause: error,
-    });
+    throw new CudnnResnetError('ERR_OUT_OF_MEMORY', `no memory for a copy of ${name}`, { cause: error });
   }
 }
 

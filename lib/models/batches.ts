@@ -2,7 +2,7 @@ import { type AbortOptions, abortable } from '../abort.js';
 import type { Device } from '../device.js';
 import { typedArrayName } from '../dtype.js';
 import { CudnnResnetError } from '../errors.js';
-import { preprocess } from '../image/preprocess.js';
+import { pixelsOf } from '../image/preprocess.js';
 import { checkInteger } from '../integer.js';
 import { kindOf } from '../kind-of.js';
 import { decodeAhead } from './decode-ahead.js';
@@ -39,8 +39,11 @@ export async function inBatches<T>(
       `${where}: expected an image's path, its encoded bytes, or an array of these, got ${kindOf(images)}`,
     );
   }
-  const decode = async (part: readonly EncodedImage[]) =>
-    Buffer.concat(await Promise.all(Array.from(part, (image) => preprocess(image, { resize }))));
+  const nameOfBytes = (i: number) => (list === images ? `the encoded bytes of images[${i}]` : undefined);
+  const decode = async (part: readonly EncodedImage[], first: number) =>
+    Buffer.concat(
+      await Promise.all(Array.from(part, (image, i) => pixelsOf(image, { resize }, nameOfBytes(first + i)))),
+    );
   return abortable(where, { signal: given, deadline }, async (signal) => {
     const results: T[] = [];
     for await (const pixels of decodeAhead(list, { batch, device: model.device, signal }, decode)) {

@@ -186,8 +186,8 @@ export class ResNet extends Module {
 
   /**
    * The most probable classes of images, best first, from their files or encoded bytes (JPEG, PNG, WebP, AVIF, TIFF,
-   * GIF, SVG). Needs the package `sharp`. Rejects with `ERR_IMAGE`, which names the image, where one cannot be read.
-   * An abort ends the work between two operations.
+   * GIF, SVG). Needs the package `sharp`. Where one cannot be read the whole call rejects with `ERR_IMAGE`, which names it:
+   * by its path, or bytes by their place in the array. An abort ends the work between two operations.
    */
   async classify(
     images: EncodedImage | readonly EncodedImage[],

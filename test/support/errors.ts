@@ -13,12 +13,16 @@ export function expectThrows(code: ErrorCode, call: () => unknown, message: RegE
 }
 
 /** Expects a promise to reject with a typed error. */
-export async function expectRejects(code: ErrorCode, promise: Promise<unknown>): Promise<void> {
+export async function expectRejects(
+  code: ErrorCode,
+  promise: Promise<unknown>,
+  message: RegExp = /./,
+): Promise<void> {
   const thrown = await promise.then(
     () => undefined,
     (error: unknown) => error,
   );
-  expectCode(code, thrown, /./);
+  expectCode(code, thrown, message);
 }
 
 function expectCode(code: ErrorCode, thrown: unknown, message: RegExp): void {
