@@ -5,10 +5,10 @@
  */
 import type { ComputeOptions } from './lib/compute-options.js';
 import type { DType, HostDType } from './lib/dtype.js';
+import type { Activation, Conv2dOptions, Pair } from './lib/ops.js';
 
 /** Elements on the host, in C order. */
 type HostData = { data: NodeJS.TypedArray; dataType: HostDType };
-type Extents = number | readonly number[];
 type Maker = { device: NativeDevice; shape: readonly number[]; dtype: DType };
 
 export interface NativeTensor {
@@ -138,12 +138,12 @@ export function conv2d(
     weight: NativeTensor;
     bias?: NativeTensor | undefined;
     add?: NativeTensor | undefined;
-    stride?: Extents | undefined;
-    padding?: Extents | undefined;
-    dilation?: Extents | undefined;
+    stride?: Pair | undefined;
+    padding?: Pair | undefined;
+    dilation?: Pair | undefined;
     groups?: number | undefined;
-    activation?: string | undefined;
-    algorithm?: string | undefined;
+    activation?: Activation | undefined;
+    algorithm?: Conv2dOptions['algorithm'];
   },
 ): NativeTensor;
 export function linear(
@@ -151,7 +151,7 @@ export function linear(
     x: NativeTensor;
     weight: NativeTensor;
     bias?: NativeTensor | undefined;
-    activation?: string | undefined;
+    activation?: Activation | undefined;
   },
 ): NativeTensor;
 export function batchNorm(options: {
@@ -161,7 +161,7 @@ export function batchNorm(options: {
   weight?: NativeTensor | undefined;
   bias?: NativeTensor | undefined;
   eps?: number | undefined;
-  activation?: string | undefined;
+  activation?: Activation | undefined;
 }): NativeTensor;
 /** Moves `runningMean` and `runningVariance`, and counts in `batchesTracked`, in place. */
 export function batchNormTraining(options: {
@@ -189,23 +189,23 @@ export function foldBatchNorm(options: {
   foldedWeight: NativeTensor;
   foldedBias: NativeTensor;
 }): void;
-export function activation(options: { x: NativeTensor; kind: string }): NativeTensor;
+export function activation(options: { x: NativeTensor; kind: Activation }): NativeTensor;
 export function add(options: {
   a: NativeTensor;
   b: NativeTensor;
-  activation?: string | undefined;
+  activation?: Activation | undefined;
 }): NativeTensor;
 export function maxPool2d(options: {
   x: NativeTensor;
-  kernelSize: Extents;
-  stride?: Extents | undefined;
-  padding?: Extents | undefined;
+  kernelSize: Pair;
+  stride?: Pair | undefined;
+  padding?: Pair | undefined;
 }): NativeTensor;
 export function avgPool2d(options: {
   x: NativeTensor;
-  kernelSize: Extents;
-  stride?: Extents | undefined;
-  padding?: Extents | undefined;
+  kernelSize: Pair;
+  stride?: Pair | undefined;
+  padding?: Pair | undefined;
   countIncludePad?: boolean | undefined;
 }): NativeTensor;
 export function globalAvgPool(options: { x: NativeTensor }): NativeTensor;
