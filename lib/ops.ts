@@ -42,6 +42,11 @@ export interface Conv2dOptions extends ComputeOptions {
   algorithm?: 'direct' | 'fast' | undefined;
 }
 
+const conv2dOptionNames = [
+  ...['bias', 'stride', 'padding', 'dilation', 'groups', 'activation', 'add', 'algorithm'],
+  ...computeOptionNames,
+];
+
 /**
  * `activation(convolution(x, weight) + bias + add)` as one operation.
  * @param x - `[N, in, H, W]`
@@ -68,11 +73,6 @@ export function conv2d<D extends DType>(
     }),
   );
 }
-const conv2dOptionNames = [
-  ...['bias', 'stride', 'padding', 'dilation', 'groups', 'activation', 'add', 'algorithm'],
-  ...computeOptionNames,
-];
-
 /** Options of {@link linear}. */
 export interface LinearOptions extends ComputeOptions {
   /** `[out]`, in the dtype of `x` or in float32; null, as a layer without has it, is none. */

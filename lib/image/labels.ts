@@ -1,7 +1,7 @@
 import { imagenetClasses } from './imagenet-classes.js';
 
 /** The names of ImageNet's 1000 classes by index, as torchvision's weights number them. */
-export const imagenetLabels: readonly string[] = Object.freeze([...imagenetClasses]);
+export const imagenetLabels: readonly string[] = Object.freeze(imagenetClasses);
 
 /**
  * What to call class `index` of a model with `classes` classes: ImageNet's name where there are 1000 of them, else

@@ -49,12 +49,11 @@ export class BatchNorm2d extends Module {
     const { device } = placement('BatchNorm2d', options);
     const filled = (value: number) =>
       initialTensor([features], { kind: 'constant', value }, { device, dtype: 'float32' });
-    const zero = { kind: 'constant', value: 0 } as const;
     this.weight = new Parameter(filled(1));
     this.bias = new Parameter(filled(0));
     this.running_mean = filled(0);
     this.running_var = filled(1);
-    this.num_batches_tracked = initialTensor([], zero, { device, dtype: 'int64' });
+    this.num_batches_tracked = initialTensor([], { kind: 'constant', value: 0 }, { device, dtype: 'int64' });
   }
 
   /** `[N, features, H, W]` to the same shape; errors as `ops.batchNorm` and, in training mode, `ops.batchNormTraining`. */
