@@ -5,7 +5,8 @@ import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { initialTensor } from './initialize.js';
-import { type LayerOptions, Module, type Placement, placement } from './module.js';
+import { type LayerOptions, placement } from './layer-options.js';
+import { Module, type Placement } from './module.js';
 import { Parameter } from './parameter.js';
 import { pythonFloat } from './python.js';
 

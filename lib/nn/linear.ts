@@ -5,7 +5,8 @@ import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { checkBoolean } from './boolean.js';
 import { initialTensor, uniformFanIn } from './initialize.js';
-import { type LayerOptions, layerOptionNames, Module, placement } from './module.js';
+import { type LayerOptions, layerOptionNames, placement } from './layer-options.js';
+import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 import { pythonBool } from './python.js';
 

@@ -1,5 +1,4 @@
 import { unlessAborted } from '../abort.js';
-import { type ComputeOptions, computeOptionNames } from '../compute-options.js';
 import { type Device, type DeviceId, device } from '../device.js';
 import { checkFloatDType, type FloatDType, isFloatDType, type WeightEntry } from '../dtype.js';
 import { checkOptions } from '../options.js';
@@ -11,27 +10,10 @@ import { checkBoolean } from './boolean.js';
 import { Parameter } from './parameter.js';
 import { checkWrite, type StateDictionary, stateDictPlan, stateEntries, writeEntry } from './state-dict.js';
 
-/** Where a layer's parameters are made, of what type, and how it computes. */
-export interface LayerOptions extends ComputeOptions {
-  /** Default `'auto'`: the first GPU, else the CPU. */
-  device?: DeviceId | Device | undefined;
-  /** Default `'float32'`. */
-  dtype?: FloatDType | undefined;
-}
-
-export const layerOptionNames = ['device', 'dtype', ...computeOptionNames] as const;
-
 /** Where a module's tensors are, and of what type those of floating-point numbers. */
 export interface Placement {
   device?: Device | undefined;
   dtype?: FloatDType | undefined;
-}
-
-/** What {@link LayerOptions} ask for. Throws `ERR_DTYPE` where the dtype is none of floating-point numbers. */
-export function placement(where: string, options: LayerOptions): { device: Device; dtype: FloatDType } {
-  const { dtype = 'float32' } = options;
-  checkFloatDType(where, dtype);
-  return { device: device(options.device), dtype };
 }
 
 /** What {@link Module.loadStateDict} found different, where it is not strict. */
