@@ -18,6 +18,7 @@ import {
   type WeightEntry,
 } from '../lib/index.js';
 import { native } from '../lib/native.js';
+import { loadStoredEntries } from '../lib/nn/load-stored-entries.js';
 import { withStoredEntries } from '../lib/weights/read.js';
 import { expectRejects } from './support/errors.js';
 import { check, onEveryDevice } from './support/suite.js';
@@ -86,7 +87,9 @@ onEveryDevice('ResNet.load', (id) => {
     );
     await writeFile(path, checkpoint(pickle.program(dict), { '0': Buffer.from(values.buffer) }));
     using linear = new nn.Linear(5, 4, { device: id });
-    await withStoredEntries(path, undefined, (entries) => linear.loadStoredEntries(path, entries, undefined));
+    await withStoredEntries(path, undefined, (entries) =>
+      loadStoredEntries(linear, path, entries, undefined),
+    );
     expect(await linear.weight.data()).toEqual(values.slice(10));
     expect(await linear.bias!.data()).toEqual(Float32Array.of(1, 3, 5, 7));
   });

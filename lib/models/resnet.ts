@@ -11,6 +11,7 @@ import { Conv2d } from '../nn/conv2d.js';
 import { startResidualInitialization, withoutValues } from '../nn/initialize.js';
 import { type LayerOptions, layerOptionNames, placement } from '../nn/layer-options.js';
 import { Linear } from '../nn/linear.js';
+import { loadStoredEntries } from '../nn/load-stored-entries.js';
 import { Module } from '../nn/module.js';
 import { moduleScope } from '../nn/module-scope.js';
 import { AdaptiveAvgPool2d, MaxPool2d } from '../nn/pooling.js';
@@ -261,7 +262,7 @@ export class ResNet extends Module {
         const model = withoutValues(() => new this({ ...modelOptions, numClasses }));
         try {
           checkMember(path, entries, model);
-          await model.loadStoredEntries(path, entries, signal);
+          await loadStoredEntries(model, path, entries, signal);
           model.#resize = publishedResize(path);
           return model;
         } catch (error) {

@@ -1,11 +1,9 @@
-import { unlessAborted } from '../abort.js';
 import { type Device, type DeviceId, device } from '../device.js';
-import { checkFloatDType, type FloatDType, isFloatDType, type WeightEntry } from '../dtype.js';
+import { checkFloatDType, type FloatDType, isFloatDType } from '../dtype.js';
 import { checkOptions } from '../options.js';
 import { type Profile, type ProfileOptions, profile } from '../profile.js';
 import { registerOwner, unregisterOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
-import type { StoredEntry } from '../weights/stored-entry.js';
 import { checkBoolean } from './boolean.js';
 import { Parameter } from './parameter.js';
 import { checkWrite, type StateDictionary, stateDictPlan, stateEntries, writeEntry } from './state-dict.js';
@@ -83,44 +81,6 @@ export abstract class Module {
       writeEntry(tensor, entry);
     }
     return { missing: plan.missing, unexpected: plan.unexpected };
-  }
-
-  /**
-   * @internal As {@link Module.loadStateDict}, from a file, which the device reads itself where it can.
-   * Rejects where the device has no memory for them.
-   */
-  async loadStoredEntries(
-    path: string,
-    entries: ReadonlyMap<string, StoredEntry>,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
-    const misfit = `'${path}' does not fit ${this.constructor.name}`;
-    const state = this.stateDict();
-    const optional = new Set(this.optionalTensors());
-    stateDictPlan(misfit, state, entries, { strict: true, optional });
-    const zero: WeightEntry = { dtype: 'int64', shape: [], data: new BigInt64Array(1) };
-    for (const [key, tensor] of state) {
-      if (optional.has(tensor) && !entries.has(key)) writeEntry(tensor, zero); // it may never have had a value
-    }
-    let filled = Promise.resolve();
-    // in their order, which is about the file's
-    for (const [key, { dtype, shape, read, fill }] of entries) {
-      const tensor = state.get(key)!;
-      if (fill) {
-        const ready = tensor.device.handle.ready();
-        if (ready) await unlessAborted(signal, ready);
-        const before = filled;
-        filled = fill(tensor);
-        filled.catch(() => undefined); // it rejects where it is awaited
-        await unlessAborted(signal, before); // the device has one more to go on with
-      } else {
-        const data = await read();
-        // where nothing waits a copy is let in however large it is
-        await unlessAborted(signal, tensor.device.synchronize());
-        writeEntry(tensor, { dtype, shape, data });
-      }
-    }
-    await unlessAborted(signal, filled);
   }
 
   /**
