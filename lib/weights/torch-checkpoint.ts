@@ -1,16 +1,13 @@
-import { isHostDType } from '../dtype.js';
 import { quote } from '../quote.js';
-import { shapeText } from '../shape.js';
-import type { Tensor } from '../tensor.js';
 import type { Fault } from './fault.js';
 import { requireMemory } from './host-memory.js';
 import { maxDimensions } from './limits.js';
 import { interpretPickle, PickleCall, PickleGlobal, PickleReference, type PickleValue } from './pickle.js';
-import { elementCount, type StoredType, storedTypes } from './stored-dtypes.js';
+import { storedTypes } from './stored-dtypes.js';
 import type { StoredEntry } from './stored-entry.js';
-import { gather, isContiguous, misfit, type StridedView } from './strided.js';
+import { TorchArchive } from './torch-archive.js';
+import { TorchStorages, type TorchTensor } from './torch-storages.js';
 import type { WeightsFile } from './weights-file.js';
-import { readZipEntries, type ZipEntry } from './zip-entries.js';
 
 const rebuildTensor = 'torch._utils._rebuild_tensor_v2';
 const rebuildParameter = 'torch._utils._rebuild_parameter';
@@ -31,8 +28,6 @@ const wrapperPrefixes = ['module.', '_orig_mod.'];
 /** More of them are a name that is to take long. */
 const deepestWrapping = 16;
 
-const maxPickleBytes = 64 * 1024 * 1024;
-
 /**
  * The entries of the state dict in a zip file that `torch.save` wrote; nothing in it is run. A state dict within a
  * checkpoint is found under `state_dict`, `model` or `model_state_dict`; what is no tensor is left out; the prefixes
@@ -48,7 +43,7 @@ export async function torchEntries(file: WeightsFile): Promise<Map<string, Store
   const named = [...tensorsOf(stateDictOf(root, fault))];
   if (named.length === 0) throw fault(`holds no tensors; ${describe(root)}`);
 
-  const storages = new Storages(archive, file);
+  const storages = new TorchStorages(archive, file);
   const entries = new Map<string, StoredEntry>();
   const skip = prefixLength(named.map(([name]) => name));
   for (const [name, call] of named) {
@@ -61,129 +56,6 @@ export async function torchEntries(file: WeightsFile): Promise<Map<string, Store
   }
   requireMemory(file.path, storages.bytes());
   return entries;
-}
-
-/** The parts of the archive: everything lies in one folder, whose name is free. */
-class TorchArchive {
-  private constructor(
-    private readonly file: WeightsFile,
-    private readonly entries: ReadonlyMap<string, ZipEntry>,
-    private readonly folder: string,
-  ) {}
-
-  static async open(file: WeightsFile): Promise<TorchArchive> {
-    const entries = await readZipEntries(file);
-    const folders = [...entries.keys()].filter((name) => /^[^/]+\/data\.pkl$/.test(name));
-    if (folders.length !== 1) {
-      throw file.fault(
-        `is a zip archive with ${folders.length} entries NAME/data.pkl; expected one, as torch.save writes it`,
-      );
-    }
-    const archive = new TorchArchive(file, entries, folders[0]!.slice(0, -'data.pkl'.length));
-    await archive.checkByteOrder();
-    return archive;
-  }
-
-  /** The entry `data/KEY`, which holds the storage of that key. */
-  storage(key: string): ZipEntry | undefined {
-    return this.entry(`data/${key}`);
-  }
-
-  async pickle(): Promise<Uint8Array> {
-    const entry = this.entry('data.pkl')!;
-    if (entry.size > maxPickleBytes) {
-      throw this.file.fault(`its data.pkl has ${entry.size} bytes, over ${maxPickleBytes}`);
-    }
-    return new Uint8Array(await this.file.read(entry.start, entry.size));
-  }
-
-  private entry(name: string): ZipEntry | undefined {
-    return this.entries.get(this.folder + name);
-  }
-
-  /** PyTorch before 2.1 wrote no `byteorder` entry, and hardly anyone ran it on a big-endian machine. */
-  private async checkByteOrder(): Promise<void> {
-    const entry = this.entry('byteorder');
-    if (!entry) return;
-    const order = Buffer.from(await this.file.read(entry.start, Math.min(entry.size, 16))).toString('latin1');
-    if (order !== 'little') {
-      throw this.file.fault(
-        `its byte order is ${quote(order)}, expected "little"; save it on a little-endian machine`,
-      );
-    }
-  }
-}
-
-interface TorchTensor extends StridedView {
-  type: StoredType;
-  storageKey: string;
-  storageLength: number;
-}
-
-/** Storages by key, each read from the file once, and tensors made of them. */
-class Storages {
-  /** How many tensors each storage has. */
-  private readonly users = new Map<string, number>();
-  /** Those of more than one. */
-  private readonly shared = new Map<string, Promise<ArrayBuffer>>();
-  /** Bytes that tensors may still take beside the storages: a view that repeats elements can ask for any number. */
-  private copyBudget: number;
-
-  constructor(
-    private readonly archive: TorchArchive,
-    private readonly file: WeightsFile,
-  ) {
-    this.copyBudget = Math.max(64 * 1024 * 1024, 4 * file.size);
-  }
-
-  entry(tensor: TorchTensor, wrong: Fault): StoredEntry {
-    const { type, shape, storageKey, storageLength } = tensor;
-    const { dtype } = type;
-    const stored = this.archive.storage(storageKey);
-    if (!stored) throw wrong(`its storage ${quote(storageKey)} is not in the archive`);
-    if (storageLength * type.bytes > stored.size) {
-      throw wrong(`its storage of ${storageLength} ${dtype} elements has only ${stored.size} bytes`);
-    }
-    const problem = misfit(tensor, storageLength);
-    if (problem) throw wrong(problem);
-
-    const count = elementCount(shape)!;
-    if (count === 0) return { dtype, shape, bytes: 0, read: async () => new type.Array(new ArrayBuffer(0)) };
-    this.users.set(storageKey, (this.users.get(storageKey) ?? 0) + 1);
-    if (isContiguous(tensor)) {
-      const begin = tensor.offset * type.bytes;
-      const read = async () => new type.Array(await this.storage(storageKey, stored), begin, count);
-      const fill = isHostDType(dtype)
-        ? (to: Tensor) => this.file.fill(to, stored.start + begin, dtype)
-        : undefined;
-      return { dtype, shape, bytes: 0, read, fill };
-    }
-    const bytes = count * type.bytes;
-    this.copyBudget -= bytes;
-    if (this.copyBudget < 0)
-      throw wrong(`of shape ${shapeText(shape)} repeats elements far beyond the size of the file`);
-    const read = async () => {
-      requireMemory(this.file.path, bytes);
-      const buffer = await this.storage(storageKey, stored);
-      const data = new type.Array(new ArrayBuffer(bytes));
-      await this.file.pacer.run(gather(new type.Array(buffer, 0, storageLength), tensor, data));
-      return data;
-    };
-    return { dtype, shape, bytes, read };
-  }
-
-  /** Of all that have tensors. */
-  bytes(): number {
-    return [...this.users.keys()].reduce((sum, key) => sum + this.archive.storage(key)!.size, 0);
-  }
-
-  /** Once all entries are known. */
-  private storage(key: string, { start, size }: ZipEntry): Promise<ArrayBuffer> {
-    if (this.users.get(key) === 1) return this.file.read(start, size);
-    const buffer = this.shared.get(key) ?? this.file.read(start, size);
-    this.shared.set(key, buffer);
-    return buffer;
-  }
 }
 
 /** The dict of tensors: the root itself, or what a checkpoint keeps under one of the usual keys. */
