@@ -168,6 +168,7 @@ async function within(file: WeightsFile, start: number, length: number): Promise
   return file.read(start, length);
 }
 
-function damaged(file: WeightsFile, what: string): Error {
+/** The error of a zip file whose parts do not fit together. */
+export function damaged(file: WeightsFile, what: string): Error {
   return file.fault(`is a damaged or truncated zip archive (${what})`);
 }

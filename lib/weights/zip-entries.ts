@@ -1,7 +1,7 @@
 import { quote } from '../quote.js';
 import { maxTensors } from './limits.js';
 import type { WeightsFile } from './weights-file.js';
-import { type DirectoryEntry, dataStart, zipDirectory } from './zip-directory.js';
+import { type DirectoryEntry, damaged, dataStart, zipDirectory } from './zip-directory.js';
 
 /** Where the bytes of a stored zip entry lie in the file. */
 export interface ZipEntry {
@@ -33,9 +33,7 @@ export async function readZipEntries(file: WeightsFile): Promise<Map<string, Zip
     checkStored(entry, file);
     const start = await dataStart(file, entry);
     if (start + size > file.size) {
-      throw file.fault(
-        `is a damaged or truncated zip archive (entry ${quote(name)} ends at byte ${start + size}, the file at ${file.size})`,
-      );
+      throw damaged(file, `entry ${quote(name)} ends at byte ${start + size}, the file at ${file.size}`);
     }
     extents.set(name, { name, headerStart, start, end: start + size });
   }
