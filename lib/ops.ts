@@ -43,9 +43,16 @@ export interface Conv2dOptions extends ComputeOptions {
 }
 
 const conv2dOptionNames = [
-  ...['bias', 'stride', 'padding', 'dilation', 'groups', 'activation', 'add', 'algorithm'],
+  'bias',
+  'stride',
+  'padding',
+  'dilation',
+  'groups',
+  'activation',
+  'add',
+  'algorithm',
   ...computeOptionNames,
-];
+] as const;
 
 /**
  * `activation(convolution(x, weight) + bias + add)` as one operation.

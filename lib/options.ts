@@ -5,7 +5,11 @@ import { shown } from './kind-of.js';
  * Throws `ERR_ARGUMENT` where `given` is no object or holds a name that is not in `known`; a misspelt name is
  * answered with the nearest right one.
  */
-export function checkOptions(where: string, given: object, known: readonly string[]): void {
+export function checkOptions<Options extends object>(
+  where: string,
+  given: Options,
+  known: readonly (keyof Options & string)[],
+): void {
   if (typeof given !== 'object' || given === null) {
     throw new CudnnResnetError(
       'ERR_ARGUMENT',
@@ -19,7 +23,7 @@ export function checkOptions(where: string, given: object, known: readonly strin
     throw new CudnnResnetError('ERR_ARGUMENT', `${where}: the options cannot be read`, { cause });
   }
   for (const name of names) {
-    if (!known.includes(name)) {
+    if (!(known as readonly string[]).includes(name)) {
       throw new CudnnResnetError(
         'ERR_ARGUMENT',
         `${where}: unknown option '${name}'${suggestion(name, known)}`,
