@@ -2,8 +2,9 @@ import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Budget } from '../lib/image/budget.js';
+import { cropOf } from '../lib/image/crop.js';
 import { imagenetLabels, labelOf } from '../lib/image/labels.js';
-import { cropOf, preprocess } from '../lib/image/preprocess.js';
+import { preprocess } from '../lib/image/preprocess.js';
 import { bilinearFilter, resample } from '../lib/image/resample.js';
 import { watchEventLoop } from './support/event-loop.mjs';
 

@@ -1,11 +1,10 @@
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import type { Metadata, SharpOptions } from 'sharp';
-import { typedArrayName } from '../dtype.js';
 import { CudnnResnetError, messageOf } from '../errors.js';
 import { shown } from '../kind-of.js';
 import { checkOptions } from '../options.js';
 import { Budget } from './budget.js';
+import { type Crop, cropOf } from './crop.js';
+import { copyOf, nameOf, readImageFile } from './encoded-image.js';
 import { bilinearFilter, resample } from './resample.js';
 import { loadSharp, type Sharp } from './sharp.js';
 
@@ -25,9 +24,6 @@ export const maxSide = 0x3fff;
 
 /** The most pixels that an image may decode to: 16383 × 16383, sharp's own limit. */
 const maxPixels = maxSide * maxSide;
-
-/** The largest encoded image that is read, in bytes. */
-const maxFileBytes = 1 << 30;
 
 /** Images that are worked on at once, however many are asked for: more than sharp has threads, few encoded files. */
 const inFlight = new Budget(8);
@@ -122,38 +118,6 @@ async function decode(
   }
 }
 
-/** Where the square lies in the scaled image. */
-interface Crop {
-  /** Width of the whole scaled image. */
-  width: number;
-  /** Height of the whole scaled image. */
-  height: number;
-  left: number;
-  top: number;
-  /** Side of the square. */
-  size: number;
-}
-
-/** torchvision's `Resize` and `CenterCrop`, roundings included: the long side is cut off, a half goes to the even. */
-export function cropOf(width: number, height: number, size: number, resize: number): Crop {
-  const long = Math.floor((resize * Math.max(width, height)) / Math.min(width, height));
-  const scaled = width <= height ? { width: resize, height: long } : { width: long, height: resize };
-  return {
-    ...scaled,
-    left: roundHalfToEven((scaled.width - size) / 2),
-    top: roundHalfToEven((scaled.height - size) / 2),
-    size,
-  };
-}
-
-function roundHalfToEven(value: number): number {
-  const below = Math.floor(value);
-  if (value - below !== 0.5) {
-    return Math.round(value);
-  }
-  return below % 2 === 0 ? below : below + 1;
-}
-
 /** Draws a vector image right at the size it is needed in. */
 async function draw(sharp: Sharp, svg: Uint8Array, crop: Crop): Promise<Uint8Array> {
   return sharp(svg, decoding)
@@ -198,68 +162,6 @@ function checkSize(option: string, value: number): void {
       'ERR_ARGUMENT',
       `preprocess: ${option} must be a whole number of pixels from 1 to ${maxSide}, got ${shown(value)}`,
     );
-  }
-}
-
-function nameOf(image: string | Uint8Array, bytesName: string): string {
-  if (typeof image === 'string') {
-    return `'${image}'`;
-  }
-  if (typedArrayName(image) === 'Uint8Array') {
-    return bytesName;
-  }
-  throw new CudnnResnetError(
-    'ERR_ARGUMENT',
-    `an image is a file's path or the bytes of an encoded image (a Buffer or Uint8Array), got ${shown(image)}`,
-  );
-}
-
-/** sharp's threads read what they are given, even when the caller's buffer has gone meanwhile. */
-function copyOf(image: Uint8Array, name: string): Uint8Array {
-  try {
-    // of a resizable buffer that shrank, the length is 0
-    if (image.byteLength > maxFileBytes) throw tooLarge(name, image.byteLength);
-    return new Uint8Array(image);
-  } catch (error) {
-    if (error instanceof CudnnResnetError) throw error;
-    if (error instanceof TypeError) {
-      throw new CudnnResnetError(
-        'ERR_ARGUMENT',
-        `${name} are gone: their buffer was transferred, or has shrunk`,
-        { cause: error },
-      );
-    }
-    throw new CudnnResnetError('ERR_OUT_OF_MEMORY', `no memory for a copy of ${name}`, { cause: error });
-  }
-}
-
-function tooLarge(name: string, bytes: number): CudnnResnetError {
-  return new CudnnResnetError(
-    'ERR_IMAGE',
-    `${name} holds ${bytes} bytes: images of up to ${maxFileBytes} bytes are read`,
-  );
-}
-
-/** Opened without waiting, so that a named pipe is refused like a directory instead of hanging until someone writes. */
-async function readImageFile(path: string): Promise<Uint8Array> {
-  try {
-    await using file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    const stats = await file.stat();
-    if (stats.isDirectory()) {
-      throw new CudnnResnetError('ERR_IMAGE', `'${path}' is a directory, not an image file`);
-    }
-    if (!stats.isFile()) {
-      throw new CudnnResnetError('ERR_IMAGE', `'${path}' is not a regular file`);
-    }
-    if (stats.size > maxFileBytes) throw tooLarge(`'${path}'`, stats.size);
-    return await file.readFile();
-  } catch (error) {
-    if (error instanceof CudnnResnetError) {
-      throw error;
-    }
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    const reason = missing ? 'no such file' : messageOf(error);
-    throw new CudnnResnetError('ERR_IMAGE', `'${path}' cannot be read: ${reason}`, { cause: error });
   }
 }
 
