@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { messageOf } from '../errors.js';
 import { suggestion } from '../options.js';
-import { UsageError } from './usage.js';
+import { fileText, UsageError } from './usage.js';
 
 /** A GPU that plans are made for, which need not be there. */
 export interface Gpu {
@@ -78,12 +76,7 @@ export async function gpu(name: string, driver: number): Promise<Gpu> {
   if (!name.endsWith('.json')) {
     throw new UsageError(`--gpu does not know '${name}'${suggestion(name, gpuNames)} (or name a FILE.json)`);
   }
-  let properties: string;
-  try {
-    properties = await readFile(name, 'utf8');
-  } catch (cause) {
-    throw new UsageError(`--gpu: cannot read '${name}': ${messageOf(cause)}`, { cause });
-  }
+  const properties = await fileText('gpu', name);
   return { name, properties, ...identityIn(name, properties) };
 }
 

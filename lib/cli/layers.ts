@@ -1,7 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { messageOf } from '../errors.js';
 import type { Activation } from '../ops.js';
-import { UsageError } from './usage.js';
+import { fileText, UsageError } from './usage.js';
 
 /** One convolution of a file of layers. */
 export interface Layer {
@@ -34,12 +32,7 @@ const activations = Object.keys({
  * what is absent is s1 p0 d1 g1. Empty lines and those that begin with # are left out. @throws {@link UsageError}
  */
 export async function readLayers(file: string): Promise<Layer[]> {
-  let text: string;
-  try {
-    text = await readFile(file, 'utf8');
-  } catch (cause) {
-    throw new UsageError(`--layers: cannot read '${file}': ${messageOf(cause)}`, { cause });
-  }
+  const text = await fileText('layers', file);
   const lines = text.split('\n').map((line, i) => ({ words: line.trim(), place: `${file}:${i + 1}` }));
   const layers = lines.filter(({ words }) => words !== '' && !words.startsWith('#'));
   if (layers.length === 0) {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { messageOf } from '../errors.js';
 import { suggestion } from '../options.js';
@@ -89,6 +90,19 @@ export function helpOf(name: string, { summary, operands, details, options }: Co
 export function textOf(given: Given, name: string): string | undefined {
   const value = given[name];
   return typeof value === 'string' ? value : undefined;
+}
+
+/**
+ * The text of the file that an option names.
+ *
+ * @throws {@link UsageError} where it cannot be read.
+ */
+export async function fileText(option: string, path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new UsageError(`--${option}: cannot read '${path}': ${messageOf(cause)}`, { cause });
+  }
 }
 
 /**
