@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readWeights } from '../lib/index.js';
 import { expectEnd, program } from './standalone/process.js';
+import { sha256 } from './support/digest.js';
 import { randomIntegers } from './support/random.js';
 import { suiteFolder } from './support/temporary-folder.js';
 
@@ -14,7 +15,6 @@ import { suiteFolder } from './support/temporary-folder.js';
 const times = Number(process.env.KILL_TIMES ?? 10);
 
 const contents = new Map(Array.from({ length: 3 }, (_, i) => [`file-${i}.pth`, randomBytes(3_000_000)]));
-const digestOf = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
 
 const folder = suiteFolder();
 let server: Server;
@@ -26,12 +26,12 @@ beforeAll(async () => {
     const name = request.url!.slice(1);
     const bytes = contents.get(name);
     if (!bytes) {
-      response.end(JSON.stringify([...contents].map(([each, b]) => ({ name: each, digest: digestOf(b) }))));
+      response.end(JSON.stringify([...contents].map(([each, b]) => ({ name: each, digest: sha256(b) }))));
       return;
     }
     const first = Number(/^bytes=(\d+)-/.exec(request.headers.range ?? '')?.[1] ?? 0);
     response.writeHead(first > 0 ? 206 : 200, {
-      etag: `"${digestOf(bytes).slice(0, 16)}"`,
+      etag: `"${sha256(bytes).slice(0, 16)}"`,
       'content-length': bytes.length - first,
       ...(first > 0 && { 'content-range': `bytes ${first}-${bytes.length - 1}/${bytes.length}` }),
     });
@@ -75,8 +75,8 @@ test(
           expect(name).toMatch(/^file-\d\.pth\.part\./);
           continue;
         }
-        expect(digestOf(await readFile(join(folder, 'cache', name))), `${name} after ${after} ms`).toBe(
-          digestOf(bytes),
+        expect(sha256(await readFile(join(folder, 'cache', name))), `${name} after ${after} ms`).toBe(
+          sha256(bytes),
         );
         // so that the next process has it to download
         if (i % 2 === 0) await rm(join(folder, 'cache', name));
