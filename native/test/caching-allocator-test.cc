@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/error.h"
+#include "expect-error.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -53,12 +53,8 @@ class CachingAllocatorTest : public testing::Test {
       std::make_shared<CachingAllocator>(std::make_unique<CountedMemory>(counted), use);
 
   void expectOutOfMemory(size_t bytes) {
-    try {
-      const Block block = allocator->allocate(bytes);
-      FAIL() << bytes << " bytes were allocated";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::OutOfMemory);
-    }
+    SCOPED_TRACE(bytes);
+    test::expectError(ErrorCode::OutOfMemory, [&] { const Block block = allocator->allocate(bytes); });
   }
 };
 

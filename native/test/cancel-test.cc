@@ -2,13 +2,16 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <functional>
 #include <future>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "core/recording.h"
 #include "fake-engine.h"
+#include "outcome.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -52,12 +55,34 @@ class Cancel : public ::testing::Test {
     }
   }
 
+  // The result of a program that runs: `meanwhile` is done within the first of its two steps.
+  TensorPtr running(std::function<void()> meanwhile) {
+    const auto recording = std::make_shared<Recording>();
+    const auto input = recording->input({4}, DType::Float32);
+    const auto first = tensor({4});
+    device.submit({{input},
+                   {first},
+                   [this, first, meanwhile = std::move(meanwhile)](Engine& engine) {
+                     engine.zeros(*first);
+                     begun.set_value();
+                     meanwhile();
+                   },
+                   true});
+    const auto second = made({first});
+    auto result = tensor({4});
+    device.run(recording->end({second}), {x}, {result});
+    mayGo.set_value();
+    begun.get_future().wait();
+    return result;
+  }
+
   void go() {
     mayGo.set_value();
     test::drained(device);
   }
 
   std::promise<void> mayGo;
+  std::promise<void> begun;
   std::vector<Tensor*> computed;
   std::vector<Outcome> aborts;
   TensorPtr x = tensor({4});
@@ -175,25 +200,8 @@ TEST_F(Cancel, WhatHasItsValuesKeepsThem) {
 }
 
 TEST_F(Cancel, AProgramThatRuns) {
-  const auto recording = std::make_shared<Recording>();
-  const auto input = recording->input({4}, DType::Float32);
-  std::promise<void> begun;
   std::promise<void> mayGoOn;
-  const auto first = tensor({4});
-  device.submit({{input},
-                 {first},
-                 [&, first](Engine& engine) {
-                   engine.zeros(*first);
-                   begun.set_value();
-                   mayGoOn.get_future().wait();
-                 },
-                 true});
-  const auto second = made({first});
-  const auto program = recording->end({second});
-  const auto result = tensor({4});
-  device.run(program, {x}, {result});
-  mayGo.set_value();
-  begun.get_future().wait();
+  const auto result = running([&] { mayGoOn.get_future().wait(); });
   aborted(result);
   mayGoOn.set_value();
   test::drained(device);
@@ -203,22 +211,7 @@ TEST_F(Cancel, AProgramThatRuns) {
 }
 
 TEST_F(Cancel, ADeviceThatIsClosedStopsAProgramThatRuns) {
-  const auto recording = std::make_shared<Recording>();
-  const auto input = recording->input({4}, DType::Float32);
-  std::promise<void> begun;
-  const auto first = tensor({4});
-  device.submit({{input},
-                 {first},
-                 [&, first](Engine& engine) {
-                   engine.zeros(*first);
-                   begun.set_value();
-                   std::this_thread::sleep_for(std::chrono::milliseconds(50));
-                 },
-                 true});
-  const auto second = made({first});
-  device.run(recording->end({second}), {x}, {tensor({4})});
-  mayGo.set_value();
-  begun.get_future().wait();
+  (void)running([] { std::this_thread::sleep_for(std::chrono::milliseconds(50)); });
   device.close();
   EXPECT_TRUE(computed.empty());
 }

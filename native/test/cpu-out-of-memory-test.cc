@@ -6,48 +6,44 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <functional>
 #include <memory>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "core/fold.h"
-#include "core/random.h"
 #include "core/recording.h"
 #include "cpu/engine.h"
+#include "engine-tensors.h"
+#include "expect-error.h"
+#include "float-dtypes.h"
 
 namespace cudnn_resnet::cpu {
 namespace {
 
-using Bytes = std::vector<std::byte>;
+using test::Bytes;
 
 // Gives `left` more blocks and then none.
-struct Supply {
+class ScarceMemory : public HostMemory {
+ public:
   size_t left = SIZE_MAX;
   size_t held = 0;
-};
 
-class ScarceMemory : public RawMemory {
- public:
-  explicit ScarceMemory(Supply& supply) : supply_(supply) {}
   void* allocate(size_t bytes) override {
-    if (supply_.left == 0) {
+    if (left == 0) {
       return nullptr;
     }
-    --supply_.left;
-    ++supply_.held;
-    return memory_.allocate(bytes);
+    --left;
+    ++held;
+    return HostMemory::allocate(bytes);
   }
   void release(void* pointer, size_t bytes) noexcept override {
-    --supply_.held;
-    memory_.release(pointer, bytes);
+    --held;
+    HostMemory::release(pointer, bytes);
   }
-
- private:
-  Supply& supply_;
-  HostMemory memory_;
 };
 
 // Something to be done, the tensors that it reads and those that it gives values.
@@ -56,36 +52,31 @@ struct Trial {
   std::function<void()> run;
 };
 
-class CpuOutOfMemoryTest : public testing::TestWithParam<DType> {
+class CpuOutOfMemoryTest : public testing::TestWithParam<DType>, protected test::EngineTensors {
  protected:
-  CpuOutOfMemoryTest() {
-    memory_.use = std::make_shared<MemoryUse>();
-    engine_ = std::make_unique<CpuEngine>(memory_, std::make_unique<ScarceMemory>(supply_));
+  CpuOutOfMemoryTest() : EngineTensors(GetParam()) {
+    auto scarce = std::make_unique<ScarceMemory>();
+    supply_ = scarce.get();
+    engine_ = std::make_unique<CpuEngine>(memory_, std::move(scarce));
   }
 
-  static TensorPtr empty(const Shape& shape, DType dtype = GetParam()) {
-    return std::make_shared<Tensor>(shape, dtype);
-  }
-  TensorPtr random(const Shape& shape, DType dtype = GetParam()) {
-    auto x = empty(shape, dtype);
-    std::vector<float> normal(static_cast<size_t>(x->size()));
-    fillNormal({7, stream_++}, 1, 0.1, normal);
-    Bytes bytes(x->bytes());
-    convertElements(normal.data(), DType::Float32, bytes.data(), dtype, normal.size());
-    engine_->upload(bytes.data(), *x);
-    return x;
+  // Of a batch norm, as it has them: in float32, and above zero, as a variance is.
+  TensorPtr randomParameter(int64_t channels) {
+    test::Values values = random({channels});
+    std::ranges::transform(values, values.begin(), [](double value) { return std::exp(value); });
+    return tensor({channels}, values, DType::Float32);
   }
   // As a weight that a batch norm was folded into.
   TensorPtr scaled(const Shape& shape) {
     const auto y = empty(shape);
-    engine_->scaleSlices(std::vector<double>(static_cast<size_t>(shape[0]), 0.5), *random(shape), *y);
+    engine_->scaleSlices(std::vector<double>(static_cast<size_t>(shape[0]), 0.5), *randomTensor(shape), *y);
     return y;
   }
   std::vector<Bytes> values(const Trial& trial) {
     std::vector<Bytes> all;
     for (const auto* tensors : {&trial.inputs, &trial.outputs}) {
       for (const auto& x : *tensors) {
-        engine_->download(*x, all.emplace_back(x->bytes()).data());
+        all.push_back(bytesOf(*x));
       }
     }
     return all;
@@ -108,14 +99,14 @@ class CpuOutOfMemoryTest : public testing::TestWithParam<DType> {
     size_t failures = 0;
     for (bool done = false; !done; ++failures) {
       const Trial trial = prepared(prepare);
-      supply_.left = failures;
+      supply_->left = failures;
       try {
         trial.run();
         done = true;
       } catch (const Error& error) {
         EXPECT_EQ(error.code(), ErrorCode::OutOfMemory) << error.what();
       }
-      supply_.left = SIZE_MAX;
+      supply_->left = SIZE_MAX;
       if (!done) {
         trial.run();
       }
@@ -124,14 +115,14 @@ class CpuOutOfMemoryTest : public testing::TestWithParam<DType> {
     EXPECT_GT(failures, 1U) << "none failed";
     EXPECT_EQ(memory_.use->used, 0U);
     memory_.allocator->trim();
-    EXPECT_EQ(supply_.held, 0U);
+    EXPECT_EQ(supply_->held, 0U);
   }
 
   Trial convolution(const Conv2dAttributes& a, const Shape& shape, const TensorPtr& weight, bool add) {
-    const auto x = random(shape);
-    const auto bias = random({weight->shape[0]});
+    const auto x = randomTensor(shape);
+    const auto bias = randomTensor({weight->shape[0]});
     const auto y = empty({shape[0], weight->shape[0], shape[2], shape[3]});
-    const auto residual = add ? random(y->shape) : nullptr;
+    const auto residual = add ? randomTensor(y->shape) : nullptr;
     Trial trial{{x, weight, bias}, {y}, [=, this] {
                   engine_->conv2d(a, *x, *weight, bias.get(), residual.get(), *y);
                 }};
@@ -141,25 +132,22 @@ class CpuOutOfMemoryTest : public testing::TestWithParam<DType> {
     return trial;
   }
 
-  Supply supply_;
-  EngineMemory memory_;
-  std::unique_ptr<Engine> engine_;
-  uint64_t stream_ = 0;
+  ScarceMemory* supply_ = nullptr;
 };
 
 TEST_P(CpuOutOfMemoryTest, Conv2d) {
   for (const bool add : {false, true}) {
-    failAtEach([&] { return convolution({}, {2, 3, 5, 7}, random({5, 3, 1, 1}), add); });
+    failAtEach([&] { return convolution({}, {2, 3, 5, 7}, randomTensor({5, 3, 1, 1}), add); });
     Conv2dAttributes inGroups;
     inGroups.groups = 2;
     inGroups.activation = Activation::Gelu;
-    failAtEach([&] { return convolution(inGroups, {2, 6, 5, 7}, random({4, 3, 1, 1}), add); });
+    failAtEach([&] { return convolution(inGroups, {2, 6, 5, 7}, randomTensor({4, 3, 1, 1}), add); });
     failAtEach([&] { return convolution(inGroups, {2, 6, 5, 7}, scaled({4, 3, 1, 1}), add); });
     // in parts of a batch
     Conv2dAttributes fast;
     fast.padding = {1, 1};
     fast.algorithm = ConvAlgorithm::Fast;
-    failAtEach([&] { return convolution(fast, {33, 32, 12, 12}, random({32, 32, 3, 3}), add); });
+    failAtEach([&] { return convolution(fast, {33, 32, 12, 12}, randomTensor({32, 32, 3, 3}), add); });
     failAtEach([&] { return convolution(fast, {33, 32, 12, 12}, scaled({32, 32, 3, 3}), add); });
   }
 }
@@ -167,9 +155,9 @@ TEST_P(CpuOutOfMemoryTest, Conv2d) {
 TEST_P(CpuOutOfMemoryTest, Linear) {
   for (const bool fold : {false, true}) {
     failAtEach([&] {
-      const auto x = random({3, 17});
-      const auto weight = fold ? scaled({5, 17}) : random({5, 17});
-      const auto bias = random({5});
+      const auto x = randomTensor({3, 17});
+      const auto weight = fold ? scaled({5, 17}) : randomTensor({5, 17});
+      const auto bias = randomTensor({5});
       const auto y = empty({3, 5});
       return Trial{{x, weight, bias}, {y}, [=, this] {
                      engine_->linear({Activation::Relu, {}}, *x, *weight, bias.get(), *y);
@@ -182,9 +170,9 @@ TEST_P(CpuOutOfMemoryTest, Linear) {
 TEST_P(CpuOutOfMemoryTest, BatchNorm) {
   for (const bool training : {false, true}) {
     failAtEach([&] {
-      const auto x = random({2, 16, 5, 7});
-      const std::vector<TensorPtr> parameters{random({16}, DType::Float32), random({16}, DType::Float32),
-                                              random({16}, DType::Float32), random({16}, DType::Float32)};
+      const auto x = randomTensor({2, 16, 5, 7});
+      const std::vector<TensorPtr> parameters{randomParameter(16), randomParameter(16), randomParameter(16),
+                                              randomParameter(16)};
       const auto y = empty(x->shape);
       Trial trial{parameters, {y}, [=, this] {
                     const BatchNormInputs inputs{*parameters[0], *parameters[1], parameters[2].get(),
@@ -206,7 +194,7 @@ TEST_P(CpuOutOfMemoryTest, OperationsOnOneTensor) {
   using Unary = std::function<void(Engine&, Tensor & x, Tensor & y)>;
   const auto check = [this](DType type, const Shape& shape, const Unary& run) {
     failAtEach([&] {
-      const auto x = random({2, 16, 8, 6});
+      const auto x = randomTensor({2, 16, 8, 6});
       const auto y = empty(shape, type);
       return Trial{{x}, {y}, [=, this] { run(*engine_, *x, *y); }};
     });
@@ -228,11 +216,11 @@ TEST_P(CpuOutOfMemoryTest, OperationsOnOneTensor) {
 TEST_P(CpuOutOfMemoryTest, FoldingABatchNorm) {
   for (const bool packed : {false, true}) {
     failAtEach([&] {
-      const auto weight = random({32, 32, 3, 3});
+      const auto weight = randomTensor({32, 32, 3, 3});
       if (packed) {
         convolution({}, {1, 32, 4, 4}, weight, false).run();
       }
-      const std::vector<TensorPtr> statistics{random({32}, DType::Float32), random({32}, DType::Float32)};
+      const std::vector<TensorPtr> statistics{randomParameter(32), randomParameter(32)};
       const auto folded = empty(weight->shape);
       const auto bias = empty({32}, DType::Float32);
       return Trial{{weight, statistics[0], statistics[1]}, {folded, bias}, [=, this] {
@@ -247,7 +235,7 @@ TEST_P(CpuOutOfMemoryTest, Programs) {
   for (const bool captured : {false, true}) {
     failAtEach([&] {
       const auto weight = scaled({32, 32, 3, 3});
-      const auto last = random({5, 32 * 144});
+      const auto last = randomTensor({5, 32 * 144});
       const auto recording = std::make_shared<Recording>();
       const Shape shape{1, 32, 12, 12};
       const auto x = recording->input(shape, GetParam());
@@ -268,7 +256,7 @@ TEST_P(CpuOutOfMemoryTest, Programs) {
       recording->append({{row, last}, {z}, [=](Engine& e) { e.linear({}, *row, *last, nullptr, *z); }, true});
       const auto program = recording->end({z, sum});
 
-      const auto argument = random(shape);
+      const auto argument = randomTensor(shape);
       Trial trial{{argument, weight, last}, {}, {}};
       const auto run = [=, this](const std::vector<TensorPtr>& results) {
         program->run(*engine_, {argument}, results, Cancellation());
@@ -303,23 +291,16 @@ class LittleAddressSpace {
 
 // oneDNN writes to where it could not get memory for the code that it generates.
 TEST_P(CpuOutOfMemoryTest, NoCodeIsGeneratedWhereItMightNotFit) {
-  const auto x = random({2, 16, 5, 7});
+  const auto x = randomTensor({2, 16, 5, 7});
   const auto y = empty(x->shape);
   {
     const LittleAddressSpace little(size_t{4} << 20U);
-    try {
-      engine_->activate(Activation::Gelu, *x, *y);
-      FAIL() << "there was no room";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::OutOfMemory) << error.what();
-    }
+    test::expectError(ErrorCode::OutOfMemory, [&] { engine_->activate(Activation::Gelu, *x, *y); });
   }
   engine_->activate(Activation::Gelu, *x, *y);
 }
 
-INSTANTIATE_TEST_SUITE_P(DTypes, CpuOutOfMemoryTest,
-                         testing::Values(DType::Float32, DType::Float16, DType::BFloat16),
-                         [](const auto& info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(DTypes, CpuOutOfMemoryTest, test::floatDTypes, test::dtypeName);
 
 }  // namespace
 }  // namespace cudnn_resnet::cpu

@@ -4,36 +4,21 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <string>
+#include <utility>
 #include <vector>
 
-#include "core/random.h"
 #include "core/recording.h"
-#include "cpu/backend.h"
+#include "cpu/engine.h"
+#include "engine-tensors.h"
 
 namespace cudnn_resnet::cpu {
 namespace {
 
-class CpuProgramTest : public testing::Test {
- protected:
-  CpuProgramTest() {
-    memory_.use = std::make_shared<MemoryUse>();
-    engine_ = backend().devices.at(0).open(memory_);
-  }
+using test::Values;
 
-  static TensorPtr empty(const Shape& shape) { return std::make_shared<Tensor>(shape, DType::Float32); }
-  TensorPtr random(const Shape& shape) {
-    auto x = empty(shape);
-    std::vector<float> values(static_cast<size_t>(x->size()));
-    fillNormal({5, stream_++}, 0, 0.1, values);
-    engine_->upload(values.data(), *x);
-    return x;
-  }
-  std::vector<float> values(Tensor& x) {
-    std::vector<float> values(static_cast<size_t>(x.size()));
-    engine_->download(x, values.data());
-    return values;
-  }
+class CpuProgramTest : public testing::Test, protected test::EngineTensors {
+ protected:
+  CpuProgramTest() { engine_ = std::make_unique<CpuEngine>(memory_); }
 
   // y = convolution(x, weight) of 3×3.
   static Operation convolution(const TensorPtr& x, const TensorPtr& weight, const TensorPtr& y,
@@ -46,40 +31,36 @@ class CpuProgramTest : public testing::Test {
             [=](Engine& engine) { engine.conv2d(attributes, *x, *weight, nullptr, nullptr, *y); },
             true};
   }
-
-  EngineMemory memory_;
-  std::unique_ptr<Engine> engine_;
-  uint64_t stream_ = 0;
 };
 
 // As a network that sees an image at several scales: each wants the weight in a layout of its own.
 TEST_F(CpuProgramTest, ReadsAWeightInMoreLayoutsThanAreKeptWithIt) {
-  const auto weight = random({64, 64, 3, 3});
+  const auto weight = randomTensor({64, 64, 3, 3});
   const auto recording = std::make_shared<Recording>();
   std::vector<TensorPtr> outputs, arguments, results;
-  std::vector<std::vector<float>> expected;
+  std::vector<Values> expected;
   for (const auto& [images, side] :
        std::vector<std::pair<int64_t, int64_t>>{{1, 12}, {1, 14}, {1, 16}, {1, 28}, {1, 112}, {4, 14}}) {
     const Shape shape{images, 64, side, side};
     outputs.push_back(empty(shape));
     recording->append(
         convolution(recording->input(shape, DType::Float32), weight, outputs.back(), ConvAlgorithm::Fast));
-    arguments.push_back(random(shape));
+    arguments.push_back(randomTensor(shape));
     results.push_back(empty(shape));
     const auto eager = empty(shape);
     convolution(arguments.back(), weight, eager, ConvAlgorithm::Fast).run(*engine_);
-    expected.push_back(values(*eager));
+    expected.push_back(read(*eager));
   }
   const auto program = recording->end(outputs);
   for (int run = 0; run < 2; ++run) {
     program->run(*engine_, arguments, results, Cancellation());
     for (size_t i = 0; i < results.size(); ++i) {
-      EXPECT_EQ(values(*results[i]), expected[i]) << "run " << run << ", result " << i;
+      EXPECT_EQ(read(*results[i]), expected[i]) << "run " << run << ", result " << i;
     }
     std::vector<TensorPtr> others;  // in memory that was freed meanwhile
     for (int i = 0; i < 6; ++i) {
-      others.push_back(random({64, 64, 4, 4}));
-      others.push_back(random({64, 64, 6, 6}));
+      others.push_back(randomTensor({64, 64, 4, 4}));
+      others.push_back(randomTensor({64, 64, 6, 6}));
     }
   }
 }
@@ -87,7 +68,7 @@ TEST_F(CpuProgramTest, ReadsAWeightInMoreLayoutsThanAreKeptWithIt) {
 // The first convolution has the weight kept in blocks, so that the activation before it then gives blocks
 // too, and the second needs no block of memory to arrange them in. All blocks are of one size.
 TEST_F(CpuProgramTest, ReadsAWeightInOrderBeforeItIsPacked) {
-  const auto weight = random({32, 32, 3, 3});
+  const auto weight = randomTensor({32, 32, 3, 3});
   const Shape shape{1, 32, 12, 24};
   const auto recording = std::make_shared<Recording>();
   const auto x = recording->input(shape, DType::Float32);
@@ -100,22 +81,22 @@ TEST_F(CpuProgramTest, ReadsAWeightInOrderBeforeItIsPacked) {
     chain.push_back(empty(shape));
     operations.push_back(convolution(from, by, chain.back(), ConvAlgorithm::Direct));
   }
-  const auto argument = random(shape);
+  const auto argument = randomTensor(shape);
   engine_->copy(*argument, *x);
   for (const auto& operation : operations) {
     operation.run(*engine_);
   }
   const std::vector<TensorPtr> outputs(chain.begin() + 1, chain.end());
-  std::vector<std::vector<float>> expected;
+  std::vector<Values> expected;
   for (const auto& output : outputs) {
-    expected.push_back(values(*output));
+    expected.push_back(read(*output));
   }
 
   for (auto& operation : operations) {
     recording->append(std::move(operation));
   }
   // as it was before it was packed
-  const auto inOrder = values(*weight);
+  const auto inOrder = bytesOf(*weight);
   engine_->upload(inOrder.data(), *weight);
   const auto program = recording->end(outputs);
   for (int run = 0; run < 2; ++run) {
@@ -125,7 +106,7 @@ TEST_F(CpuProgramTest, ReadsAWeightInOrderBeforeItIsPacked) {
     }
     program->run(*engine_, {argument}, results, Cancellation());
     for (size_t i = 0; i < results.size(); ++i) {
-      EXPECT_EQ(values(*results[i]), expected[i]) << "run " << run << ", result " << i;
+      EXPECT_EQ(read(*results[i]), expected[i]) << "run " << run << ", result " << i;
     }
   }
 }
@@ -143,7 +124,7 @@ TEST_F(CpuProgramTest, MakesZerosAnewAtEachRun) {
   });
   for (int run = 0; run < 3; ++run) {
     replay->run(Cancellation());
-    EXPECT_EQ(values(y), std::vector<float>(1000, 0)) << run;
+    EXPECT_EQ(read(y), Values(1000, 0)) << run;
   }
 }
 
@@ -159,17 +140,17 @@ TEST_F(CpuProgramTest, StopsOnceItIsCancelled) {
 }
 
 TEST_F(CpuProgramTest, PacksAWeightAnewThatAnotherWasCopiedInto) {
-  const auto x = random({1, 64, 28, 28});
-  const auto weight = random({64, 64, 3, 3});
+  const auto x = randomTensor({1, 64, 28, 28});
+  const auto weight = randomTensor({64, 64, 3, 3});
   const auto y = empty(x->shape);
   const Operation convolve = convolution(x, weight, y, ConvAlgorithm::Fast);
   convolve.run(*engine_);
-  const auto other = random(weight->shape);
+  const auto other = randomTensor(weight->shape);
   engine_->copy(*other, *weight);
   convolve.run(*engine_);
   const auto expected = empty(x->shape);
   convolution(x, other, expected, ConvAlgorithm::Fast).run(*engine_);
-  EXPECT_EQ(values(*y), values(*expected));
+  EXPECT_EQ(read(*y), read(*expected));
 }
 
 }  // namespace

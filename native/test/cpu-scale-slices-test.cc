@@ -4,28 +4,27 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <string>
 #include <vector>
 
-#include "core/random.h"
-#include "cpu/backend.h"
+#include "cpu/engine.h"
+#include "engine-tensors.h"
+#include "float-dtypes.h"
 
 namespace cudnn_resnet::cpu {
 namespace {
 
-using Bytes = std::vector<std::byte>;
+using test::Bytes;
 
-class ScaleSlicesTest : public testing::TestWithParam<DType> {
+class ScaleSlicesTest : public testing::TestWithParam<DType>, protected test::EngineTensors {
  protected:
-  ScaleSlicesTest() {
-    memory_.use = std::make_shared<MemoryUse>();
-    engine_ = backend().devices.at(0).open(memory_);
-    weight_ = random({32, 32, 3, 3});
+  ScaleSlicesTest() : EngineTensors(GetParam()) {
+    engine_ = std::make_unique<CpuEngine>(memory_);
+    weight_ = randomTensor({32, 32, 3, 3});
     factors_.resize(32);
     for (size_t i = 0; i < factors_.size(); ++i) {
       factors_[i] = 0.1 * static_cast<double>(i) - 1;
     }
-    expected_ = values(*weight_);
+    expected_ = bytesOf(*weight_);
     const size_t slice = expected_.size() / factors_.size();
     for (size_t i = 0; i < factors_.size(); ++i) {
       std::byte* const first = expected_.data() + i * slice;
@@ -33,22 +32,6 @@ class ScaleSlicesTest : public testing::TestWithParam<DType> {
     }
     scaled_ = empty(weight_->shape);
     engine_->scaleSlices(factors_, *weight_, *scaled_);
-  }
-
-  static TensorPtr empty(const Shape& shape) { return std::make_shared<Tensor>(shape, GetParam()); }
-  TensorPtr random(const Shape& shape) {
-    auto x = empty(shape);
-    std::vector<float> normal(static_cast<size_t>(x->size()));
-    fillNormal({3, stream_++}, 0, 1, normal);
-    Bytes bytes(x->bytes());
-    convertElements(normal.data(), DType::Float32, bytes.data(), GetParam(), normal.size());
-    engine_->upload(bytes.data(), *x);
-    return x;
-  }
-  Bytes values(Tensor& x) {
-    Bytes bytes(x.bytes());
-    engine_->download(x, bytes.data());
-    return bytes;
   }
 
   // By the algorithm that wants its weights in a layout which cannot be read back.
@@ -61,77 +44,72 @@ class ScaleSlicesTest : public testing::TestWithParam<DType> {
     return y;
   }
 
-  EngineMemory memory_;
-  std::unique_ptr<Engine> engine_;
-  uint64_t stream_ = 0;
   TensorPtr weight_, scaled_;
   std::vector<double> factors_;
   Bytes expected_;
 };
 
-TEST_P(ScaleSlicesTest, AreTheProducts) { EXPECT_EQ(values(*scaled_), expected_); }
+TEST_P(ScaleSlicesTest, AreTheProducts) { EXPECT_EQ(bytesOf(*scaled_), expected_); }
 
 TEST_P(ScaleSlicesTest, TakeMemoryOnlyAsTheyArePacked) {
   const size_t before = memory_.use->used;
   const auto again = empty(weight_->shape);
   engine_->scaleSlices(factors_, *weight_, *again);
   EXPECT_EQ(memory_.use->used, before);
-  (void)convolved(random({1, 32, 12, 12}), again);
+  (void)convolved(randomTensor({1, 32, 12, 12}), again);
   const size_t packed = memory_.use->used - before;
-  (void)values(*again);
-  (void)convolved(random({1, 32, 12, 12}), again);
+  (void)bytesOf(*again);
+  (void)convolved(randomTensor({1, 32, 12, 12}), again);
   EXPECT_LE(memory_.use->used - before, packed + weight_->bytes()) << "nor more than once in one piece";
 }
 
 TEST_P(ScaleSlicesTest, ConvolveAsWeightsThatWereUploaded) {
   const auto uploaded = empty(weight_->shape);
   engine_->upload(expected_.data(), *uploaded);
-  const auto x = random({1, 32, 12, 12});
-  EXPECT_EQ(values(*convolved(x, scaled_)), values(*convolved(x, uploaded)));
-  EXPECT_EQ(values(*scaled_), expected_) << "after they were packed";
+  const auto x = randomTensor({1, 32, 12, 12});
+  EXPECT_EQ(bytesOf(*convolved(x, scaled_)), bytesOf(*convolved(x, uploaded)));
+  EXPECT_EQ(bytesOf(*scaled_), expected_) << "after they were packed";
 }
 
 TEST_P(ScaleSlicesTest, KeepTheirValuesWhereTheirSourceIsGivenOthers) {
-  const auto others = random(weight_->shape);
+  const auto others = randomTensor(weight_->shape);
   engine_->copy(*others, *weight_);
-  EXPECT_EQ(values(*weight_), values(*others));
-  EXPECT_EQ(values(*scaled_), expected_);
+  EXPECT_EQ(bytesOf(*weight_), bytesOf(*others));
+  EXPECT_EQ(bytesOf(*scaled_), expected_);
 }
 
 TEST_P(ScaleSlicesTest, KeepTheirValuesWhereTheirSourceIsFreed) {
   weight_.reset();
-  const auto others = random({32, 32, 3, 3});
-  EXPECT_EQ(values(*scaled_), expected_);
+  const auto others = randomTensor({32, 32, 3, 3});
+  EXPECT_EQ(bytesOf(*scaled_), expected_);
 }
 
 // A residual that nothing else reads is written over, where it lies as the result does: here in C order.
 TEST_P(ScaleSlicesTest, KeepTheirValuesWhereTheirSourceIsAddedTo) {
-  const auto x = random({2, 3, 12, 12});
-  const auto weight = random({5, 3, 1, 1});
+  const auto x = randomTensor({2, 3, 12, 12});
+  const auto weight = randomTensor({5, 3, 1, 1});
   const auto y = empty({2, 5, 12, 12});
-  const auto residual = random(y->shape);
+  const auto residual = randomTensor(y->shape);
   const auto scaled = empty(y->shape);
   engine_->scaleSlices({2, 2}, *residual, *scaled);
-  Bytes twice = values(*residual);
+  Bytes twice = bytesOf(*residual);
   scaleElements(twice.data(), 2, twice.data(), GetParam(), static_cast<size_t>(y->size()));
   residual->abandoned = true;
   residual->pendingReads = 1;
   engine_->conv2d({}, *x, *weight, nullptr, residual.get(), *y);
-  EXPECT_EQ(values(*scaled), twice);
+  EXPECT_EQ(bytesOf(*scaled), twice);
 }
 
 TEST_P(ScaleSlicesTest, OfWeightsThatAConvolutionHasPackedAreTheSame) {
-  const auto packed = random({32, 32, 3, 3});
+  const auto packed = randomTensor({32, 32, 3, 3});
   engine_->copy(*weight_, *packed);
-  (void)convolved(random({1, 32, 12, 12}), packed);
+  (void)convolved(randomTensor({1, 32, 12, 12}), packed);
   const auto scaled = empty(packed->shape);
   engine_->scaleSlices(factors_, *packed, *scaled);
-  EXPECT_EQ(values(*scaled), expected_);
+  EXPECT_EQ(bytesOf(*scaled), expected_);
 }
 
-INSTANTIATE_TEST_SUITE_P(DTypes, ScaleSlicesTest,
-                         testing::Values(DType::Float32, DType::Float16, DType::BFloat16),
-                         [](const auto& info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(DTypes, ScaleSlicesTest, test::floatDTypes, test::dtypeName);
 
 }  // namespace
 }  // namespace cudnn_resnet::cpu

@@ -47,8 +47,8 @@ TEST_P(CudaEngineTest, AStatisticThatMovedIsABiasOfItsNewValues) {
   const auto variance = tensor({8}, Values(8, 1), f32);
   const auto convolved = [&] {
     const auto y = empty({1, 8, 2, 2});
-    engine_->conv2d({}, *tensor({1, 8, 2, 2}, Values(32, 0)), *tensor({8, 8, 1, 1}, random({8, 8, 1, 1})),
-                    mean.get(), nullptr, *y);
+    engine_->conv2d({}, *tensor({1, 8, 2, 2}, Values(32, 0)), *randomTensor({8, 8, 1, 1}), mean.get(),
+                    nullptr, *y);
     return read(*y);
   };
   EXPECT_EQ(convolved(), Values(32, 0.5));

@@ -5,6 +5,7 @@
 #include <tuple>
 #include <vector>
 
+#include "activated.h"
 #include "cuda-engine-test.h"
 
 namespace cudnn_resnet::cuda {
@@ -52,7 +53,7 @@ Values convolved(const ConvCase& c, const Values& x, const Values& weight, const
             }
           }
           sum += c.add ? add[out.size()] : 0;
-          out.push_back(activated(a.activation, sum));
+          out.push_back(test::activated(a.activation, sum));
         }
       }
     }
@@ -228,7 +229,7 @@ TEST_P(CudaEngineTest, NormalisesImagesForTheConvolutionBehind) {
   const Values weight = random(c.weight);
   const auto convolution = empty(outputOf(c));
   engine_->conv2d(c.attributes, *y, *tensor(c.weight, weight), nullptr, nullptr, *convolution);
-  expectClose(*convolution, convolved(c, rounded(expected, GetParam()), weight, {}, {}));
+  expectClose(*convolution, convolved(c, test::rounded(expected, GetParam()), weight, {}, {}));
   expectClose(*y, expected);
 }
 

@@ -6,8 +6,11 @@
 #include <numeric>
 #include <vector>
 
+#include "activated.h"
 #include "core/recording.h"
 #include "cuda-engine-test.h"
+#include "expect-error.h"
+#include "float-dtypes.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -29,9 +32,9 @@ TEST_P(CudaEngineTest, MovesDataUnchangedThroughEveryLayout) {
   engine_->zeros(*none);
   EXPECT_EQ(read(*none), Values(x.size(), 0.0));
   for (const DType other : {DType::Float32, DType::Float16, DType::BFloat16}) {
-    const auto cast = std::make_shared<Tensor>(shape, other);
+    const auto cast = empty(shape, other);
     engine_->cast(*held, *cast);
-    EXPECT_EQ(read(*cast), rounded(x, other));
+    EXPECT_EQ(read(*cast), test::rounded(x, other));
   }
 }
 
@@ -52,8 +55,8 @@ TEST_P(CudaEngineTest, ActivatesAndAdds) {
       Values expected;
       Values sums;
       for (size_t i = 0; i < a.size(); ++i) {
-        expected.push_back(activated(activation, a[i]));
-        sums.push_back(activated(activation, a[i] + b[i]));
+        expected.push_back(test::activated(activation, a[i]));
+        sums.push_back(test::activated(activation, a[i] + b[i]));
       }
       const auto y = empty(shape);
       engine_->activate(activation, *tensor(shape, a), *y);
@@ -73,10 +76,10 @@ TEST_P(CudaEngineTest, ActivatesAndAdds) {
 TEST_P(CudaEngineTest, CapturesWhatANetworkIsMadeOf) {
   const Shape shape{2, 3, 16, 16};
   const auto x = empty(shape);
-  const auto weight = tensor({16, 3, 3, 3}, random({16, 3, 3, 3}));
+  const auto weight = randomTensor({16, 3, 3, 3});
   const auto bias = tensor({16}, random({16}), DType::Float32);
-  const auto again = tensor({16, 16, 1, 1}, random({16, 16, 1, 1}));
-  const auto classes = tensor({10, 16}, random({10, 16}));
+  const auto again = randomTensor({16, 16, 1, 1});
+  const auto classes = randomTensor({10, 16});
   const auto y = empty({2, 10});
   const auto work = [&](Engine& engine) {
     Conv2dAttributes first;
@@ -104,7 +107,7 @@ TEST_P(CudaEngineTest, CapturesWhatANetworkIsMadeOf) {
   const auto none = tensor({2, 10}, Values(20, 0.0));
   const auto replay = engine_->capture([&] { work(*engine_); });
   for (int run = 0; run < 3; ++run) {
-    engine_->copy(*tensor(shape, random(shape)), *x);
+    engine_->copy(*randomTensor(shape), *x);
     work(*engine_);
     const Values expected = read(*y);
     engine_->copy(*none, *y);
@@ -117,7 +120,7 @@ TEST_P(CudaEngineTest, AConstantThatIsWantedInTwoLayoutsKeepsItsValues) {
   const Shape shape{2, 3, 4, 4};
   const Values values = random(shape);
   const auto constant = tensor(shape, values);
-  const auto weight = tensor({8, 3, 1, 1}, random({8, 3, 1, 1}));
+  const auto weight = randomTensor({8, 3, 1, 1});
   const auto activated = empty(shape);
   engine_->zeros(*activated);
   const auto work = [&](Engine& engine) {
@@ -162,7 +165,7 @@ TEST_P(CudaEngineTest, CapturesWhatTakesTwoRunsToSettle) {
   const Values others = random(shape);
   const auto constant = tensor(shape, values);
   const auto other = tensor(shape, others);
-  const auto weight = tensor({16, 16, 1, 1}, random({16, 16, 1, 1}));
+  const auto weight = randomTensor({16, 16, 1, 1});
   const auto sum = empty(shape);
   engine_->zeros(*sum);
   const auto work = [&] {
@@ -198,7 +201,7 @@ TEST_P(CudaEngineTest, AProgramTakesOneOfItsConstants) {
   const Shape shape{8, 3, 3, 3};
   const Values values = random(shape);
   const auto constant = tensor(shape, values);
-  const auto image = tensor({1, 3, 5, 5}, random({1, 3, 5, 5}));
+  const auto image = randomTensor({1, 3, 5, 5});
   const auto recording = std::make_shared<Recording>();
   const auto x = recording->input(shape, GetParam());
   const auto convolved = empty({1, 8, 3, 3});
@@ -224,20 +227,17 @@ TEST_P(CudaEngineTest, AProgramTakesOneOfItsConstants) {
 
 TEST_P(CudaEngineTest, ScalesSlicesInFloat64) {
   const Shape shape{5, 3, 7, 1};
-  Tensor x(shape, GetParam());
-  Tensor y(shape, GetParam());
-  std::vector<std::byte> values(x.bytes());
-  convertElements(random(shape).data(), DType::Float64, values.data(), GetParam(), 105);
+  const Values values = random(shape);
+  const auto x = tensor(shape, values);
+  const auto y = empty(shape);
   const std::vector<double> factors{0.1, 3, -7.7, 1e-3, 1e6 / 3};
-  engine_->upload(values.data(), x);
-  engine_->scaleSlices(factors, x, y);
+  engine_->scaleSlices(factors, *x, *y);
+  test::Bytes expected = test::encoded(values, GetParam());
   for (size_t slice = 0; slice < 5; ++slice) {
-    std::byte* const first = values.data() + slice * values.size() / 5;
+    std::byte* const first = expected.data() + slice * expected.size() / 5;
     scaleElements(first, factors[slice], first, GetParam(), 21);
   }
-  std::vector<std::byte> got(y.bytes());
-  engine_->download(y, got.data());
-  EXPECT_EQ(got, values);
+  EXPECT_EQ(bytesOf(*y), expected);
 }
 
 TEST_P(CudaEngineTest, TakesTheSoftmaxOverDimensionOne) {
@@ -290,25 +290,18 @@ TEST_P(CudaEngineTest, FindsTheBest) {
 
 TEST_P(CudaEngineTest, GivesMemoryBackAndSaysWhenThereIsNone) {
   const size_t before = memory_.use->used;
-  { const auto x = tensor({3, 1000}, random({3, 1000})); }
+  { const auto x = randomTensor({3, 1000}); }
   engine_->trim();
   EXPECT_EQ(memory_.use->used, before);
   memory_.use->limit = memory_.use->reserved + 1000;
   const auto large = empty({1000, 1000});
-  try {
-    engine_->zeros(*large);
-    FAIL() << "more than the limit was given";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::OutOfMemory);
-  }
+  test::expectError(ErrorCode::OutOfMemory, [&] { engine_->zeros(*large); });
   memory_.use->limit = SIZE_MAX;
   engine_->zeros(*large);
   engine_->synchronize();
 }
 
-INSTANTIATE_TEST_SUITE_P(DTypes, CudaEngineTest,
-                         testing::Values(DType::Float32, DType::Float16, DType::BFloat16),
-                         [](const auto& info) { return std::string(name(info.param)); });
+INSTANTIATE_TEST_SUITE_P(DTypes, CudaEngineTest, test::floatDTypes, test::dtypeName);
 
 }  // namespace
 }  // namespace cudnn_resnet::cuda

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "fake-engine.h"
+#include "outcome.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -92,9 +93,8 @@ TEST(Device, ALostDeviceStaysLost) {
   Device device(fakeDevice());
   const auto before = tensor({1});
   makeZeros(device, before);
-  EXPECT_EQ(
-      readOutcome(device, before, [](Engine&) { throw Error(ErrorCode::DeviceLost, "sticky"); })->code(),
-      ErrorCode::DeviceLost);
+  const auto lose = [](Engine&) -> Arrival { throw Error(ErrorCode::DeviceLost, "sticky"); };
+  EXPECT_EQ(readOutcome(device, before, lose)->code(), ErrorCode::DeviceLost);
   EXPECT_STREQ(readOutcome(device, before)->what(), "sticky");
   EXPECT_EQ(drained(device)->code(), ErrorCode::DeviceLost);
   const auto after = tensor({1});

@@ -3,8 +3,6 @@
 #pragma once
 
 #include <cstring>
-#include <functional>
-#include <future>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -94,27 +92,6 @@ inline TensorPtr tensor(Shape shape, DType dtype = DType::Float32) {
 // Queues what gives y a storage of zeros.
 inline void makeZeros(Device& device, const TensorPtr& y) {
   device.submit({{}, {y}, [y](Engine& engine) { engine.zeros(*y); }});
-}
-
-using Outcome = std::shared_ptr<const Error>;
-
-// Waits for what reading x on the device's queue gives.
-inline Outcome readOutcome(
-    Device& device, const TensorPtr& x, const std::function<void(Engine&)>& run = [](Engine&) {}) {
-  std::promise<Outcome> outcome;
-  const auto reading = [&](Engine& engine) {
-    run(engine);
-    return Arrival();
-  };
-  device.read(x, reading, [&](Outcome error) { outcome.set_value(std::move(error)); });
-  return outcome.get_future().get();
-}
-
-// Waits until all that was queued has run.
-inline Outcome drained(Device& device) {
-  std::promise<Outcome> outcome;
-  device.call([](Engine&) {}, [&](Outcome error) { outcome.set_value(std::move(error)); });
-  return outcome.get_future().get();
 }
 
 }  // namespace cudnn_resnet::test

@@ -11,6 +11,7 @@
 
 #include "core/error.h"
 #include "fake-engine.h"
+#include "outcome.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -95,7 +96,7 @@ TEST_F(FileRangeTest, AnEngineThatReadsInOnePieceUploadsIt) {
                        [&](void* to, size_t offset, size_t bytes) { range.read(to, offset, bytes); }, *x);
                  }});
   std::array<uint8_t, 5> values{};
-  EXPECT_EQ(test::readOutcome(device, x, [&](Engine& engine) { engine.download(*x, values.data()); }),
+  EXPECT_EQ(test::readOutcome(device, x, [&](Engine& engine) { return engine.fetch(*x, values.data()); }),
             nullptr);
   EXPECT_EQ(values, (std::array<uint8_t, 5>{20, 21, 22, 23, 24}));
 }

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "fake-engine.h"
+#include "outcome.h"
 
 namespace cudnn_resnet {
 namespace {

@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "core/recording.h"
+#include "expect-error.h"
 #include "fake-engine.h"
+#include "outcome.h"
 
 namespace cudnn_resnet::test {
 namespace {
@@ -33,6 +35,12 @@ uint8_t valueOf(Engine& engine, Tensor& x) {
   uint8_t value = 0;
   engine.download(x, &value);
   return value;
+}
+
+void expectReads(Device& device, const TensorPtr& x, uint8_t expected) {
+  uint8_t value = 0;
+  EXPECT_EQ(readOutcome(device, x, [&](Engine& engine) { return engine.fetch(*x, &value); }), nullptr);
+  EXPECT_EQ(value, expected);
 }
 
 class ProgramTest : public testing::TestWithParam<bool> {
@@ -226,12 +234,9 @@ TEST_P(ProgramTest, StopsBetweenTwoStepsOnceItIsCancelled) {
     Cancellation cancellation;
     now = &cancellation;
     const int before = finished;
-    try {
+    expectError(ErrorCode::Aborted, [&] {
       program->run(engine, {written(value)}, {byte(), byte()}, cancellation);
-      FAIL() << "it was not stopped";
-    } catch (const Error& error) {
-      EXPECT_EQ(error.code(), ErrorCode::Aborted);
-    }
+    });
     EXPECT_EQ(finished, before);
     if (!GetParam()) {
       EXPECT_EQ(middle->storage, nullptr);
@@ -295,8 +300,7 @@ TEST(DeviceProgram, RunsInTheQueueAndPoisonsItsResults) {
   makeZeros(device, argument);
   const auto good = byte();
   device.run(program, {argument}, {good});
-  EXPECT_EQ(readOutcome(device, good, [&](Engine& engine) { EXPECT_EQ(valueOf(engine, *good), 1); }),
-            nullptr);
+  expectReads(device, good, 1);
   device.trim();
   EXPECT_EQ(drained(device), nullptr);
 }
@@ -364,7 +368,7 @@ class CapturedProgram : public testing::Test {
   void expectOne(const std::shared_ptr<Program>& program) {
     const auto result = byte();
     ASSERT_EQ(outcome(program, result), nullptr);
-    EXPECT_EQ(readOutcome(device, result, [&](Engine& e) { EXPECT_EQ(valueOf(e, *result), 1); }), nullptr);
+    expectReads(device, result, 1);
   }
 
   CapturingEngine* engine = nullptr;

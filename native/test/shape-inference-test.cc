@@ -2,23 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include <string>
+#include <utility>
+
+#include "expect-error.h"
 
 namespace cudnn_resnet {
 namespace {
 
-Tensor of(Shape shape, DType dtype = DType::Float32) { return {std::move(shape), dtype}; }
+using test::expectError;
 
-template <typename Call>
-void expectError(ErrorCode code, const std::string& part, Call&& call) {
-  try {
-    call();
-    ADD_FAILURE() << "nothing was thrown; expected " << name(code) << " with " << part;
-  } catch (const Error& error) {
-    EXPECT_STREQ(name(error.code()), name(code));
-    EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
-  }
-}
+Tensor of(Shape shape, DType dtype = DType::Float32) { return {std::move(shape), dtype}; }
 
 TEST(Conv2dShape, FollowsTheFormula) {
   const Tensor weight = of({8, 3, 3, 5});

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "fake-engine.h"
+#include "outcome.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -29,7 +30,7 @@ TensorPtr uploaded(Device& device) {
 
 std::array<float, 3> downloaded(Device& device, const TensorPtr& x) {
   std::array<float, 3> out{};
-  EXPECT_EQ(readOutcome(device, x, [&](Engine& engine) { engine.download(*x, out.data()); }), nullptr);
+  EXPECT_EQ(readOutcome(device, x, [&](Engine& engine) { return engine.fetch(*x, out.data()); }), nullptr);
   return out;
 }
 

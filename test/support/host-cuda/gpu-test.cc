@@ -13,12 +13,13 @@
 
 #include "core/device.h"
 #include "cuda/backend.h"
+#include "test/outcome.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
 
 using host_cuda::gpu;
-using Outcome = std::shared_ptr<const Error>;
+using test::Outcome;
 
 class EmulatedGpuTest : public testing::Test {
  protected:
@@ -46,17 +47,11 @@ class EmulatedGpuTest : public testing::Test {
   }
   // What running it on the queue's thread ends with.
   Outcome outcome(std::function<void(Engine&)> run) {
-    std::promise<Outcome> done;
-    device().call(std::move(run), [&](Outcome error) { done.set_value(std::move(error)); });
-    return done.get_future().get();
+    return test::outcomeOf(device(), std::move(run));
   }
   Outcome read(const TensorPtr& x) {
-    std::promise<Outcome> done;
     std::vector<std::byte> data(x->bytes());
-    device().read(
-        x, [&](Engine& engine) { return engine.fetch(*x, data.data()); },
-        [&](Outcome error) { done.set_value(std::move(error)); });
-    return done.get_future().get();
+    return test::readOutcome(device(), x, [&](Engine& engine) { return engine.fetch(*x, data.data()); });
   }
   static void expect(ErrorCode code, const Outcome& outcome) {
     ASSERT_TRUE(outcome);
@@ -238,9 +233,7 @@ TEST_F(EmulatedGpuTest, CapturesWhileOtherEnginesComeAndGo) {
   auto others = std::async(std::launch::async, [&] {
     while (!enough) {
       Device other(backend().devices.at(0));
-      std::promise<void> opened;
-      other.call([](Engine&) {}, [&](const Outcome&) { opened.set_value(); });
-      opened.get_future().get();
+      test::drained(other);
     }
   });
   EXPECT_FALSE(outcome([](Engine& engine) {

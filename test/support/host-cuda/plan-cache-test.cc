@@ -11,6 +11,7 @@
 #include "cuda/backend.h"
 #include "cuda/engine.h"
 #include "gpu.h"
+#include "test/expect-error.h"
 
 namespace cudnn_resnet::cuda {
 namespace {
@@ -132,14 +133,10 @@ TEST_F(PlanCacheTest, CompilesLaterWhatTheGpuHadNoRoomFor) {
   engine->zeros(weight);
   gpu.compiles = false;
   gpu.memory = 10 << 20;
-  try {
-    engine->conv2d({}, x, weight, nullptr, nullptr, y);
-    FAIL() << "it was compiled";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ErrorCode::OutOfMemory) << error.what();
-  }
+  const auto convolve = [&] { engine->conv2d({}, x, weight, nullptr, nullptr, y); };
+  test::expectError(ErrorCode::OutOfMemory, convolve);
   gpu.mend();
-  engine->conv2d({}, x, weight, nullptr, nullptr, y);
+  convolve();
 }
 
 TEST_F(PlanCacheTest, CompilesAnewForAnotherDriver) {

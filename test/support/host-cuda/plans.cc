@@ -16,6 +16,7 @@
 #include "cuda/error.h"
 #include "gpu.h"
 #include "streams.h"
+#include "test/activated.h"
 
 struct cudnnContext {
   cudaStream_t stream = nullptr;
@@ -88,26 +89,6 @@ int64_t offset(const Shape& shape, int64_t n, int64_t c, int64_t h, int64_t w, b
                       : ((n * shape[1] + c) * shape[2] + h) * shape[3] + w;
 }
 
-double activated(Activation activation, double x) {
-  switch (activation) {
-    case Activation::None:
-      return x;
-    case Activation::Relu:
-      return std::max(x, 0.0);
-    case Activation::Relu6:
-      return std::clamp(x, 0.0, 6.0);
-    case Activation::Sigmoid:
-      return 1 / (1 + std::exp(-x));
-    case Activation::Tanh:
-      return std::tanh(x);
-    case Activation::Gelu:
-      return x * 0.5 * (1 + std::erf(x / std::sqrt(2.0)));
-    case Activation::Swish:
-      return x / (1 + std::exp(-x));
-  }
-  return x;
-}
-
 template <typename Visit>
 void everywhere(const Shape& y, Visit visit) {
   for (int64_t n = 0; n < y[0]; ++n) {
@@ -144,7 +125,7 @@ void run(const ConvGraph& g, const Bound& bound) {
       }
     }
     sum += g.add ? bound.memory(Uid::Add, dtype)[offset(y, n, k, p, q, last)] : 0;
-    double result = activated(a.activation, sum);
+    double result = test::activated(a.activation, sum);
     if (a.activation == Activation::Tanh) {
       result = std::round(result * 4096) / 4096;  // by an instruction of the GPU: so much worse that it shows
     }
