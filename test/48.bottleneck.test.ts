@@ -1,36 +1,23 @@
 import { expect } from 'vitest';
 import { Bottleneck as TutorialBottleneck } from '../examples/tutorial-bottleneck.js';
-import { BasicBlock, Bottleneck, device, type ErrorCode, type nn, ResNet, Tensor } from '../lib/index.js';
-import type { DeviceId } from './support/devices.js';
+import { BasicBlock, Bottleneck, device, type ErrorCode, ResNet, Tensor } from '../lib/index.js';
 import { expectThrows } from './support/errors.js';
-import { goldenTensors } from './support/golden.js';
-import { loadGenerated, withModule } from './support/modules.js';
+import { checkGoldenBlocks } from './support/golden-blocks.js';
+import { withModule } from './support/modules.js';
 import { check, onEveryDevice } from './support/suite.js';
-import { expectGoldenTraining } from './support/training.js';
-
-const golden = goldenTensors('blocks.safetensors');
-
-const blocks: [string, (device: DeviceId) => nn.Module, [number, number, number, number]][] = [
-  ['bottleneck-downsample', (device) => new Bottleneck(24, 68, { device }), [2, 24, 7, 9]],
-  ['bottleneck-identity', (device) => new Bottleneck(68, 68, { device }), [2, 68, 7, 9]],
-  ['bottleneck-stride', (device) => new Bottleneck(40, 64, { stride: 2, device }), [3, 40, 9, 5]],
-  [
-    'bottleneck-groups',
-    (device) => new Bottleneck(32, 64, { stride: 2, groups: 4, width: 32, device }),
-    [1, 32, 7, 7],
-  ],
-  ['tutorial', (device) => new TutorialBottleneck(64, 256).to({ device }), [2, 64, 7, 5]],
-];
 
 onEveryDevice('Bottleneck', (id) => {
-  for (const [name, make, shape] of blocks) {
-    check(`${name}: eval, two steps of training, eval again`, () =>
-      withModule(make(id), async (module) => {
-        loadGenerated(module, name);
-        await expectGoldenTraining(module, name, shape, golden);
-      }),
-    );
-  }
+  checkGoldenBlocks([
+    ['bottleneck-downsample', () => new Bottleneck(24, 68, { device: id }), [2, 24, 7, 9]],
+    ['bottleneck-identity', () => new Bottleneck(68, 68, { device: id }), [2, 68, 7, 9]],
+    ['bottleneck-stride', () => new Bottleneck(40, 64, { stride: 2, device: id }), [3, 40, 9, 5]],
+    [
+      'bottleneck-groups',
+      () => new Bottleneck(32, 64, { stride: 2, groups: 4, width: 32, device: id }),
+      [1, 32, 7, 7],
+    ],
+    ['tutorial', () => new TutorialBottleneck(64, 256).to({ device: id }), [2, 64, 7, 5]],
+  ]);
 
   check('the tutorial’s shapes', () =>
     withModule(new TutorialBottleneck(64, 256).to({ device: id }), (module) => {

@@ -1,17 +1,11 @@
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { ResNet50, saveWeights } from '../lib/index.js';
+import { describe, expect, test } from 'vitest';
+import { ResNet50 } from '../lib/index.js';
 import { lastLine, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
-import { suiteFolder } from './support/temporary-folder.js';
+import { suiteWeights } from './support/suite-weights.js';
 
-const weights = join(suiteFolder(), 'weights.safetensors');
-
-beforeAll(async () => {
-  using model = new ResNet50({ device: deviceIds[0]! });
-  await saveWeights(weights, model.stateDict());
-});
+const weights = suiteWeights((device) => new ResNet50({ device }));
 
 /** What a program of standalone/event-loop.mjs prints: milliseconds that the thread of JavaScript was busy at a stretch. */
 interface Pauses {

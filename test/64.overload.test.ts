@@ -1,22 +1,16 @@
 import { getEventListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { beforeAll, describe, expect, test, vi } from 'vitest';
-import { device, ops, ResNet18, readWeights, saveWeights, scope, Tensor } from '../lib/index.js';
+import { describe, expect, test, vi } from 'vitest';
+import { device, ops, ResNet18, readWeights, scope, Tensor } from '../lib/index.js';
 import { lastLine, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { expectRejects, expectThrows } from './support/errors.js';
 import { inUse } from './support/memory.js';
 import { check, onEveryDevice } from './support/suite.js';
-import { suiteFolder } from './support/temporary-folder.js';
+import { suiteWeights } from './support/suite-weights.js';
 
-const weights = join(suiteFolder(), 'weights.safetensors');
-
-beforeAll(async () => {
-  using model = new ResNet18({ device: deviceIds[0]!, numClasses: 10 });
-  await saveWeights(weights, model.stateDict());
-});
+const weights = suiteWeights((device) => new ResNet18({ device, numClasses: 10 }));
 
 const picture = 'examples/traffic-light.svg';
 

@@ -1,18 +1,10 @@
-import { join } from 'node:path';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { device, ResNet18, saveWeights } from '../lib/index.js';
+import { describe, expect, test } from 'vitest';
+import { ResNet18 } from '../lib/index.js';
 import { expectEnd, lastLine, program, type Surroundings } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
-import { suiteFolder } from './support/temporary-folder.js';
+import { suiteWeights } from './support/suite-weights.js';
 
-const weights = join(suiteFolder(), 'weights.safetensors');
-
-beforeAll(async () => {
-  const model = new ResNet18({ device: deviceIds[0]! });
-  await saveWeights(weights, model.stateDict());
-  model.dispose();
-  await device(deviceIds[0]!).synchronize();
-});
+const weights = suiteWeights((device) => new ResNet18({ device }));
 
 /** Moments at which a race may go another way: nothing has begun, the first operations run, all is under way. */
 const moments = [0, 1, 5, 20, 80];

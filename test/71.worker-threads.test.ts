@@ -1,19 +1,13 @@
-import { join } from 'node:path';
 import { MessageChannel } from 'node:worker_threads';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { ops, ResNet18, saveWeights, Tensor } from '../lib/index.js';
+import { describe, expect, test } from 'vitest';
+import { ops, ResNet18, Tensor } from '../lib/index.js';
 import { lastLine, longTest, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
 import { check, onEveryDevice } from './support/suite.js';
-import { suiteFolder } from './support/temporary-folder.js';
+import { suiteWeights } from './support/suite-weights.js';
 
-const weights = join(suiteFolder(), 'weights.safetensors');
-
-beforeAll(async () => {
-  using model = new ResNet18({ device: deviceIds[0]!, numClasses: 10 });
-  await saveWeights(weights, model.stateDict());
-});
+const weights = suiteWeights((device) => new ResNet18({ device, numClasses: 10 }));
 
 // Each in a process of its own: a crash is then that test's failure and not the end of the run.
 describe.each(deviceIds)('worker threads on %s', (id) => {
