@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { native } from '../lib/native.js';
+import { expectRejects } from './support/errors.js';
 
 /** The bytes of the one buffer that JavaScript has no memory for. */
 const refused = 3 * 7 * 11;
@@ -40,7 +41,7 @@ test('a promise rejects where what it gives cannot be made', async () => {
       columns: axis(width),
       rows: axis(height),
     });
-  await expect(scaled(7, 11)).rejects.toMatchObject({ code: 'ERR_OUT_OF_MEMORY' });
+  await expectRejects('ERR_OUT_OF_MEMORY', scaled(7, 11));
   expect(new Uint8Array(await scaled(2, 1))).toEqual(new Uint8Array(6).fill(9));
 });
 

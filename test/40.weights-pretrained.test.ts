@@ -10,6 +10,7 @@ import {
 } from '../lib/weights/pretrained.js';
 import { DownloadCache } from './support/download-cache.js';
 import { answer, serve } from './support/download-server.js';
+import { expectRejects } from './support/errors.js';
 import { expectRefusal } from './support/weights-files.js';
 
 const cache = new DownloadCache();
@@ -76,10 +77,7 @@ describe('pretrainedWeights', () => {
     [['resnet50', { signal: Symbol('a') }], /signal .*got symbol/],
   ])('refuses %j', async (given, message) => {
     const refused = pretrainedWeights(...(given as Parameters<typeof pretrainedWeights>));
-    await expect(refused).rejects.toMatchObject({
-      code: 'ERR_ARGUMENT',
-      message: expect.stringMatching(message),
-    });
+    await expectRejects('ERR_ARGUMENT', refused, message);
   });
 
   test('the cache folder', () => {

@@ -287,8 +287,9 @@ describe('other files', () => {
   });
 
   test('wrong arguments', async () => {
-    await expect(readWeights(3 as never)).rejects.toMatchObject({ code: 'ERR_ARGUMENT' });
-    await expect(readWeights('x', { sginal: 1 } as never)).rejects.toThrow(/did you mean 'signal'/);
+    await expectRejects('ERR_ARGUMENT', readWeights(3 as never));
+    const misspelt = readWeights('x', { sginal: 1 } as never);
+    await expectRejects('ERR_ARGUMENT', misspelt, /did you mean 'signal'/);
   });
 
   test('an abort', async () => {

@@ -5,6 +5,7 @@ import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
+import { expectRejects } from './support/errors.js';
 import { suiteFolder } from './support/temporary-folder.js';
 
 const folder = suiteFolder();
@@ -32,39 +33,26 @@ describe('what is no image is ERR_IMAGE with its name', () => {
     ['empty bytes', () => new Uint8Array(), /the encoded bytes given is empty/],
     ['bytes of no image', () => Buffer.alloc(100, 1), /the encoded bytes given: not an image/],
   ])('%s', async (_, image, message) => {
-    await expect(preprocess(image())).rejects.toMatchObject({
-      name: 'CudnnResnetError',
-      code: 'ERR_IMAGE',
-      message: expect.stringMatching(message),
-    });
+    await expectRejects('ERR_IMAGE', preprocess(image()), message);
   });
 
   it('a named pipe, without waiting for someone to write', async () => {
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    await expect(preprocess(pipe)).rejects.toMatchObject({
-      code: 'ERR_IMAGE',
-      message: expect.stringContaining('is not a regular file'),
-    });
+    await expectRejects('ERR_IMAGE', preprocess(pipe), /is not a regular file/);
   });
 
   it('a file of over a gigabyte', async () => {
     const path = write('huge.png', '');
     truncateSync(path, 2 ** 30 + 1); // of holes
-    await expect(preprocess(path)).rejects.toMatchObject({
-      code: 'ERR_IMAGE',
-      message: expect.stringContaining(
-        "huge.png' holds 1073741825 bytes: images of up to 1073741824 bytes are read",
-      ),
-    });
+    const says = /huge\.png' holds 1073741825 bytes: images of up to 1073741824 bytes are read/;
+    await expectRejects('ERR_IMAGE', preprocess(path), says);
   });
 
   it('a truncated JPEG', async () => {
     const whole = await noise(200, 200);
-    await expect(preprocess(whole.subarray(0, whole.length >> 1))).rejects.toMatchObject({
-      code: 'ERR_IMAGE',
-      message: expect.stringMatching(/^the encoded bytes given cannot be decoded: [^\n]+$/),
-    });
+    const half = preprocess(whole.subarray(0, whole.length >> 1));
+    await expectRejects('ERR_IMAGE', half, /^the encoded bytes given cannot be decoded: [^\n]+$/);
   });
 });
 
@@ -98,10 +86,8 @@ describe('bombs are refused at once', () => {
   }
 
   it('a PNG that claims 2.5 billion pixels', async () => {
-    await expect(preprocess(claim(50_000, 50_000))).rejects.toMatchObject({
-      code: 'ERR_IMAGE',
-      message: expect.stringMatching(/has 50000 × 50000 pixels, more than/),
-    });
+    const claimed = preprocess(claim(50_000, 50_000));
+    await expectRejects('ERR_IMAGE', claimed, /has 50000 × 50000 pixels, more than/);
   });
 
   it.each([
@@ -109,7 +95,7 @@ describe('bombs are refused at once', () => {
     ['an SVG without end in one direction', 'width="1" height="1000000"'],
   ])('%s', async (_, size) => {
     const svg = `<svg xmlns="http://www.w3.org/2000/svg" ${size}><rect width="9" height="9"/></svg>`;
-    await expect(preprocess(Buffer.from(svg))).rejects.toMatchObject({ code: 'ERR_IMAGE' });
+    await expectRejects('ERR_IMAGE', preprocess(Buffer.from(svg)));
   });
 });
 
@@ -133,10 +119,7 @@ describe('wrong arguments are ERR_ARGUMENT', () => {
     ],
     ['a misspelt option', () => preprocess('x', { resise: 1 } as object), /did you mean 'resize'/],
   ])('%s', async (_, attempt, message) => {
-    await expect(attempt()).rejects.toMatchObject({
-      code: 'ERR_ARGUMENT',
-      message: expect.stringMatching(message),
-    });
+    await expectRejects('ERR_ARGUMENT', attempt(), message);
   });
 });
 

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
+import { expectRejects } from './support/errors.js';
 
 describe('bytes whose buffer goes after the call, while other threads decode', () => {
   const encoded = () =>
@@ -41,10 +42,8 @@ describe('bytes whose buffer goes after the call, while other threads decode', (
     const { view, shrink } = resizable(await encoded());
     shrink();
     for (const gone of [transferred, view]) {
-      await expect(preprocess(gone)).rejects.toMatchObject({
-        code: 'ERR_ARGUMENT',
-        message: expect.stringContaining('their buffer was transferred, or has shrunk'),
-      });
+      const says = /their buffer was transferred, or has shrunk/;
+      await expectRejects('ERR_ARGUMENT', preprocess(gone), says);
     }
   });
 });
@@ -61,9 +60,6 @@ describe('values that no message can show', () => {
     ['an object for resize', 'x', { resize: inspected }],
     ['an image whose text throws', inspected, {}],
   ])('%s', async (_, image, options) => {
-    await expect(preprocess(image as never, options as never)).rejects.toMatchObject({
-      name: 'CudnnResnetError',
-      code: 'ERR_ARGUMENT',
-    });
+    await expectRejects('ERR_ARGUMENT', preprocess(image as never, options as never));
   });
 });

@@ -199,8 +199,8 @@ onEveryDevice('profile', (id) => {
       [['relu'], ['relu'], []],
       [['relu'], ['relu', 'tanh'], ['relu']],
     ] as ops.Activation[][][]) {
-      await expectRejects('ERR_ARGUMENT', profile(...steps));
-      await expect(profile(...steps)).rejects.toThrow(/^profile: .* operation [23] of run [23] /);
+      const says = /^profile: .* operation [23] of run [23] /;
+      await expectRejects('ERR_ARGUMENT', profile(...steps), says);
     }
     expect((await profile(['relu'], ['relu'], ['relu'])).operations).toHaveLength(2);
 
@@ -213,7 +213,9 @@ onEveryDevice('profile', (id) => {
         return (this.runs++ < 2 ? first : second).forward(x);
       }
     }
-    await expect(new Swapping([]).profile(x, { runs: 2 })).rejects.toThrow(
+    await expectRejects(
+      'ERR_ARGUMENT',
+      new Swapping([]).profile(x, { runs: 2 }),
       /operation 1 of run 2 is 'second activation', of the first 'first activation'/,
     );
   });
@@ -230,9 +232,8 @@ onEveryDevice('profile', (id) => {
           return y;
         }
       }
-      const profile = () => new Returning().profile(x);
-      await expectRejects('ERR_ARGUMENT', profile());
-      await expect(profile()).rejects.toThrow(`profile: forward must return a Tensor, got ${kind}`);
+      const says = new RegExp(`profile: forward must return a Tensor, got ${kind}`);
+      await expectRejects('ERR_ARGUMENT', new Returning().profile(x), says);
     }
   });
 

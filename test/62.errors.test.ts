@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { CudnnResnetError, device, type ErrorCode, nn, ops, ResNet18, scope, Tensor } from '../lib/index.js';
 import { assertBuilt } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
+import { expectRejects } from './support/errors.js';
 import { returnsMemory } from './support/memory.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 
@@ -240,12 +241,11 @@ describe('errors', () => {
   for (const [code, cases] of Object.entries(provoked)) {
     cases.forEach(({ by, says }, i) => {
       test(`${code}, case ${i + 1}`, async () => {
-        const error: unknown = await scope(async () => await by()).then(
-          () => undefined,
-          (thrown: unknown) => thrown,
+        await expectRejects(
+          code as ErrorCode,
+          scope(async () => await by()),
+          says,
         );
-        expect(error).toBeInstanceOf(CudnnResnetError);
-        expect(error).toMatchObject({ name: 'CudnnResnetError', code, message: expect.stringMatching(says) });
       });
     });
   }

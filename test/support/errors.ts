@@ -29,7 +29,8 @@ function expectCode(code: ErrorCode, thrown: unknown, message: RegExp): void {
   if (!(thrown instanceof CudnnResnetError)) {
     expect.fail(`expected a CudnnResnetError with ${code}, got ${String(thrown)}`);
   }
-  expect({ code: thrown.code, message: thrown.message }).toEqual({
+  expect({ name: thrown.name, code: thrown.code, message: thrown.message }).toEqual({
+    name: 'CudnnResnetError',
     code,
     message: expect.stringMatching(message),
   });

@@ -1,10 +1,9 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect } from 'vitest';
 import type { WeightEntry } from '../../lib/dtype.js';
-import { CudnnResnetError } from '../../lib/errors.js';
 import { readWeights } from '../../lib/weights/read.js';
+import { expectRejects } from './errors.js';
 import { temporaryFolder } from './temporary-folder.js';
 
 export * from './weights-bytes.js';
@@ -18,13 +17,7 @@ export async function readBytes(bytes: Uint8Array, name = 'some.weights'): Promi
   return readWeights(path);
 }
 
-/** Expects an ERR_WEIGHTS that names the file, and whose message matches. */
-export async function expectRefusal(reading: Promise<unknown>, message: RegExp): Promise<void> {
-  const error = await reading.then(
-    () => expect.fail(`was not refused; expected ${message}`),
-    (reason) => reason,
-  );
-  expect(error).toBeInstanceOf(CudnnResnetError);
-  expect(error.code).toBe('ERR_WEIGHTS');
-  expect(error.message).toMatch(message);
+/** Expects an ERR_WEIGHTS whose message matches. */
+export function expectRefusal(reading: Promise<unknown>, message: RegExp): Promise<void> {
+  return expectRejects('ERR_WEIGHTS', reading, message);
 }
