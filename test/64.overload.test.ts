@@ -167,6 +167,26 @@ onEveryDevice('an abort', (id) => {
     }
   });
 
+  check('of a reading stops operations whose results were disposed of meanwhile', async () => {
+    using model = new ResNet18({ device: id, numClasses: 10 });
+    await scope(() => model.forward(Tensor.zeros([4, 3, 96, 96], { device: id })).data());
+    const begin = performance.now();
+    await Promise.all(queued(model).map((y) => y.data()));
+    const computed = performance.now() - begin;
+
+    const controller = new AbortController();
+    const readings = queued(model).map((result) => {
+      using y = result;
+      return y.data({ signal: controller.signal });
+    });
+    const aborted = performance.now();
+    controller.abort();
+    for (const reading of readings) await expect(reading).rejects.toBe(controller.signal.reason);
+    await on.synchronize();
+    // a GPU may have computed them by then
+    if (id === 'cpu') expect(performance.now() - aborted).toBeLessThan(computed / 2);
+  });
+
   check('of a forward that runs stops it, and the next one is right', async () => {
     using model = new ResNet18({ device: id, numClasses: 10 });
     const x = Tensor.randn([32, 3, 224, 224], { device: id });

@@ -93,6 +93,7 @@ void TensorHandle::release(Napi::BasicEnv env) {
     device_->held.bytes -= tensor_->bytes();
     Napi::MemoryManagement::AdjustExternalMemory(env, -static_cast<int64_t>(tensor_->bytes()));
   }
+  released_ = tensor_;
   env.GetInstanceData<Environment>()->release(device_, std::exchange(tensor_, nullptr));
 }
 
@@ -169,6 +170,9 @@ Napi::Value TensorHandle::topK(const Napi::CallbackInfo& info) {
 Napi::Value TensorHandle::cancel(const Napi::CallbackInfo& info) {
   if (tensor_ != nullptr) {
     device_->cancel(tensor_);
+  } else if (TensorPtr released = released_.lock()) {  // its readings go on
+    device_->cancel(released);
+    device_->release(std::move(released));  // nothing else may hold it by now
   }
   return info.Env().Undefined();
 }

@@ -48,6 +48,7 @@ class TensorHandle : public Napi::ObjectWrap<TensorHandle> {
 
   std::shared_ptr<Device> device_;
   TensorPtr tensor_;
+  std::weak_ptr<Tensor> released_;  // what this was the handle of
 };
 
 }  // namespace cudnn_resnet
