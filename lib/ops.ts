@@ -251,7 +251,8 @@ export interface Pool2dOptions {
 }
 
 /**
- * The largest value in each window; padding never wins.
+ * The largest value in each window; padding never wins. On the CPU a window of −∞ alone gives float32's lowest number, and
+ * bfloat16's (oneDNN begins with it).
  * @param x - `[N, C, H, W]`
  * @returns `[N, C, H', W']`, H' = ⌊(H + 2·padding − kernel) / stride⌋ + 1
  * @throws `ERR_SHAPE` where the kernel is larger than the padded input; `ERR_DTYPE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
