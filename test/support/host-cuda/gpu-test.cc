@@ -46,9 +46,7 @@ class EmulatedGpuTest : public testing::Test {
     return {pointer, [&owner = device(), y = std::move(y)](Tensor*) mutable { owner.release(std::move(y)); }};
   }
   // What running it on the queue's thread ends with.
-  Outcome outcome(std::function<void(Engine&)> run) {
-    return test::outcomeOf(device(), std::move(run));
-  }
+  Outcome outcome(std::function<void(Engine&)> run) { return test::outcomeOf(device(), std::move(run)); }
   Outcome read(const TensorPtr& x) {
     std::vector<std::byte> data(x->bytes());
     return test::readOutcome(device(), x, [&](Engine& engine) { return engine.fetch(*x, data.data()); });
