@@ -17,7 +17,7 @@ export function native(): typeof Binding {
 function load(): typeof Binding {
   let addon: typeof Binding;
   try {
-    addon = withShortSpins(() => loadBinding({ bindings: 'cudnn_resnet', module_root: packageFolder }));
+    addon = withShortSpins(() => built('cudnn_resnet'));
   } catch (cause) {
     throw new CudnnResnetError('ERR_NATIVE', explanation(cause), { cause });
   }
@@ -37,21 +37,18 @@ function holdQueuesAtExit(addon: typeof Binding): void {
   });
 }
 
-/**
- * Runs `load` with GNU's OpenMP told to spin for fractions of a millisecond, not for seconds, before a thread of it sleeps. It reads
- * that when it is loaded. Threads that spin starve each other, and the event loop, as soon as the machine has other work.
- */
+/** Runs `load`, which brings OpenMP, with what native/short-spins.cc tells that. */
 function withShortSpins<T>(load: () => T): T {
-  const { env } = process;
-  if (env.GOMP_SPINCOUNT !== undefined || env.OMP_WAIT_POLICY !== undefined) {
-    return load();
-  }
-  env.GOMP_SPINCOUNT = '2000';
+  const spins: { unset?(): void } = built('short_spins');
   try {
     return load();
   } finally {
-    delete env.GOMP_SPINCOUNT;
+    spins.unset?.();
   }
+}
+
+function built(name: string) {
+  return loadBinding({ bindings: name, module_root: packageFolder });
 }
 
 /** Possible reasons, picked from what the loader said. */
