@@ -1,6 +1,7 @@
-import { randomBytes } from 'node:crypto';
-import { rmSync } from 'node:fs';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { rmSync, type Stats } from 'node:fs';
+import { type FileHandle, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { isGone, ownerOf, ownName } from './owner.js';
 import { writeAll } from './write-all.js';
 
 /** Where files lie that have not got their names yet. */
@@ -13,7 +14,8 @@ export function removeUnfinished(): void {
 
 /**
  * A file that appears at its path whole or not at all. It is written beside it, under a name of its own, so that others may
- * write the same file meanwhile and work that fails half-way leaves what was there before.
+ * write the same file meanwhile and work that fails half-way leaves what was there before. Links are followed, and the file
+ * keeps the permissions of the one whose place it takes.
  */
 export class WholeFile {
   readonly #path: string;
@@ -27,12 +29,16 @@ export class WholeFile {
   }
 
   static async create(path: string): Promise<WholeFile> {
-    const there = await stat(path).catch(() => undefined);
-    if (there?.isDirectory()) throw new Error('it is a folder');
-    const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+    const { target, former } = await place(path);
+    const folder = dirname(target);
+    await removeAbandoned(folder);
+    // not made of the target's name, which may be as long as a name can be
+    const temporary = join(folder, `cudnn-resnet.${ownName()}.tmp`);
     unfinished.add(temporary);
     try {
-      return new WholeFile(path, temporary, await open(temporary, 'wx'));
+      const file = await open(temporary, 'wx', former ? former.mode & 0o777 : 0o666);
+      if (former) await keepPermissions(file, former);
+      return new WholeFile(target, temporary, file);
     } catch (error) {
       unfinished.delete(temporary);
       throw error;
@@ -62,5 +68,46 @@ export class WholeFile {
     await this.#file.close().catch(() => undefined);
     await rm(this.#temporary, { force: true }).catch(() => undefined);
     unfinished.delete(this.#temporary);
+  }
+}
+
+/** Where a file of this path lies in the end, and the one that is there already. Nothing but a file is ever replaced. */
+async function place(path: string): Promise<{ target: string; former?: Stats }> {
+  const former = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  if (former) {
+    if (!former.isFile()) throw new Error(`it is ${kindOfFile(former)}`);
+    return { target: await realpath(path), former };
+  }
+  const link = await readlink(path).catch(() => undefined);
+  if (link !== undefined) return place(isAbsolute(link) ? link : `${dirname(path)}/${link}`);
+  if (path === '' || path.endsWith('/')) throw new Error('it is no name of a file');
+  return { target: join(await realpath(dirname(path)), basename(path)) };
+}
+
+function kindOfFile(stats: Stats): string {
+  if (stats.isDirectory()) return 'a folder';
+  if (stats.isFIFO()) return 'a pipe';
+  return stats.isSocket() ? 'a socket' : 'a device';
+}
+
+/** Owner, group and mode, as far as this process may set them: otherwise the file is open to fewer, never to more. */
+async function keepPermissions(file: FileHandle, { uid, gid, mode }: Stats): Promise<void> {
+  const groupKept = await file.chown(-1, gid).then(
+    () => true,
+    () => false,
+  );
+  await file.chown(uid, -1).catch(() => undefined);
+  // another group than the former one may do no more than all others
+  const allowed = groupKept ? 0o777 : 0o707 | ((mode & 0o007) << 3);
+  await file.chmod(mode & allowed).catch(() => undefined);
+}
+
+/** Removes what processes left that were killed; a folder that cannot be listed, or what is someone else's, stays as it is. */
+async function removeAbandoned(folder: string): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    const owner = ownerOf(/^cudnn-resnet\.(.+)\.tmp$/.exec(name)?.[1] ?? '');
+    if (owner && isGone(owner)) await rm(join(folder, name), { force: true }).catch(() => undefined);
   }
 }

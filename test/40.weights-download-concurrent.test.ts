@@ -1,10 +1,9 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, readdir, rename, stat, utimes, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
-import { sha256 } from './support/digest.js';
+import { ownName } from '../lib/owner.js';
 import { DownloadCache } from './support/download-cache.js';
 import { answer, content, serve } from './support/download-server.js';
 
@@ -59,12 +58,11 @@ describe('several downloads of one file', () => {
   test('do not take the part of one that is still running, but that of one that is gone', async () => {
     await mkdir(cache.folder);
     const part = join(cache.folder, cache.partName());
-    const host = sha256(hostname()).slice(0, 8);
     const gone = spawn(process.execPath, ['-e', '']);
     await once(gone, 'exit');
-    const running = `${part}.${host}.${process.pid}.00000000`;
-    const elsewhere = `${part}.ffffffff.1.00000000`;
-    const abandoned = `${part}.${host}.${gone.pid}.00000000`;
+    const running = `${part}.${ownName()}`;
+    const elsewhere = `${part}.ffffffff.1.1.00000000`;
+    const abandoned = `${part}.${ownName().replace(`.${process.pid}.`, `.${gone.pid}.`)}`;
     for (const taken of [running, elsewhere]) await writeFile(taken, content.subarray(0, 10));
     const minutesAgo = (minutes: number) => new Date(Date.now() - minutes * 60_000);
     await utimes(elsewhere, minutesAgo(9), minutesAgo(9));

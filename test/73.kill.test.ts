@@ -83,11 +83,16 @@ test(
       }
       if (existsSync(weights)) expect((await readWeights(weights)).size).toBe(122);
     }
+    const midway = await program('kill.mjs', [folder, address, 'midway'], { node: ['--import', 'tsx'] });
+    expect(midway).toMatchObject({ code: null, signal: 'SIGKILL', stderr: '' });
+    expect((await readdir(folder)).filter((name) => name.endsWith('.tmp'))).not.toEqual([]);
     expectEnd(await program('kill.mjs', [folder, address, 'once'], { node: ['--import', 'tsx'] }), 0);
     // what killed processes left of downloads is used or removed by the next one that downloads
     for (const name of contents.keys()) await rm(join(folder, 'cache', name));
     expectEnd(await program('kill.mjs', [folder, address, 'once'], { node: ['--import', 'tsx'] }), 0);
     expect((await readdir(join(folder, 'cache'))).sort()).toEqual([...contents.keys()].sort());
+    // and what they left of files that they wrote
+    expect((await readdir(folder)).sort()).toEqual(['cache', 'weights.safetensors']);
   },
   times * 10_000,
 );

@@ -31,6 +31,11 @@ function embed(...args: string[]) {
   return cudnnResnet(['embed', ...args, ...random], { cwd: folder });
 }
 
+/** What is in the folder of a file of this name, whole or not. */
+function written(name: string): string[] {
+  return readdirSync(folder).filter((each) => each.startsWith(name) || each.endsWith('.tmp'));
+}
+
 /** Reads a NumPy file of float32 rows. */
 function readNpy(path: string): { shape: number[]; data: Float32Array } {
   const bytes = readFileSync(path);
@@ -103,7 +108,7 @@ describe('embed', () => {
     const { code, stderr } = await embed('broken.jpg', '-o', 'never.npy');
     expect(code).toBe(1);
     expect(stderr).not.toContain('of 1 images');
-    expect(readdirSync(folder).filter((name) => name.startsWith('never'))).toEqual([]);
+    expect(written('never')).toEqual([]);
   });
 
   it('writes the whole file when the reader of stdout goes', async () => {
@@ -118,7 +123,7 @@ describe('embed', () => {
     expect(ended.stderr).not.toMatch(/EPIPE|Error/);
     expect(ended.stderr).toContain('1 of 21 images could not be read');
     expect(readNpy(join(folder, 'unread.npy')).shape).toEqual([20, 512]);
-    expect(readdirSync(folder).filter((name) => name.startsWith('unread'))).toEqual(['unread.npy']);
+    expect(written('unread')).toEqual(['unread.npy']);
   });
 
   // of the systems that the package runs on Linux alone has a file that is always full
@@ -127,7 +132,7 @@ describe('embed', () => {
     const { code, stderr } = await cudnnResnet(['embed', 'a.png', '-o', 'unnamed.npy', ...random], full);
     expect(code).toBe(1);
     expect(stderr).toContain('cudnn-resnet: the output cannot be written: ');
-    expect(readdirSync(folder).filter((name) => name.startsWith('unnamed'))).toEqual([]);
+    expect(written('unnamed')).toEqual([]);
   });
 
   it('leaves nothing behind where the disk is full at once', async () => {
@@ -135,20 +140,23 @@ describe('embed', () => {
     const { code, stdout, stderr } = await cudnnResnet(['embed', 'a.png', '-o', 'full.npy', ...random], full);
     expect([code, stdout]).toEqual([1, '']);
     expect(stderr).toMatch(/'full\.npy' cannot be written: EFBIG.*\[ERR_ARGUMENT\]\n$/);
-    expect(readdirSync(folder).filter((name) => name.startsWith('full'))).toEqual([]);
+    expect(written('full')).toEqual([]);
   });
 
-  it.each(['SIGINT', 'SIGTERM'] as const)('leaves nothing behind where %s ends it', async (signal) => {
-    copyFileSync(join(folder, 'a.png'), join(folder, 'former.npy'));
-    const images = Array.from({ length: 200 }, (_, i) => `killed-${i}.png`);
-    for (const image of images) linkSync(join(folder, 'a.png'), join(folder, image));
-    const args = ['embed', ...images, '--batch', '1', '-o', 'former.npy', ...random];
-    const ended = await cudnnResnet(args, { cwd: folder, kill: { signal, lines: 2 } });
-    for (const image of images) rmSync(join(folder, image));
-    expect(ended).toMatchObject({ code: null, signal });
-    expect(readdirSync(folder).filter((name) => name.startsWith('former'))).toEqual(['former.npy']);
-    expect(readFileSync(join(folder, 'former.npy'))).toEqual(readFileSync(join(folder, 'a.png')));
-  });
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'leaves nothing behind where %s ends it',
+    async (signal) => {
+      copyFileSync(join(folder, 'a.png'), join(folder, 'former.npy'));
+      const images = Array.from({ length: 200 }, (_, i) => `killed-${i}.png`);
+      for (const image of images) linkSync(join(folder, 'a.png'), join(folder, image));
+      const args = ['embed', ...images, '--batch', '1', '-o', 'former.npy', ...random];
+      const ended = await cudnnResnet(args, { cwd: folder, kill: { signal, lines: 2 } });
+      for (const image of images) rmSync(join(folder, image));
+      expect(ended).toMatchObject({ code: null, signal });
+      expect(written('former')).toEqual(['former.npy']);
+      expect(readFileSync(join(folder, 'former.npy'))).toEqual(readFileSync(join(folder, 'a.png')));
+    },
+  );
 
   it('writes whole files where two programs write the same one', async () => {
     const sizes = ['32', '48'];
@@ -162,7 +170,7 @@ describe('embed', () => {
     const ended = await Promise.all(sizes.map(write));
     expect(ended.map(({ code }) => code)).toEqual([0, 0]);
     expect(wholes).toContain(readFileSync(join(folder, 'shared.npy')).toString('hex'));
-    expect(readdirSync(folder).filter((name) => name.startsWith('shared'))).toEqual(['shared.npy']);
+    expect(written('shared')).toEqual(['shared.npy']);
   });
 
   it('says at once where it cannot write', async () => {

@@ -1,18 +1,16 @@
-import { createHash, randomBytes } from 'node:crypto';
 import { readdir, rename, rm, stat } from 'node:fs/promises';
-import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { isGone, type Owner, ownerOf, ownName } from '../owner.js';
 
 /**
  * A part of a download, beside the file that it will become:
- * `NAME.part.ETAG` while nobody works on it, `NAME.part.ETAG.HOST.PID.RANDOM` while the process PID on HOST does.
+ * `NAME.part.ETAG` while nobody works on it, `NAME.part.ETAG.OWNER` while its owner does.
  * The entity tag (in hexadecimal) is in the name, so that part and tag cannot come apart; renaming hands a part over,
  * and of two processes that try only one succeeds.
  */
 interface PartName {
   etag: string;
-  host?: string;
-  pid?: number;
+  owner?: Owner;
 }
 
 /** Milliseconds without a write after which a part counts as abandoned, whatever process it belongs to. */
@@ -20,8 +18,6 @@ const abandonedAfter = 10 * 60 * 1000;
 
 /** Longer entity tags would not fit into a file's name. */
 const maxEtagLength = 64;
-
-const thisHost = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
 /** Whether a download with this entity tag can be resumed: weak tags do not promise the same bytes. */
 function isResumable(etag: string | null): etag is string {
@@ -31,7 +27,7 @@ function isResumable(etag: string | null): etag is string {
 /** The path of a new part that belongs to this process. */
 export function ownPart(target: string, etag: string | null): string {
   const tag = isResumable(etag) ? Buffer.from(etag).toString('hex') : '';
-  return `${target}.part.${tag}.${thisHost}.${process.pid}.${randomBytes(4).toString('hex')}`;
+  return `${target}.part.${tag}.${ownName()}`;
 }
 
 /** The entity tag of a part; null where it has none and so cannot be resumed. */
@@ -78,27 +74,19 @@ async function abandonedParts(target: string): Promise<string[]> {
   return abandoned;
 }
 
-async function isAbandoned(path: string, { host, pid }: PartName): Promise<boolean> {
-  if (pid === undefined) return true;
-  if (host === thisHost && !isRunning(pid)) return true;
+async function isAbandoned(path: string, { owner }: PartName): Promise<boolean> {
+  if (owner === undefined || isGone(owner)) return true;
   const info = await stat(path).catch(() => undefined);
   return info !== undefined && Date.now() - info.mtimeMs > abandonedAfter;
 }
 
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH';
-  }
-}
-
 function parsePart(name: string, target: string): PartName | undefined {
   if (!name.startsWith(`${target}.part.`)) return undefined;
-  const match = /^([0-9a-f]*)(?:\.([0-9a-f]{8})\.(\d+)\.[0-9a-f]{8})?$/.exec(name.slice(target.length + 6));
+  const match = /^([0-9a-f]*)(?:\.(.+))?$/.exec(name.slice(target.length + 6));
   if (!match) return undefined;
-  const [, tag, host, pid] = match;
+  const [, tag, own] = match;
   const etag = Buffer.from(tag!, 'hex').toString('latin1');
-  return host === undefined ? { etag } : { etag, host, pid: Number(pid) };
+  if (own === undefined) return { etag };
+  const owner = ownerOf(own);
+  return owner && { etag, owner };
 }

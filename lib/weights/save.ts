@@ -7,7 +7,8 @@ import { Tensor } from '../tensor.js';
 import { type SafetensorsOptions, writeSafetensors } from './write-safetensors.js';
 
 /**
- * Writes tensors, or the entries that `readWeights` gives, as a safetensors file. The file appears whole or not at all.
+ * Writes tensors, or the entries that `readWeights` gives, as a safetensors file. The file appears whole or not at all; one that
+ * is there keeps its mode, links are followed, and what is no file is refused.
  * Tensors are written as they are at the call: all are asked for at once, and may be changed or disposed of from then on.
  * Until they have been read each counts as one that waits for its device (`device.setQueueLimit`).
  *

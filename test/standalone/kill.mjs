@@ -1,7 +1,8 @@
 // Works until it is killed, on a folder that is the first argument: downloads files from the address that is the second
-// into `cache`, writes and reads weights in `weights`, and computes. With "once" as the third it does each once and ends.
+// into `cache`, writes and reads weights in `weights`, and computes. With "once" as the third it does each once and ends;
+// with "midway" it kills itself while it writes weights.
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ResNet18, readWeights, saveWeights, Tensor } from '../../dist/index.js';
 import { download } from '../../lib/weights/download.ts';
@@ -37,6 +38,10 @@ async function forwards() {
 const work = [downloads, saving, forwards];
 if (mode === 'once') {
   for (const each of work) await each();
+} else if (mode === 'midway') {
+  saving();
+  while (!(await readdir(folder)).some((name) => name.endsWith('.tmp')));
+  process.kill(process.pid, 'SIGKILL');
 } else {
   process.stdout.write('ready\n');
   await Promise.all(
