@@ -143,7 +143,7 @@ describe('embed', () => {
     expect(written('full')).toEqual([]);
   });
 
-  it.each(['SIGINT', 'SIGTERM'] as const)(
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     'leaves nothing behind where %s ends it',
     async (signal) => {
       copyFileSync(join(folder, 'a.png'), join(folder, 'former.npy'));
