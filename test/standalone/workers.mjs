@@ -1,10 +1,13 @@
 // Worker threads that use the package, by the case that the first argument names, on the device that the second names.
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import * as library from '../../dist/index.js';
 
-const { ops, ResNet18, Tensor } = library;
+const { BasicBlock, ops, ResNet, ResNet18, saveWeights, Tensor } = library;
 const [, , name, device, ...args] = process.argv;
 
 /** A sum that any thread must come to, over a few operations. */
@@ -14,6 +17,30 @@ async function checksum(seed) {
   const y = ops.softmax(ops.conv2d(x, weight, { activation: 'tanh' }));
   const sum = (await y.data()).reduce((total, value, i) => total + value * (i % 7), 0);
   return sum;
+}
+
+/** A network whose file of weights is 20 MB. */
+class Small extends ResNet {
+  constructor(options) {
+    super({ block: BasicBlock, layers: [1, 1, 1, 1], numClasses: 10, ...options });
+  }
+}
+
+/** The scores of an image that any thread must come to. */
+async function scoresOf(model) {
+  const x = Tensor.randn([1, 3, 40, 40], { device, seed: 5 });
+  return [...(await model.forward(x).data())].join();
+}
+
+const moment = (most) => sleep(Math.random() * most);
+
+/** Loads a network from the file of `workerData`, runs it, asks for more, and goes on to its end at some moment. */
+async function loadAndRun() {
+  const model = await Small.load(workerData.weights, { device });
+  parentPort.postMessage(await scoresOf(model));
+  const running = Promise.all(Array.from({ length: 20 }, () => scoresOf(model)));
+  await moment(50);
+  return { model, running };
 }
 
 /** What a worker does, by its role; a role may never end by itself. */
@@ -78,16 +105,28 @@ const roles = {
     }
   },
 
-  'exit by itself': async () => {
-    await checksum(1);
-    checksum(2);
+  'load, run and return': async () => {
+    const { model, running } = await loadAndRun();
+    await running;
+    model.dispose();
+  },
+
+  'load, run and return at work': async () => {
+    await loadAndRun();
+  },
+
+  'load, run and exit': async () => {
+    await loadAndRun();
     process.exit(0);
   },
 
-  throw: async () => {
-    await checksum(1);
-    checksum(2);
+  'load, run and throw': async () => {
+    await loadAndRun();
     throw new Error('thrown on purpose');
+  },
+
+  'load and run on': async () => {
+    for (;;) await (await loadAndRun()).running;
   },
 };
 
@@ -121,32 +160,41 @@ const cases = {
     return (await checksum(1)) === before;
   },
 
+  // each loads the same file, runs and ends in its way, at a moment that is drawn
   'sixteen at once': async () => {
-    const expected = await checksum(3);
-    const ends = [];
-    for (let i = 0; i < 16; i++) {
-      const role = ['checksum', 'work', 'exit by itself', 'throw'][i % 4];
-      const worker = start(role, { seed: 3 });
-      const end = new Promise((resolve) => worker.on('exit', resolve)); // once() would reject at 'error'
-      if (role === 'checksum') {
-        ends.push(once(worker, 'message').then(async ([sum]) => sum === expected && (await end) === 0));
-      } else if (role === 'work') {
-        ends.push(
-          (async () => {
-            await once(worker, 'message');
-            await sleep(Math.random() * 100);
-            worker.terminate();
-            return (await end) === 1;
-          })(),
-        );
-      } else if (role === 'throw') {
-        worker.on('error', () => undefined);
-        ends.push(end.then((code) => code === 1));
-      } else {
-        ends.push(end.then((code) => code === 0));
-      }
+    const folder = mkdtempSync(join(tmpdir(), 'cudnn-resnet-'));
+    try {
+      const weights = join(folder, 'weights.safetensors');
+      const model = new Small({ device, seed: 3 });
+      await saveWeights(weights, model.stateDict());
+      const expected = await scoresOf(model);
+      /** Whether a worker of this role ends with this code, and came to no other scores until then. */
+      const endsAsItShould = async ([role, code]) => {
+        const worker = start(role, { weights });
+        const end = new Promise((resolve) => worker.on('exit', resolve)); // once() would reject at 'error'
+        const scores = [];
+        worker.on('message', (message) => scores.push(message));
+        worker.on('error', (error) => error.message !== 'thrown on purpose' && scores.push(String(error)));
+        if (role === 'load and run on') {
+          await once(worker, 'online'); // Node gives one that ends sooner the code 0
+          await moment(1500); // while it loads or runs
+          worker.terminate();
+        }
+        const right = (await end) === code && scores.every((of) => of === expected);
+        return right && (role === 'load and run on' || scores.length === 1);
+      };
+      const roleEnds = Object.entries({
+        'load, run and return': 0,
+        'load, run and return at work': 0,
+        'load, run and exit': 0,
+        'load, run and throw': 1,
+        'load and run on': 1,
+      });
+      const ends = Array.from({ length: 16 }, (_, i) => endsAsItShould(roleEnds[i % roleEnds.length]));
+      return [...(await Promise.all(ends)), (await scoresOf(model)) === expected].every(Boolean);
+    } finally {
+      rmSync(folder, { recursive: true });
     }
-    return [...(await Promise.all(ends)), (await checksum(3)) === expected].every(Boolean);
   },
 
   'memory of its own': async () => {
