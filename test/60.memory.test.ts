@@ -102,8 +102,8 @@ describe.each(deviceIds)('resident memory on %s', (id) => {
       join(folder, `${name}.safetensors`),
     );
     const measured = await measure('failed loads', paths);
-    // a fifth of the loads reads 85 MB before it fails, which V8 lets lie until its next collection
-    expectFlat(measured, 120);
+    // 4 to 13 were measured: each file is refused before its values are read, and V8 lets the rest lie for a while
+    expectFlat(measured, 40);
     expect(measured.tensors).toBe(0);
   });
 });
