@@ -87,6 +87,8 @@ addon() {
     LD_PRELOAD=$preload ASAN_OPTIONS=${options/exitcode=99/exitcode=0}:detect_leaks=1:fast_unwind_on_malloc=0 \
       node test/standalone/workers.mjs "$name" cpu
   done
+  LD_PRELOAD=$preload ASAN_OPTIONS=${options/exitcode=99/exitcode=0}:detect_leaks=1:fast_unwind_on_malloc=0 \
+    node test/standalone/leaks.mjs cpu
   node scripts/sanitizer-reports.mjs reports
 }
 

@@ -29,6 +29,11 @@ const settling = 16;
 /** What a GPU's driver and cuDNN may come to hold of the host's memory beside that. */
 const ofTheDriver = 32;
 
+// scripts/test-sanitize.sh runs it where a leak of any byte shows.
+test.each(deviceIds)('a program that uses most of the package once leaves no tensor on %s', async (id) => {
+  expect(lastLine(await program('leaks.mjs', [id]))).toEqual({ tensors: 0, wrong: [] });
+});
+
 describe.each(deviceIds)('resident memory on %s', (id) => {
   async function measure(name: string, args: string[] = [], node: string[] = []): Promise<Measured> {
     // What is kept does not depend on the threads of the engine, and one does not wait for others on a busy machine.
