@@ -11,5 +11,5 @@ programs=(native/fuzz/*.cc)
 each=$((seconds / 2 / ${#programs[@]}))
 bash scripts/fuzz-native.sh "$((each > 0 ? each : 1))"
 npx tsx test/fuzz/main.ts --seconds "$((seconds / 8 > 0 ? seconds / 8 : 1))"
-# So many runs of 41 and 65; 11 has a number of its own.
+# So many inputs of each property.
 FUZZ_RUNS=$((seconds * 10)) npx vitest run test/11 test/41 test/65

@@ -8,6 +8,12 @@ import { expectThrows } from './support/errors.js';
 import { hostile, interruptions, Sentinel } from './support/hostile-values.js';
 import { addon, Case, calls } from './support/native-calls.js';
 
+/** Calls of each entry point; FUZZ_RUNS makes it thorough. */
+const runs = Number(process.env.FUZZ_RUNS ?? 250);
+
+/** Most take a millisecond or two; under a sanitizer, and on a busy machine, far more. */
+const timeout = 180_000 + 100 * runs;
+
 const manglings = fc.oneof(
   fc.record({
     kind: fc.constant('value' as const),
@@ -107,7 +113,7 @@ describe.each(deviceIds)('hostile arguments on %s', (id) => {
 
   const restored = () => device.setMemoryLimit(open(id).info.memory);
 
-  test.each(Object.keys(calls))('%s', async (name) => {
+  test.each(Object.keys(calls))('%s', { timeout }, async (name) => {
     device.setMemoryLimit(limit);
     const before = device.memory().tensors;
     fc.assert(
@@ -123,7 +129,7 @@ describe.each(deviceIds)('hostile arguments on %s', (id) => {
         }
         attempt(c, () => addon[name]!(options));
       }),
-      { numRuns: 250 },
+      { numRuns: runs },
     );
     await stillWorks();
     expect(device.memory().tensors).toBe(before);
