@@ -109,20 +109,26 @@ onEveryDevice('the queue', (id) => {
 });
 
 describe.each(deviceIds)('overload of %s', (id) => {
-  test('10,000 forwards asked for at once take bounded memory', async () => {
-    const seen = lastLine(await program('overload.mjs', ['forwards at once', id, '10000'])) as {
+  const patience = 300_000; // some 40 s of computing, which a busy machine takes several times as long for
+  const patient = { timeout: patience + 15_000 };
+
+  test('10,000 forwards asked for at once are all queued and take bounded memory', patient, async () => {
+    const seen = lastLine(await program('overload.mjs', ['forwards at once', id, '10000'], { patience })) as {
       accepted: number;
       megabytes: number;
       right: boolean;
     };
     console.log(`10,000 forwards at once on ${id}: ${JSON.stringify(seen)}`);
     expect(seen.right).toBe(true);
-    expect(seen.accepted).toBeGreaterThan(500);
-    expect(seen.megabytes).toBeLessThan(400);
+    expect(seen.accepted).toBe(10_000); // each two of the 100,000 operations that may wait: a forward and its reading
+    // 67 to 76 were measured on the CPU; a GPU's driver has memory of its own
+    expect(seen.megabytes).toBeLessThan(id === 'cpu' ? 150 : 400);
   });
 
-  test('10,000 forwards, each asked for when the device is ready, are all computed', async () => {
-    const seen = lastLine(await program('overload.mjs', ['forwards when ready', id, '10000'])) as {
+  test('10,000 forwards, each asked for when the device is ready, are all computed', patient, async () => {
+    const seen = lastLine(
+      await program('overload.mjs', ['forwards when ready', id, '10000'], { patience }),
+    ) as {
       computed: number;
       megabytes: number;
       mostPending: number;
@@ -130,7 +136,7 @@ describe.each(deviceIds)('overload of %s', (id) => {
     console.log(`10,000 forwards when ready on ${id}: ${JSON.stringify(seen)}`);
     expect(seen.computed).toBe(10_000);
     expect(seen.mostPending).toBeLessThanOrEqual(1200);
-    expect(seen.megabytes).toBeLessThan(200);
+    expect(seen.megabytes).toBeLessThan(id === 'cpu' ? 100 : 200); // 27 to 44 were measured
   });
 });
 
