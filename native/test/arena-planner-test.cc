@@ -5,8 +5,12 @@
 #include <algorithm>
 #include <random>
 
+#include "least-arena.h"
+
 namespace cudnn_resnet {
 namespace {
+
+using test::leastArena;
 
 void expectNoOverlap(const std::vector<Lifetime>& blocks, const ArenaPlan& plan) {
   ASSERT_EQ(plan.offsets.size(), blocks.size());
@@ -22,21 +26,8 @@ void expectNoOverlap(const std::vector<Lifetime>& blocks, const ArenaPlan& plan)
   }
 }
 
-// The most bytes that are needed at one moment: no plan can do with less.
-size_t leastArena(const std::vector<Lifetime>& blocks) {
-  size_t most = 0;
-  for (const Lifetime& moment : blocks) {  // the most is reached where a block begins
-    size_t needed = 0;
-    for (const Lifetime& block : blocks) {
-      needed += block.first <= moment.first && moment.first <= block.last ? block.bytes : 0;
-    }
-    most = std::max(most, needed);
-  }
-  return most;
-}
-
 // What a ResNet-50 holds for one image of 224×224 in float32, operation by operation: each reads its input,
-// writes its output, and the last convolution of a block writes over the shortcut.
+// writes its output; a block's shortcut is convolved right before its last convolution, which writes over it.
 std::vector<Lifetime> resnet50Lifetimes() {
   std::vector<Lifetime> blocks;
   size_t moment = 0;
@@ -54,13 +45,13 @@ std::vector<Lifetime> resnet50Lifetimes() {
   for (const int count : {3, 4, 6, 3}) {
     for (int i = 0; i < count; ++i) {
       const size_t inner = i == 0 && width != 64 ? side / 2 : side;
-      const size_t shortcut = i == 0 ? write(4 * width, inner) : x;
       const size_t reduced = write(width, side);
+      const size_t convolved = write(width, inner);
+      free(reduced);
+      const size_t shortcut = i == 0 ? write(4 * width, inner) : x;
       if (i == 0) {
         free(x);
       }
-      const size_t convolved = write(width, inner);
-      free(reduced);
       free(convolved);
       x = shortcut;
       side = inner;
