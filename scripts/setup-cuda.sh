@@ -33,7 +33,7 @@ python=${PYTHON:-python3}
 case $cuda in
   # One release of CUDA throughout: nvcc, the headers it includes and NVRTC must be of the same minor version.
   13) wheels=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-runtime==13.0.96
-    nvidia-cuda-cccl==13.0.85 nvidia-cuda-nvrtc==13.0.88 nvidia-cublas==13.0.2.14 nvidia-cuda-sanitizer-api==13.0.85) ;;
+    nvidia-cuda-cccl==13.0.85 nvidia-cuda-nvrtc==13.0.88 nvidia-cublas==13.0.2.14) ;;
   12) wheels=(nvidia-cuda-nvrtc-cu12==12.9.86 nvidia-cublas-cu12==12.9.1.4) ;;
   *) fail "--cuda is 12 or 13, got $cuda" ;;
 esac

@@ -176,7 +176,8 @@ describe.runIf(plans)('plan', () => {
     execFileSync('c++', ['-shared', '-fPIC', '-Wl,-soname,libcuda.so.1', '-o', driver, source]);
     const layer = await file('layer.txt', '16x8x8 16x3x3 p1 bias gelu');
     const args = ['plan', '--gpu', 'a100,h200', '--layers', layer, '--dtype', 'float16', '--json'];
-    const { code, stdout } = await cudnnResnet(args, { env: { LD_LIBRARY_PATH: folder } });
+    const path = [folder, process.env.LD_LIBRARY_PATH].filter(Boolean).join(':');
+    const { code, stdout } = await cudnnResnet(args, { env: { LD_LIBRARY_PATH: path } });
     expect(planned(stdout).map(({ refusal }) => refusal)).toEqual(['', '']);
     expect(code).toBe(0);
   });

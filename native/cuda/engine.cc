@@ -57,12 +57,13 @@ CudaEngine::CudaEngine(int device, const std::string& planIdentity, EngineOption
                        EngineMemory& memory)
     : device_(onDevice(device)),
       options_(options),
-      allocator_(std::make_shared<CachingAllocator>(std::make_unique<DeviceMemory>(device), memory.use)),
+      allocator_(
+          std::make_shared<CachingAllocator>(std::make_unique<DeviceMemory>(device, stream_), memory.use)),
       handle_(newHandle()) {
   check(requireCudnn().setStream(handle_.get(), stream()), "cudnnSetStream");
-  uploads_ = std::make_unique<Uploads>(stream_, allocator_);
+  uploads_ = std::make_unique<Uploads>(*stream_, allocator_);
   downloads_ = std::make_unique<Staging>();
-  plans_ = std::make_unique<PlanCache>(handle_.get(), stream_, planIdentity);
+  plans_ = std::make_unique<PlanCache>(handle_.get(), *stream_, planIdentity);
   memory.allocator = allocator_;
 }
 
@@ -163,7 +164,7 @@ std::optional<float> CudaEngine::time(const Plan& plan, std::span<const Binding>
         execute(plan, bindings);
       }
     });
-    Stopwatch watch(stream_);
+    Stopwatch watch(*stream_);
     std::optional<float> best;
     for (int round = 0; round < rounds; ++round) {
       watch.start();
@@ -188,7 +189,7 @@ void CudaEngine::uploadFrom(const Reader& read, Tensor& y) {
 
 Arrival CudaEngine::arrival(std::function<void(Staging&)> finish) {
   const auto computed = std::make_shared<Event>();
-  computed->record(stream_);
+  computed->record(*stream_);
   return [this, computed, finish = std::move(finish)] {
     onDevice(device_);
     const std::scoped_lock lock(downloading_);
@@ -242,7 +243,7 @@ void CudaEngine::alias(Tensor& x, Tensor& y) {
   y.storage = std::make_unique<CudaStorage>(Block(nullptr, storage.data(), x.bytes()), storage.layout());
 }
 
-void CudaEngine::synchronize() { stream_.synchronize(); }
+void CudaEngine::synchronize() { stream_->synchronize(); }
 
 void CudaEngine::trim() noexcept { uploads_->trim(); }
 

@@ -59,7 +59,7 @@ class CudaEngine : public Engine {
   void synchronize() override;
   void trim() noexcept override;
 
-  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_.get(); }
+  [[nodiscard]] cudaStream_t stream() const noexcept { return stream_->get(); }
 
  private:
   // Whether cuDNN computes with tensors of this dtype here. Where it does not, a primitive casts its inputs
@@ -103,8 +103,8 @@ class CudaEngine : public Engine {
 
   int device_;
   EngineOptions options_;
+  std::shared_ptr<const Stream> stream_ = std::make_shared<const Stream>();
   std::shared_ptr<CachingAllocator> allocator_;
-  Stream stream_;
   std::unique_ptr<std::remove_pointer_t<cudnnHandle_t>, HandleEnd> handle_;
   std::unique_ptr<Uploads> uploads_;
   std::mutex downloading_;  // arrivals are on another thread than download()

@@ -21,6 +21,7 @@ void* DeviceMemory::allocate(size_t bytes) {
 void DeviceMemory::release(void* pointer, size_t /*bytes*/) noexcept {
   // At the end of the process CUDA may be gone already; then so is the memory.
   if (cudaSetDevice(device_) == cudaSuccess) {
+    cudaStreamSynchronize(stream_->get());
     cudaFree(pointer);
   }
   cudaGetLastError();

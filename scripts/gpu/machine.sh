@@ -37,10 +37,8 @@ export LD_LIBRARY_PATH=$work/pack/onednn/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH
 # not know.
 capability=$({ nvidia-smi --query-gpu=compute_cap --format=csv,noheader 2>/dev/null || true; } | head -1 | tr -dc '0-9')
 export CUDAARCHS=${CUDAARCHS:-${capability:-90}-real}
-if ! command -v nvcc >/dev/null && [[ -z ${CUDACXX:-} && -x /usr/local/cuda/bin/nvcc ]]; then
-  export PATH=$PATH:/usr/local/cuda/bin
-fi
-export PATH=$PATH:$work/pack/compute-sanitizer/bin  # the toolkit's, where it has one, goes with the driver
+# For nvcc and compute-sanitizer. NVIDIA's wheel of the latter lacks the program that it starts others with.
+export PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer
 export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
 
 # In the tree. The addon and the native tests at once: the engine is compiled once.

@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Packs what a bare GPU machine without a network lacks for scripts/gpu/check.sh: Node and the packages of the project,
-# cudnn-frontend's headers, compute-sanitizer, GoogleTest and oneDNN. Needs `npm install` and `npm run setup:cuda` to have
-# run here.
+# cudnn-frontend's headers, GoogleTest and oneDNN. Needs `npm install` and `npm run setup:cuda` to have run here.
 #
 #   scripts/gpu/pack.sh [-o ARCHIVE]        default: build/gpu-pack.tar.xz
 #
@@ -46,15 +45,6 @@ tar -C node_modules --exclude=./@biomejs --exclude=./typedoc --exclude=./@shikij
   --exclude=./lunr --exclude=./markdown-it --exclude='./lightningcss*' --exclude='./typescript/lib/*tsserver*' \
   --exclude='./typescript/lib/*/diagnosticMessages*' --exclude='./.cache' --exclude='./.vite*' --exclude='*.map' -cf - . |
   tar -C "$stage/node_modules" -xf -
-
-# As NVIDIA's wheel has it; a toolkit need not.
-if [[ -x $site/nvidia/cu13/bin/compute-sanitizer ]]; then
-  mkdir -p "$stage/compute-sanitizer/bin" "$stage/compute-sanitizer/lib"
-  cp "$site"/nvidia/cu13/bin/{compute-sanitizer,libsanitizer-collection.so} "$stage/compute-sanitizer/bin/"
-  cp "$site"/nvidia/cu13/lib/lib{InterceptorInjection,TreeLauncher,sanitizer-}*.so "$stage/compute-sanitizer/lib/"
-else
-  left_out compute-sanitizer
-fi
 
 # oneDNN and GoogleTest as Debian installs them; without them the checks that need them say so.
 pick() { # pick LIBRARY-PATTERN HEADER-FOLDER TARGET

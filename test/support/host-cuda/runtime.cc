@@ -61,7 +61,6 @@ cudaError_t cudaMemGetInfo(size_t* available, size_t* total) {
 }
 cudaError_t cudaMallocHost(void** pointer, size_t bytes) { return host_cuda::allocate(pointer, bytes); }
 cudaError_t cudaFree(void* pointer) {
-  host_cuda::synchronizeAll();
   const std::scoped_lock lock(host_cuda::mutex);
   if (const auto block = host_cuda::blocks.find(pointer); block != host_cuda::blocks.end()) {
     gpu.used -= block->second;

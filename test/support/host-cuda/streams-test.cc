@@ -191,6 +191,14 @@ TEST_F(StreamsTest, UploadsWhereThereIsNoMemoryToLandIn) {
   }
 }
 
+TEST_F(StreamsTest, GivesMemoryBackWhenWhatUsesItIsDone) {
+  const auto a = tensor(values(1000));
+  sum(*a, *a);  // into memory that nobody holds any more
+  const int waits = gpu.waits;
+  memory_.allocator->trim();
+  EXPECT_GT(gpu.waits, waits);
+}
+
 TEST_F(StreamsTest, AReplayedGraphTakesEachInput) {
   const auto slot = tensor(values(500));
   const auto kept = tensor(values(500));
