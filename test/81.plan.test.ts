@@ -18,6 +18,22 @@ async function file(name: string, text: string): Promise<string> {
   return path;
 }
 
+/** As a file describes it. */
+const l40s = {
+  ...{ deviceName: 'NVIDIA L40S', cudaDeviceId: 0, pciDeviceId: 0, driverVer: 13000, isTccDriver: 0 },
+  ...{ deviceVer: 890, multiProcessorCount: 142, smClockRateKHz: 2520000, memClockRateKHz: 9001000 },
+  ...{ maxGridSize: [2147483647, 65535, 65535], maxBlockSize: [1024, 1024, 64], warpSize: 32 },
+  ...{ regsPerBlock: 65536, maxRegistersPerSM: 65536, l2CacheSize: 100663296, totalGlobalMem: 51539607552 },
+  ...{ maxSharedMemoryPerBlock: 49152, maxSharedMemoryPerBlockOptin: 101376 },
+  ...{
+    reservedSharedMemoryPerBlock: 1024,
+    maxCtasPerSM: 24,
+    maxThreadsPerBlock: 1024,
+    maxThreadsPerSM: 1536,
+  },
+  supportCoopLaunch: 1,
+};
+
 const planned = (stdout: string) =>
   jsonLines(stdout) as { gpu: string; graph: string; engine: string; refusal: string; bytes: number }[];
 
@@ -51,6 +67,22 @@ describe('plan, called wrongly', () => {
     expect(code).toBe(2);
     expect(stderr).toContain(message);
     expect(stderr).toContain('info --device-properties');
+  });
+
+  it.each([
+    [{ warpSize: undefined }, "has no whole number 'warpSize'"],
+    [{ warpSize: '32' }, "has no whole number 'warpSize'"],
+    [{ regsPerBlock: -1 }, "has no whole number 'regsPerBlock'"],
+    [{ driverVer: 2 ** 40 }, "has no whole number 'driverVer'"],
+    [{ supportCoopLaunch: true }, "has no whole number 'supportCoopLaunch'"],
+    [{ totalGlobalMem: 1e300 }, "has no whole number 'totalGlobalMem'"],
+    [{ deviceName: 4 }, "has no text 'deviceName'"],
+    [{ maxGridSize: [1, 2] }, "has no 3 whole numbers 'maxGridSize'"],
+  ])('with %j in the description of a GPU', async (changed, message) => {
+    const path = await file('gpu.json', JSON.stringify({ ...l40s, ...changed }));
+    const { code, stderr } = await cudnnResnet(['plan', '--gpu', path]);
+    expect(code).toBe(2);
+    expect(stderr).toContain(`'${path}' ${message}`);
   });
 
   it.each([
@@ -133,17 +165,16 @@ describe.runIf(plans)('plan', () => {
     }
   });
 
-  it('takes a GPU from a file, and names what cuDNN does not accept', async () => {
-    const bad = await file('gpu.json', '{"deviceVer": 900, "multiProcessorCount": 132}');
-    const { code, stderr } = await cudnnResnet([
-      'plan',
-      '--gpu',
-      bad,
-      '--layers',
-      await file('l.txt', layers),
+  it('takes a GPU from a file, as cuDNN 9.8 writes it and as a hand does', async () => {
+    const { deviceName, maxThreadsPerBlock, ...older } = l40s;
+    const written = JSON.stringify(older).replace('{', '{"deviceVer":750,').replace(':890,', ':890.0,');
+    const args = ['plan', '--layers', await file('l.txt', layers), '--dtype', 'bfloat16', '--json'];
+    const { code, stdout, stderr } = await cudnnResnet([...args, '--gpu', await file('gpu.json', written)]);
+    expect([code, stderr]).toEqual([0, '']);
+    expect(planned(stdout).map(({ graph }) => graph)).toEqual([
+      expect.stringMatching(/^conv bf16 /),
+      expect.stringMatching(/^conv bf16 /),
     ]);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(/maxGridSize.*\[ERR_BACKEND\]/);
   });
 
   it('plans a whole model in training and in inference', async () => {

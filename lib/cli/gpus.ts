@@ -70,14 +70,17 @@ export const gpuNames = Object.keys(presets);
 export async function gpu(name: string, driver: number): Promise<Gpu> {
   if (Object.hasOwn(presets, name)) {
     const known = presets[name]!;
-    const properties = JSON.stringify({ ...shared(known), driverVer: driver, ...known });
-    return { name, properties, ...identity(known) };
+    return { name, properties: JSON.stringify(propertiesOf(known, driver)), ...identity(known) };
   }
   if (!name.endsWith('.json')) {
     throw new UsageError(`--gpu does not know '${name}'${suggestion(name, gpuNames)} (or name a FILE.json)`);
   }
-  const properties = await fileText('gpu', name);
-  return { name, properties, ...identityIn(name, properties) };
+  return described(name, await fileText('gpu', name));
+}
+
+/** With cuDNN's keys. */
+function propertiesOf(known: Preset, driverVer: number): Record<string, unknown> {
+  return { ...shared(known), driverVer, ...known };
 }
 
 /** What is the same for all GPUs, or follows from their compute capability. */
@@ -100,29 +103,59 @@ function shared({ deviceVer }: Preset) {
 
 type Identity = Pick<Gpu, 'capability' | 'multiprocessors'>;
 
-function identity({ deviceVer, multiProcessorCount }: Pick<Preset, 'deviceVer' | 'multiProcessorCount'>) {
+function identity({
+  deviceVer,
+  multiProcessorCount,
+}: Pick<Preset, 'deviceVer' | 'multiProcessorCount'>): Identity {
   return { capability: Math.trunc(deviceVer / 10), multiprocessors: multiProcessorCount };
 }
 
-function identityIn(file: string, text: string): Identity {
+/** What cuDNN 9.8 leaves out where it describes a GPU, and later ones want. */
+const sinceThen = { deviceName: 'a GPU', maxThreadsPerBlock: 1024 };
+
+/** Whole numbers that may be 0 of a GPU; the others are at least 1. */
+const mayBeNone = [
+  ...['cudaDeviceId', 'pciDeviceId', 'isTccDriver', 'supportCoopLaunch', 'reservedSharedMemoryPerBlock'],
+  ...['smClockRateKHz', 'memClockRateKHz'],
+];
+
+/** Of a file: cuDNN would name neither it nor the key of what it does not accept, and takes much that no GPU has. */
+function described(file: string, text: string): Gpu {
   const wrong = (what: string) =>
     new UsageError(
       `--gpu: '${file}' ${what}; 'cudnn-resnet info --device-properties' prints such a file on the GPU`,
     );
-  let values: unknown;
+  let parsed: unknown;
   try {
-    values = JSON.parse(text);
+    parsed = JSON.parse(text);
   } catch {
     throw wrong('is no JSON');
   }
-  const { deviceVer, multiProcessorCount } = Object(values) as Record<string, unknown>;
-  for (const [key, value] of Object.entries({ deviceVer, multiProcessorCount })) {
-    if (!Number.isSafeInteger(value) || (value as number) < 1) {
-      throw wrong(`has no whole number '${key}'`);
+  const values: Record<string, unknown> = { ...sinceThen, ...Object(parsed) };
+  const likeThose = propertiesOf(presets.h200!, 13000);
+  const check = (key: string) => {
+    const example = likeThose[key];
+    const most = key === 'totalGlobalMem' ? Number.MAX_SAFE_INTEGER : 2 ** 31 - 1;
+    const isWhole = (value: unknown) =>
+      Number.isInteger(value) &&
+      (value as number) >= (mayBeNone.includes(key) ? 0 : 1) &&
+      (value as number) <= most;
+    const value = values[key];
+    if (Array.isArray(example)) {
+      if (!Array.isArray(value) || value.length !== example.length || !value.every(isWhole)) {
+        throw wrong(`has no ${example.length} whole numbers '${key}'`);
+      }
+    } else if (typeof example === 'string' ? typeof value !== 'string' : !isWhole(value)) {
+      throw wrong(`has no ${typeof example === 'string' ? 'text' : 'whole number'} '${key}'`);
     }
+  };
+  check('deviceVer');
+  check('multiProcessorCount');
+  const deviceVer = values.deviceVer as number;
+  if (deviceVer < 750) {
+    throw wrong(`is a GPU of compute capability ${deviceVer / 100}, below 7.5 (Turing)`);
   }
-  if ((deviceVer as number) < 750) {
-    throw wrong(`is a GPU of compute capability ${(deviceVer as number) / 100}, below 7.5 (Turing)`);
-  }
-  return identity({ deviceVer, multiProcessorCount } as Preset);
+  Object.keys(likeThose).forEach(check);
+  // Written anew: of a key that stands twice cuDNN would take the first, and of 890.0 no whole number.
+  return { name: file, properties: JSON.stringify(values), ...identity(values as unknown as Preset) };
 }
