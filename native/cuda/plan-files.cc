@@ -89,11 +89,14 @@ std::string PlanFiles::unfit() const {
   std::error_code error;
   for (auto entry = fs::directory_iterator(folder_, error); !error && entry != fs::directory_iterator();
        entry.increment(error)) {
+    std::error_code gone;
+    if (entry->path().extension() != extension || !entry->is_regular_file(gone)) {
+      continue;  // to open a named pipe would wait for who writes to it
+    }
     std::string first;
     std::string identity;
     std::ifstream in(entry->path(), std::ios::binary);
-    if (entry->path().extension() != extension || !std::getline(in, first) || !std::getline(in, identity) ||
-        first != magic) {
+    if (!std::getline(in, first) || !std::getline(in, identity) || first != magic) {
       continue;
     }
     if (identity == identity_) {

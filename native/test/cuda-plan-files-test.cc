@@ -2,11 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <map>
 #include <optional>
 #include <thread>
@@ -165,6 +169,24 @@ TEST_F(PlanFilesTest, SaysWhyNoneOfTheGivenOnesFits) {
   EXPECT_EQ(given().unfit(), "");
   EXPECT_EQ(given().read("conv a"), "plan");
   EXPECT_TRUE(warnings_.empty());
+}
+
+TEST_F(PlanFilesTest, AFolderOfPlansMayHoldWhatCannotBeRead) {
+  fs::create_directories(folder_ / "folder.plan");
+  const std::vector<std::string> pipes{folder_ / "pipe",
+                                       folder_ / "pipe.plan"};  // opening waits for a writer
+  for (const std::string& pipe : pipes) {
+    ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  }
+  auto why = std::async(std::launch::async, [&] { return given().unfit(); });
+  const bool waits = why.wait_for(std::chrono::seconds(10)) != std::future_status::ready;
+  EXPECT_FALSE(waits);
+  while (why.wait_for(std::chrono::milliseconds(10)) != std::future_status::ready) {
+    for (const std::string& pipe : pipes) {
+      close(open(pipe.c_str(), O_WRONLY | O_NONBLOCK));
+    }
+  }
+  EXPECT_NE(why.get().find("there are no plans in"), std::string::npos);
 }
 
 TEST_F(PlanFilesTest, LeavesGivenOnesAsTheyAre) {
