@@ -31,12 +31,20 @@ deadline=$((SECONDS + minutes * 60))
 
 logs=$(mktemp -d "${TMPDIR:-/tmp}/cudnn-resnet-check.XXXXXX")
 [[ -n $work ]] || work=$logs/work
-# What ran when this was stopped is told as well.
+# What ran when this was stopped is told as well, and ended: a GPU is not left at work.
 finish() {
+  end_jobs
   cat "$logs"/*.log >>"$out/check.log" 2>/dev/null || true
   rm -rf "$logs"
 }
 trap finish EXIT
+end_jobs() {
+  local running
+  running=$(jobs -p)
+  # shellcheck disable=SC2086  # one word each
+  [[ -z $running ]] || { kill $running; wait $running; } 2>/dev/null || true
+}
+trap 'exit 130' INT
 trap 'exit 143' TERM
 # shellcheck source=scripts/gpu/machine.sh
 . "$(dirname "$0")/machine.sh"
@@ -71,7 +79,9 @@ perform() {
     printf 'not run\t0\tno time was left\n' >"$logs/$name.state"
     return
   fi
-  (cd "$tree" && timeout --kill-after=5 "$limit" "$@") >"$logs/$name.log" 2>&1 || status=$?
+  # A job that is waited for: a signal would be heard only when a command in the foreground has ended.
+  (cd "$tree" && exec timeout --kill-after=5 "$limit" "$@") >"$logs/$name.log" 2>&1 &
+  wait $! || status=$?
   note=$(outcome "$logs/$name.log")
   case $status in
     0) state=passed ;;
@@ -80,6 +90,10 @@ perform() {
     *) state=failed ;;
   esac
   printf '%s\t%d\t%s\n' "$state" $((SECONDS - begin)) "$note" >"$logs/$name.state"
+}
+
+beside() { # beside NAME SECONDS COMMAND...: performs it in the background
+  { trap 'end_jobs; exit 143' TERM && perform "$@"; } &
 }
 
 collect() { # collect NAME: into the table
@@ -161,12 +175,12 @@ excluded=("${timed[@]}" "${starting[@]/%/.*}" test/72.package.test.ts)
 later=(native-tests parity-with-pytorch memcheck racecheck plans processes suite first-forward throughput event-loop)
 vitest=(env TEST_DEVICES=cuda:0 node_modules/.bin/vitest run --reporter=verbose --testTimeout=120000 --fileParallelism)
 if step build 300 bash -c "build '$work/pack'" && step devices 60 bash -c devices; then
-  perform processes 420 "${vitest[@]}" --maxWorkers=5 "${starting[@]}" &
+  beside processes 420 "${vitest[@]}" --maxWorkers=5 "${starting[@]}"
   processes=$!
-  perform suite 420 "${vitest[@]}" --maxWorkers=5 "${excluded[@]/#/--exclude=}" &
+  beside suite 420 "${vitest[@]}" --maxWorkers=5 "${excluded[@]/#/--exclude=}"
   suite=$!
   mkdir "$logs/plans"
-  perform plans 240 bash -c "plans '$logs/plans'" &
+  beside plans 240 bash -c "plans '$logs/plans'"
   plans=$!
   step native-tests 150 bash -c native_tests || true
   step parity-with-pytorch 240 bash -c "parity '$out/parity.json'" || true
