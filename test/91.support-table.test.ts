@@ -53,6 +53,12 @@ test('a row for each result, the latest first, with what did not pass', async ()
   );
 });
 
+test('a result of more than a commit has a plus behind it', () => {
+  const commit = '0123456789abcdef0123456789abcdef01234567';
+  expect(supportTable([check({ commit })])).toContain('| 01234567 |');
+  expect(supportTable([check({ commit: `${commit}+` })])).toContain('| 01234567+ |');
+});
+
 test('a document without a place for it is an error', () => {
   expect(() => withTable('# Title', 'table')).toThrow(/no place for the table/);
 });

@@ -26,7 +26,12 @@ for folder in "$work" "$out"; do
 done
 find "$tree" -mindepth 1 -maxdepth 1 ! -name node_modules ! -name build -exec rm -rf {} +
 tar -C "$repository" --mode=u+rwX "${without[@]/#/--exclude=./}" -cf - . | tar -C "$tree" --no-same-owner -xf -
-commit=$(git -C "$repository" rev-parse HEAD 2>/dev/null || cat "$work/pack/commit" 2>/dev/null || echo unknown)
+# With a plus where there is more than that commit, as pack.sh writes it.
+if [[ -e $repository/.git ]] && commit=$(git -C "$repository" rev-parse HEAD 2>/dev/null); then
+  [[ -z $(git -C "$repository" status --porcelain --untracked-files=no) ]] || commit+=+
+else
+  commit=$(cat "$work/pack/commit" 2>/dev/null || echo unknown)
+fi
 
 export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES:-0}  # one is enough, and there is not the time for eight
 export PATH=$work/pack/node/bin:$PATH

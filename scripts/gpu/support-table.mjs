@@ -33,7 +33,7 @@ export function supportTable(found) {
       .filter(({ state }) => state !== 'passed')
       .map(({ name, state }) => `${name}: ${state}`);
     const outcome = [`${passed} of ${steps.length}`, ...others].join('; ');
-    return `| ${gpu} | ${driver} | ${cuda} | ${cudnn} | ${date} | ${commit.slice(0, 8)} | ${outcome} |`;
+    return `| ${gpu} | ${driver} | ${cuda} | ${cudnn} | ${date} | ${commit.slice(0, 8)}${commit.slice(40)} | ${outcome} |`;
   });
   return [
     '| GPU | driver | CUDA | cuDNN | date | commit | checks passed |',
