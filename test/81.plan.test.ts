@@ -177,6 +177,12 @@ describe.runIf(plans)('plan', () => {
     ]);
   });
 
+  it('takes no memory for what a layer gives', async () => {
+    const args = ['--layers', await file('large.txt', '64x112x112 64x3x3 p1 bias relu'), '--batch', '100000'];
+    const { code, stdout, stderr } = await cudnnResnet(['plan', '--gpu', 'h200', ...args]);
+    expect([code, stdout, stderr]).toEqual([0, 'h200: 1 plans, 0 refused\n', '']);
+  });
+
   it('plans a whole model in training and in inference', async () => {
     const args = [
       '--gpu',
