@@ -200,9 +200,8 @@ else
   done
 fi
 
-version() { "$@" 2>/dev/null | head -1 || true; }
-gpu=$(version nvidia-smi --query-gpu=name --format=csv,noheader)
-driver=$(version nvidia-smi --query-gpu=driver_version --format=csv,noheader)
+gpu=$(gpu_says name)
+driver=$(gpu_says driver_version)
 cuda=$({ "${CUDACXX:-nvcc}" --version 2>/dev/null || true; } | sed -n 's/.*release \([0-9.]*\).*/\1/p')
 cudnn=$({ grep -o 'cuDNN [0-9.]*:' "$out/check.log" 2>/dev/null || true; } | head -1 | tr -dc '0-9.')
 for i in "${!names[@]}"; do
