@@ -46,6 +46,16 @@ onEveryDevice('images of files', (id) => {
     });
   }
 
+  check('the images are those that the array held at the call', async () => {
+    using model = new ResNet18({ device: id });
+    const expected = await model.embed(pictures, { batch: 1 });
+    const reused = [...pictures];
+    const embedded = model.embed(reused, { batch: 1 });
+    reused.length = 1;
+    reused[0] = 'absent.jpg';
+    expect(await embedded).toEqual(expected);
+  });
+
   check('a bad image rejects all of the call, and is named', async () => {
     using model = new ResNet18({ device: id });
     const bad = Buffer.from('no image');

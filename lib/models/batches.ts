@@ -44,9 +44,10 @@ export async function inBatches<T>(
     Buffer.concat(
       await Promise.all(Array.from(part, (image, i) => pixelsOf(image, { resize }, nameOfBytes(first + i)))),
     );
+  const asked = list.slice(); // the caller's array may be filled anew meanwhile
   return abortable(where, { signal: given, deadline }, async (signal) => {
     const results: T[] = [];
-    for await (const pixels of decodeAhead(list, { batch, device: model.device, signal }, decode)) {
+    for await (const pixels of decodeAhead(asked, { batch, device: model.device, signal }, decode)) {
       results.push(...(await work(pixels, signal)));
     }
     return results;

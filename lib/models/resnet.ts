@@ -189,7 +189,8 @@ export class ResNet extends Module {
   /**
    * The most probable classes of images, best first, from their files or encoded bytes (JPEG, PNG, WebP, AVIF, TIFF,
    * GIF, SVG). Needs the package `sharp`. Where one cannot be read the whole call rejects with `ERR_IMAGE`, which names it:
-   * by its path, or bytes by their place in the array. An abort ends the work between two operations.
+   * by its path, or bytes by their place in the array. An abort ends the work between two operations. The array may be changed
+   * after the call; encoded bytes not before the promise settles, for they are read batch by batch.
    */
   async classify(
     images: EncodedImage | readonly EncodedImage[],
