@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, rmdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { expandInputs } from '../lib/cli/inputs.js';
@@ -127,12 +127,27 @@ describe('arguments that yield nothing', () => {
       chmodSync(folder, 0o755);
       chmodSync(join(folder, 'album'), 0);
       if (root) process.seteuid?.(65534); // root may read everything, nobody may not
-      const inputs = await expandInputs(['.']);
-      expect(inputs.find(({ path }) => path === 'album')?.error?.message).toMatch(/'album': .*EACCES/);
-      expect(inputs.map(({ path }) => path)).toContain('a.png');
+      for (const argument of ['.', '**/*.png']) {
+        const inputs = await expandInputs([argument]);
+        expect(inputs.find(({ path }) => path === 'album')?.error?.message).toMatch(/'album': .*EACCES/);
+        expect(inputs.map(({ path }) => path)).toContain('a.png');
+      }
     } finally {
       if (root) process.seteuid?.(0);
       chmodSync(join(folder, 'album'), 0o755);
+    }
+  });
+
+  it('so does a pattern in a working directory that is gone', async () => {
+    const gone = join(folder, 'gone');
+    mkdirSync(gone);
+    process.chdir(gone);
+    rmdirSync(gone);
+    try {
+      const inputs = await expandInputs([join(folder, 'a.png'), '*.png']);
+      expect(inputs[1]?.error?.message).toMatch(/^'\*\.png': the pattern cannot be looked for: .*ENOENT/);
+    } finally {
+      process.chdir(folder);
     }
   });
 

@@ -1,5 +1,6 @@
+import * as fs from 'node:fs';
 import { lstat, readdir, realpath, stat } from 'node:fs/promises';
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, relative } from 'node:path';
 import { glob, isDynamicPattern } from 'tinyglobby';
 import { CudnnResnetError, messageOf } from '../errors.js';
 import { printable } from '../quote.js';
@@ -46,13 +47,33 @@ async function expand(arg: string): Promise<Input[]> {
     for await (const input of imagesIn(arg, new Set())) found.push(input);
     return found.length > 0 ? found : [nothing(arg, 'the folder holds no images')];
   }
-  if (!stats && isDynamicPattern(arg)) {
-    const found = await glob(arg, { absolute: isAbsolute(arg), expandDirectories: false });
-    return found.length > 0
-      ? found.sort(byCodeUnits).map((path) => ({ path }))
-      : [nothing(arg, 'no file matches the pattern')];
-  }
+  if (!stats && isDynamicPattern(arg)) return matchesOf(arg);
   return [stats ? { path: arg } : nothing(arg, 'no such file')];
+}
+
+/** What a pattern matches, and the folders in which it cannot be seen whether it does. */
+async function matchesOf(pattern: string): Promise<Input[]> {
+  const absolute = isAbsolute(pattern);
+  const closed: Input[] = [];
+  const search = ((path: string, options: { withFileTypes: true }, done: FoundEntries) =>
+    fs.readdir(path, options, (error, entries) => {
+      if (error && !isAbsence(error)) closed.push(unsearchable(absolute ? path : relative('', path), error));
+      done(error, entries);
+    })) as typeof fs.readdir;
+  try {
+    const found = await glob(pattern, { absolute, expandDirectories: false, fs: { readdir: search } });
+    const inputs = [...found.sort(byCodeUnits).map((path) => ({ path })), ...closed];
+    return inputs.length > 0 ? inputs : [nothing(pattern, 'no file matches the pattern')];
+  } catch (error) {
+    // the working directory is gone
+    return [nothing(pattern, `the pattern cannot be looked for: ${messageOf(error)}`)];
+  }
+}
+
+type FoundEntries = (error: NodeJS.ErrnoException | null, entries: fs.Dirent[]) => void;
+
+function isAbsence({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 /** The images in a folder and in all below it; each folder is entered once, so that links may lead back. */
@@ -74,8 +95,12 @@ async function* imagesIn(folder: string, entered: Set<string>): AsyncGenerator<I
       else yield { path };
     }
   } catch (error) {
-    yield nothing(folder, `the folder cannot be searched: ${messageOf(error)}`);
+    yield unsearchable(folder, error);
   }
+}
+
+function unsearchable(folder: string, error: unknown): Input {
+  return nothing(folder, `the folder cannot be searched: ${messageOf(error)}`);
 }
 
 function nothing(arg: string, why: string): Input {
