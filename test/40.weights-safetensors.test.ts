@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdir, readdir, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, symlink, truncate, writeFile } from 'node:fs/promises';
 import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { WeightEntry } from '../lib/dtype.js';
-import { readWeights } from '../lib/weights/read.js';
+import { readWeights, withStoredEntries } from '../lib/weights/read.js';
 import { writeSafetensors } from '../lib/weights/write-safetensors.js';
 import { expectRejects } from './support/errors.js';
 import { listsOpenFiles, openFiles } from './support/open-files.js';
@@ -216,6 +216,19 @@ describe('an index of shards', () => {
     ],
   ])('refuses %s', async (_, index, message) => {
     await expectRefusal(readIndex(index, { s: shard }), message);
+  });
+
+  test('refuses a shard that another file took the place of while they were read', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'index.json');
+    await writeFile(join(folder, 's'), shard);
+    await writeFile(path, JSON.stringify({ weight_map: { a: 's', b: 's' } }));
+    await withStoredEntries(path, undefined, async (entries) => {
+      await entries.get('a')!.read();
+      await writeFile(join(folder, 'new'), safetensors({ x: f32([2], 0, 8) }, 8));
+      await rename(join(folder, 'new'), join(folder, 's'));
+      await expectRefusal(entries.get('b')!.read(), /s: was written anew while it was read/);
+    });
   });
 
   test('follows symbolic links to files, but not in circles or to folders', async () => {

@@ -24,7 +24,7 @@ export async function shardedEntries(index: WeightsFile): Promise<Map<string, St
   for (const [shard, names] of shards) {
     const path = join(dirname(index.path), shard);
     await WeightsFile.use(path, pacer, async (file) => {
-      const found = await safetensorsEntries(file, (work) => WeightsFile.use(path, pacer, work));
+      const found = await safetensorsEntries(file, (work) => file.again(work));
       for (const name of names) {
         const entry = found.get(name);
         if (!entry) throw file.fault(`lacks tensor ${quote(name)}, which ${index.path} says is in it`);

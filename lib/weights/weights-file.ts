@@ -1,3 +1,4 @@
+import type { Stats } from 'node:fs';
 import { constants, type FileHandle, open } from 'node:fs/promises';
 import { bytesPerElement, type HostDType } from '../dtype.js';
 import { CudnnResnetError, messageOf } from '../errors.js';
@@ -22,11 +23,29 @@ export class WeightsFile {
 
   private constructor(
     readonly path: string,
-    readonly size: number,
+    private readonly stats: Stats,
     private readonly handle: FileHandle,
     readonly pacer: Pacer,
     readonly fault: Fault,
   ) {}
+
+  get size(): number {
+    return this.stats.size;
+  }
+
+  /** What `work` makes of the same file, opened again: another that took its path meanwhile is an error. */
+  again<T>(work: (file: WeightsFile) => Promise<T>): Promise<T> {
+    return WeightsFile.use(this.path, this.pacer, async (file) => {
+      const [now, before] = [file.stats, this.stats];
+      const same =
+        now.dev === before.dev &&
+        now.ino === before.ino &&
+        now.size === before.size &&
+        now.mtimeMs === before.mtimeMs;
+      if (!same) throw this.fault('was written anew while it was read; read it again');
+      return work(file);
+    });
+  }
 
   /** What `work` makes of the file `path`, which is open meanwhile. Rejects with `ERR_WEIGHTS` where it cannot be. */
   static async use<T>(path: string, pacer: Pacer, work: (file: WeightsFile) => Promise<T>): Promise<T> {
@@ -49,7 +68,7 @@ export class WeightsFile {
       if (!stat.isFile()) {
         throw fault(`expected a file of weights, got a ${stat.isDirectory() ? 'folder' : 'pipe or device'}`);
       }
-      return new WeightsFile(path, stat.size, handle, pacer, fault);
+      return new WeightsFile(path, stat, handle, pacer, fault);
     } catch (error) {
       await handle?.close();
       if (error instanceof CudnnResnetError) throw error;
