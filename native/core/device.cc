@@ -43,7 +43,7 @@ void Device::openEngine() {
       memory_.allocator->onShortage([this] { reclaim(); });
     }
   } catch (...) {
-    auto error = std::make_shared<Error>(currentError());
+    auto error = sharedCurrentError();
     if (error->code() != ErrorCode::OutOfMemory) {
       lost_ = error;
     }
@@ -64,7 +64,7 @@ std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& input
     run(*engine_);
     return nullptr;
   } catch (...) {
-    auto error = std::make_shared<Error>(currentError());
+    auto error = sharedCurrentError();
     note(error);
     return error;
   }
@@ -187,7 +187,7 @@ void Device::await(Arrival arrival, size_t hostBytes, Done done) {
     try {
       (*entry)();
     } catch (...) {
-      error = std::make_shared<Error>(currentError());
+      error = sharedCurrentError();
     }
     queue_.post([this, error, entry] {
       note(error);

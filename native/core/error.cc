@@ -3,6 +3,27 @@
 #include <new>
 
 namespace cudnn_resnet {
+namespace {
+
+// Made while there is memory. A copy of it takes none.
+const std::shared_ptr<const Error> noMemory =
+    std::make_shared<const Error>(ErrorCode::OutOfMemory, "the host has no memory left for this operation");
+
+Error described() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return *noMemory;
+  } catch (const std::exception& error) {
+    return {ErrorCode::Native, error.what()};
+  } catch (...) {
+    return {ErrorCode::Native, "an exception of an unknown type"};
+  }
+}
+
+}  // namespace
 
 const char* name(ErrorCode code) noexcept {
   switch (code) {
@@ -34,17 +55,19 @@ const char* name(ErrorCode code) noexcept {
   return "ERR_NATIVE";
 }
 
-Error currentError() {
+Error currentError() noexcept {
   try {
-    throw;
-  } catch (const Error& error) {
-    return error;
+    return described();
   } catch (const std::bad_alloc&) {
-    return {ErrorCode::OutOfMemory, "the host has no memory left for this operation"};
-  } catch (const std::exception& error) {
-    return {ErrorCode::Native, error.what()};
-  } catch (...) {
-    return {ErrorCode::Native, "an exception of an unknown type"};
+    return *noMemory;
+  }
+}
+
+std::shared_ptr<const Error> sharedCurrentError() noexcept {
+  try {
+    return std::make_shared<const Error>(currentError());
+  } catch (const std::bad_alloc&) {
+    return noMemory;
   }
 }
 

@@ -1,6 +1,7 @@
 // What went wrong, in the form that reaches JavaScript as a CudnnResnetError.
 #pragma once
 
+#include <memory>
 #include <stdexcept>
 #include <string>
 
@@ -35,6 +36,10 @@ class Error : public std::runtime_error {
 [[nodiscard]] const char* name(ErrorCode code) noexcept;
 
 // The exception being handled, as an Error: what the standard library and vendors throw is given a code.
-[[nodiscard]] Error currentError();
+// Where there is no memory left to say it with, that is the error.
+[[nodiscard]] Error currentError() noexcept;
+
+// The same, for several to hold.
+[[nodiscard]] std::shared_ptr<const Error> sharedCurrentError() noexcept;
 
 }  // namespace cudnn_resnet

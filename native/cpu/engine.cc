@@ -65,6 +65,7 @@ int makeable(int threads) {
 // Has OpenMP make this thread's team of so many threads, at once: later there may be fewer.
 void useThreads(int threads) {
   omp_set_num_threads(makeable(threads));
+  requireRoomForTeam();
 #pragma omp parallel
   {}
 }
@@ -213,6 +214,7 @@ void CpuEngine::execute(const Compiled& compiled, Arguments arguments) {
     arguments[DNNL_ARG_SCRATCHPAD] = view(scratchpad);
   }
   perform([primitive = compiled.primitive, arguments = std::move(arguments), stream = stream_]() mutable {
+    requireRoomForTeam();
     try {
       primitive.execute(stream, arguments);
       stream.wait();

@@ -1,4 +1,5 @@
 #include "cpu/engine.h"
+#include "cpu/parallel.h"
 
 namespace cudnn_resnet::cpu {
 
@@ -21,6 +22,7 @@ void CpuEngine::normalizeImage(const ImageNormalization& normalization, Tensor& 
   const int64_t plane = height * width;
   const int64_t rows = y.shape[0] * height;
   perform([=] {
+    requireRoomForTeam();
 #pragma omp parallel for
     for (int64_t row = 0; row < rows; ++row) {
       const int64_t image = row / height;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "cpu/engine.h"
+#include "cpu/parallel.h"
 
 namespace cudnn_resnet::cpu {
 
@@ -23,6 +24,7 @@ std::unique_ptr<CpuStorage> CpuEngine::scaled(const Tensor& x) {
   const auto slices = static_cast<int64_t>(scaled.factors.size());
   const size_t length = static_cast<size_t>(x.size()) / scaled.factors.size();
   const size_t bytes = length * bytesPerElement(x.dtype);
+  requireRoomForTeam();
 #pragma omp parallel for
   for (int64_t slice = 0; slice < slices; ++slice) {
     const size_t first = static_cast<size_t>(slice) * bytes;

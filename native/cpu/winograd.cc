@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "cpu/parallel.h"
 #include "cpu/simd.h"
 
 namespace cudnn_resnet::cpu {
@@ -117,6 +118,7 @@ CUDNN_RESNET_ON_16_VALUES void transformWindows(const Transform<tile>& g,
 
 template <int tile>
 void transformWeights(const Transform<tile>& g, const float* weights, const Places& places, float* to) {
+  requireRoomForTeam();
 #pragma omp parallel for collapse(2)
   for (int64_t outBlock = 0; outBlock < places.outChannels / block; ++outBlock) {
     for (int64_t first = 0; first < places.inChannels; first += block) {

@@ -3,23 +3,23 @@
 #ifdef CUDNN_RESNET_CPU
 
 #include <gtest/gtest.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <functional>
 #include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
 #include "core/fold.h"
 #include "core/recording.h"
 #include "cpu/engine.h"
+#include "cpu/parallel.h"
 #include "engine-tensors.h"
 #include "expect-error.h"
 #include "float-dtypes.h"
+#include "scarce-host-memory.h"
 
 namespace cudnn_resnet::cpu {
 namespace {
@@ -271,33 +271,30 @@ TEST_P(CpuOutOfMemoryTest, Programs) {
   }
 }
 
-// While it lives the process is given no address space but `bytes`.
-class LittleAddressSpace {
- public:
-  explicit LittleAddressSpace(size_t bytes) {
-    size_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    getrlimit(RLIMIT_AS, &former_);
-    const rlimit little{pages * static_cast<size_t>(sysconf(_SC_PAGESIZE)) + bytes, former_.rlim_max};
-    setrlimit(RLIMIT_AS, &little);
-  }
-  LittleAddressSpace(const LittleAddressSpace&) = delete;
-  LittleAddressSpace& operator=(const LittleAddressSpace&) = delete;
-  ~LittleAddressSpace() { setrlimit(RLIMIT_AS, &former_); }
-
- private:
-  rlimit former_{};
-};
-
 // oneDNN writes to where it could not get memory for the code that it generates.
 TEST_P(CpuOutOfMemoryTest, NoCodeIsGeneratedWhereItMightNotFit) {
   const auto x = randomTensor({2, 16, 5, 7});
   const auto y = empty(x->shape);
   {
-    const LittleAddressSpace little(size_t{4} << 20U);
+    const test::LittleAddressSpace little(size_t{4} << 20U);
     test::expectError(ErrorCode::OutOfMemory, [&] { engine_->activate(Activation::Gelu, *x, *y); });
   }
   engine_->activate(Activation::Gelu, *x, *y);
+}
+
+// OpenMP ends the process where it gets none.
+TEST(CpuThreads, AreNotBegunWithoutMemory) {
+  if (!test::NoHostMemory::possible) {
+    GTEST_SKIP() << "not under sanitizers";
+  }
+  bool refused = false;
+  try {
+    const test::NoHostMemory none;
+    parallel(1, [](size_t, size_t) {});
+  } catch (const std::bad_alloc&) {
+    refused = true;
+  }
+  EXPECT_TRUE(refused);
 }
 
 INSTANTIATE_TEST_SUITE_P(DTypes, CpuOutOfMemoryTest, test::floatDTypes, test::dtypeName);

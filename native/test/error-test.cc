@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <string>
+
+#include "scarce-host-memory.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -29,6 +33,24 @@ TEST(Error, ExceptionsOfTheLibraryGetACode) {
   EXPECT_EQ(caught(std::runtime_error("odd")).code(), ErrorCode::Native);
   EXPECT_STREQ(caught(std::runtime_error("odd")).what(), "odd");
   EXPECT_EQ(caught(42).code(), ErrorCode::Native);
+}
+
+TEST(Error, ThatThereIsNoMemoryTakesNoneToSay) {
+  if (!test::NoHostMemory::possible) {
+    GTEST_SKIP() << "not under sanitizers";
+  }
+  std::optional<Error> own;
+  std::shared_ptr<const Error> shared;
+  try {
+    throw std::runtime_error("what is said of anything else is copied, which takes memory");
+  } catch (...) {
+    const test::NoHostMemory none;
+    own = currentError();
+    shared = sharedCurrentError();
+  }
+  EXPECT_EQ(own->code(), ErrorCode::OutOfMemory);
+  EXPECT_EQ(shared->code(), ErrorCode::OutOfMemory);
+  EXPECT_STREQ(shared->what(), caught(std::bad_alloc()).what());
 }
 
 TEST(Error, CodesHaveTheNamesThatJavaScriptKnows) {
