@@ -3,8 +3,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <utility>
+
+#include "core/host.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -22,6 +27,25 @@ constexpr size_t leastMapped = size_t{1} << 20U;
 // above all.
 constexpr size_t hugePage = size_t{2} << 20U;
 constexpr size_t leastForHugePages = 8 * hugePage;
+
+// The most that is taken before the system is asked again what it has left: to clear that takes many times as
+// long. Where little is left it is asked earlier.
+constexpr uint64_t mostUnasked = uint64_t{16} << 20U;
+constexpr uint64_t shareUnasked = 4;
+
+// Whether the system has so much: it promises memory that it does not have, and ends the process that takes
+// it.
+bool isThere(size_t bytes) {
+  static std::atomic<int64_t> unasked{0};
+  if (std::cmp_less_equal(bytes, unasked.load()) &&
+      unasked.fetch_sub(static_cast<int64_t>(bytes)) >= static_cast<int64_t>(bytes)) {
+    return true;
+  }
+  const uint64_t spare = spareHostMemory();
+  const bool enough = bytes <= spare;
+  unasked = enough ? static_cast<int64_t>(std::min(mostUnasked, (spare - bytes) / shareUnasked)) : 0;
+  return enough;
+}
 
 std::byte* map(size_t bytes) {
   void* const mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -50,6 +74,9 @@ std::byte* mapInHugePages(size_t size) {
 }  // namespace
 
 void* HostMemory::allocate(size_t bytes) {
+  if (!isThere(bytes)) {
+    return nullptr;
+  }
 #ifdef MADV_HUGEPAGE
   if (bytes >= leastForHugePages) {
     return mapInHugePages(bytes);

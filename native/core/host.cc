@@ -1,6 +1,7 @@
 #include "core/host.h"
 
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <iterator>
 #include <optional>
 #include <sstream>
+#include <string_view>
 #include <thread>
 
 namespace cudnn_resnet {
@@ -93,6 +95,43 @@ uint64_t usableHostMemory() {
   const auto bytes =
       static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
   return std::min(bytes, memoryOfControlGroup(contents("/proc/self/cgroup"), "/sys/fs/cgroup"));
+}
+
+uint64_t spareOf(const MemoryState& state) {
+  constexpr uint64_t leftToOthers = 16;
+  uint64_t mapped = 0;
+  uint64_t resident = 0;
+  uint64_t available = 0;
+  bool known = false;
+  std::istringstream lines(state.machine);
+  for (std::string line; std::getline(lines, line);) {  // "MemAvailable:    1024 kB"
+    for (const std::string_view name : {"MemAvailable:", "SwapFree:"}) {
+      if (line.starts_with(name)) {
+        available += std::strtoull(line.c_str() + name.size(), nullptr, 10) * 1024;
+        known = true;
+      }
+    }
+  }
+  if (!known || !(std::istringstream(state.process) >> mapped >> resident)) {
+    return UINT64_MAX;
+  }
+  const auto left = [](uint64_t all, uint64_t taken) { return all > taken ? all - taken : 0; };
+  const uint64_t within = std::min(available, left(state.limit, resident * state.pageBytes));
+  const uint64_t spare = left(within, state.limit / leftToOthers);
+  if (state.addressSpace == UINT64_MAX) {
+    return spare;
+  }
+  const uint64_t addresses = left(state.addressSpace, mapped * state.pageBytes);
+  return std::min(spare, left(addresses, state.addressSpace / leftToOthers));
+}
+
+uint64_t spareHostMemory() {
+  static const uint64_t usable = usableHostMemory();
+  rlimit addresses{};
+  const bool limited = getrlimit(RLIMIT_AS, &addresses) == 0 && addresses.rlim_cur != RLIM_INFINITY;
+  return spareOf({contents("/proc/meminfo"), contents("/proc/self/statm"),
+                  static_cast<uint64_t>(sysconf(_SC_PAGESIZE)), usable,
+                  limited ? static_cast<uint64_t>(addresses.rlim_cur) : UINT64_MAX});
 }
 
 int withinQuota(int cores) {

@@ -83,7 +83,8 @@ void requireRoomForCode() {
   if (block == nullptr) {
     throw Error(
         ErrorCode::OutOfMemory,
-        "no memory on the host for the code of an operation: raise the limit on this process (ulimit -v)");
+        "no memory on the host for the code of an operation: dispose of tensors, or raise the limit on this "
+        "process (ulimit -v) or on its container");
   }
   memory.release(block, room);
 }

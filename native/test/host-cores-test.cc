@@ -70,6 +70,26 @@ TEST_F(ControlGroups, LimitMemoryByTheLeastOfThemselvesAndTheirAncestors) {
   EXPECT_EQ(bytesOf("4:cpu,cpuacct:/box\n"), UINT64_MAX);
 }
 
+TEST(Memory, IsSpareWhereNeitherTheMachineNorALimitWantsIt) {
+  constexpr uint64_t mebibyte = uint64_t{1} << 20U;
+  MemoryState state{"MemTotal: 9 kB\nMemAvailable:    819200 kB\nSwapFree: 0 kB\n",
+                    "51200 25600 1 1 0 1 0\n"};
+  state.limit = 1600 * mebibyte;  // of which 100 are resident, and 200 mapped
+  EXPECT_EQ(spareOf(state), (800 - 100) * mebibyte);
+  state.machine = "MemAvailable: 8192000 kB\nSwapFree: 8192000 kB\n";
+  EXPECT_EQ(spareOf(state), (1600 - 100 - 100) * mebibyte);
+  state.addressSpace = 480 * mebibyte;
+  EXPECT_EQ(spareOf(state), (480 - 200 - 30) * mebibyte);
+  state.addressSpace = 100 * mebibyte;
+  EXPECT_EQ(spareOf(state), 0U);
+}
+
+TEST(Memory, IsSpareWithoutEndWhereTheSystemDoesNotSay) {
+  EXPECT_EQ(spareOf({"", "51200 25600"}), UINT64_MAX);
+  EXPECT_EQ(spareOf({"MemAvailable: 5 kB\n", ""}), UINT64_MAX);
+  EXPECT_GT(spareHostMemory(), 0U);
+}
+
 TEST(Cores, AreThoseThatTheProcessMayUseAtTheMost) {
   EXPECT_GE(usableCores(), 1);
   EXPECT_LE(usableCores(), std::thread::hardware_concurrency());

@@ -5,9 +5,13 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <utility>
 #include <vector>
+
+#include "scarce-host-memory.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -38,6 +42,28 @@ TEST_F(HostMemoryTest, IsAlignedAndAsLargeAsAskedFor) {
 }
 
 TEST_F(HostMemoryTest, SaysWhereThereIsNone) { EXPECT_EQ(memory.allocate(size_t{1} << 62U), nullptr); }
+
+TEST_F(HostMemoryTest, LeavesSomeOfTheAddressSpaceToOthers) {
+  if (!test::NoHostMemory::possible) {
+    GTEST_SKIP() << "the address space of sanitizers is beyond any limit";
+  }
+  std::vector<std::pair<void*, size_t>> blocks;
+  {
+    const test::LittleAddressSpace little(64 * mebibyte);
+    for (const size_t bytes : {16 * mebibyte, mebibyte}) {
+      while (void* const block = memory.allocate(bytes)) {
+        blocks.emplace_back(block, bytes);
+      }
+    }
+    void* const other = std::malloc(2 * mebibyte);
+    EXPECT_NE(other, nullptr);
+    std::free(other);
+  }
+  EXPECT_GE(blocks.size(), 1U);
+  for (const auto& [block, bytes] : blocks) {
+    memory.release(block, bytes);
+  }
+}
 
 TEST_F(HostMemoryTest, ReturnsPagesFromBetweenBlocksThatAreHeld) {
   constexpr size_t bytes = 3 * mebibyte;
