@@ -66,6 +66,7 @@ export abstract class Module {
    * unexpected or of another shape, or says whose elements are not what the entry says; nothing is changed then. With
    * `strict: false` missing and unexpected keys are only returned. Values are converted to each tensor's dtype. As in PyTorch
    * no `num_batches_tracked` of a batch norm is missing: files from before 0.4.1 have none, and it keeps its value.
+   * Throws `ERR_BUSY` with some of them written: another call, once `device.ready()` resolves, writes all.
    */
   loadStateDict(dict: StateDictionary, options: { strict?: boolean | undefined } = {}): LoadResult {
     checkOptions('loadStateDict', options, ['strict']);
