@@ -98,7 +98,8 @@ uint64_t usableHostMemory() {
 }
 
 uint64_t spareOf(const MemoryState& state) {
-  constexpr uint64_t leftToOthers = 16;
+  constexpr uint64_t mostLeftToOthers = uint64_t{64} << 20U;
+  const auto leftToOthers = [](uint64_t limit) { return std::min(limit / 16, mostLeftToOthers); };
   uint64_t mapped = 0;
   uint64_t resident = 0;
   uint64_t available = 0;
@@ -117,12 +118,12 @@ uint64_t spareOf(const MemoryState& state) {
   }
   const auto left = [](uint64_t all, uint64_t taken) { return all > taken ? all - taken : 0; };
   const uint64_t within = std::min(available, left(state.limit, resident * state.pageBytes));
-  const uint64_t spare = left(within, state.limit / leftToOthers);
+  const uint64_t spare = left(within, leftToOthers(state.limit));
   if (state.addressSpace == UINT64_MAX) {
     return spare;
   }
   const uint64_t addresses = left(state.addressSpace, mapped * state.pageBytes);
-  return std::min(spare, left(addresses, state.addressSpace / leftToOthers));
+  return std::min(spare, left(addresses, leftToOthers(state.addressSpace)));
 }
 
 uint64_t spareHostMemory() {

@@ -10,8 +10,8 @@ namespace cudnn_resnet {
 [[nodiscard]] uint64_t usableHostMemory();
 
 // The bytes that this process may still take: what the machine has available, and what the limits of the
-// control group and on the address space leave, without a sixteenth that is left to others, to JavaScript
-// above all. UINT64_MAX where the system does not say.
+// control group and on the address space leave, without a sixteenth, or 64 MiB, that is left to others, to
+// JavaScript above all. UINT64_MAX where the system does not say.
 [[nodiscard]] uint64_t spareHostMemory();
 
 // What spareHostMemory() comes to.

@@ -75,9 +75,9 @@ TEST(Memory, IsSpareWhereNeitherTheMachineNorALimitWantsIt) {
   MemoryState state{"MemTotal: 9 kB\nMemAvailable:    819200 kB\nSwapFree: 0 kB\n",
                     "51200 25600 1 1 0 1 0\n"};
   state.limit = 1600 * mebibyte;  // of which 100 are resident, and 200 mapped
-  EXPECT_EQ(spareOf(state), (800 - 100) * mebibyte);
+  EXPECT_EQ(spareOf(state), (800 - 64) * mebibyte);
   state.machine = "MemAvailable: 8192000 kB\nSwapFree: 8192000 kB\n";
-  EXPECT_EQ(spareOf(state), (1600 - 100 - 100) * mebibyte);
+  EXPECT_EQ(spareOf(state), (1600 - 100 - 64) * mebibyte);
   state.addressSpace = 480 * mebibyte;
   EXPECT_EQ(spareOf(state), (480 - 200 - 30) * mebibyte);
   state.addressSpace = 100 * mebibyte;
