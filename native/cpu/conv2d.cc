@@ -103,25 +103,25 @@ Compiled CpuEngine::compileConv2d(const Conv2dAttributes& a, int64_t images, con
   // Winograd works in blocks of 16 channels, and so do the implementations that are left for bfloat16 where
   // there are no tiles. All of a network is kept so, for a reorder costs more than is won.
   const bool inBlocks = hasAvx512_ && (type == DType::Float32 || !multipliesInTiles_) && a.groups == 1;
-  const auto layout = [&](const Shape& shape) {
-    const bool image = shape[1] <= 3;
-    const auto tag = inBlocks && shape[1] % 16 == 0 ? format_tag::nChw16c
-                     : inBlocks && image            ? format_tag::nchw
-                                                    : format_tag::any;
+  // A result of as few channels as an image has is left to oneDNN: where blocks are to give one in C order,
+  // its reference implementation alone is left, which takes a hundred times as long.
+  const bool ofImage = x.shape[1] <= 3;
+  const auto layout = [&](const Shape& shape, format_tag other) {
+    const auto tag = inBlocks && shape[1] % 16 == 0 ? format_tag::nChw16c : other;
     return Layout(withImages(shape, images), onednnType(type), tag);
   };
+  const Layout from = layout(x.shape, inBlocks && ofImage ? format_tag::nchw : format_tag::any);
+  const Layout to = layout(y.shape, format_tag::any);
   if (usesWinograd(a, weight, y)) {
     try {
-      return compileConv2d(a, algorithm::convolution_winograd, layout(x.shape), weight.shape, bias, add,
-                           layout(y.shape));
+      return compileConv2d(a, algorithm::convolution_winograd, from, weight.shape, bias, add, to);
     } catch (const dnnl::error& error) {
       if (error.status != dnnl_unimplemented) {
         throw;
       }
     }
   }
-  return compileConv2d(a, algorithm::convolution_direct, layout(x.shape), weight.shape, bias, add,
-                       layout(y.shape));
+  return compileConv2d(a, algorithm::convolution_direct, from, weight.shape, bias, add, to);
 }
 
 Compiled CpuEngine::compileConv2d(const Conv2dAttributes& a, algorithm kind, const Layout& x,
