@@ -10,7 +10,8 @@ import { checkTensor, Tensor } from './tensor.js';
  * Applied to each element. `gelu` is the exact form with the error function; `swish` is also known as SiLU.
  *
  * On the CPU NaN need not pass through `relu` and `relu6`, also where they are fused into another operation (oneDNN gives
- * 0), nor through {@link maxPool2d} (oneDNN leaves it out).
+ * 0), nor through {@link maxPool2d} (oneDNN leaves it out). Of float16 those two hand it on: a network whose values are
+ * beyond 65504 gives NaN, as in PyTorch, where `'bfloat16'` has room.
  */
 export type Activation = 'relu' | 'relu6' | 'sigmoid' | 'tanh' | 'gelu' | 'swish';
 

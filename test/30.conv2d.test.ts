@@ -365,6 +365,22 @@ onEveryDevice('conv2d', (id) => {
       expectExact(await download(y), values([1, 1, 1, 2], [Infinity, 2]));
     });
 
+    // oneDNN's gemm, which is taken for one channel, had NaN and 0
+    check('ReLU of minus infinity is 0, and sigmoid of NaN is NaN', async () => {
+      for (const channels of [1, 16]) {
+        const x = map(random('x', [1, channels, 3, 3]), (element, i) =>
+          i === 0 ? -Infinity : i === 4 ? NaN : element,
+        );
+        const weight = values([1, channels, 1, 1], Array(channels).fill(1));
+        const [xd, wd] = [upload(x, 'float32', id), upload(weight, 'float32', id)];
+        const relu = await download(ops.conv2d(xd, wd, { activation: 'relu' }));
+        expect(relu.data[0]).toBe(0);
+        const sigmoid = await download(ops.conv2d(xd, wd, { activation: 'sigmoid' }));
+        expect(sigmoid.data[0]).toBe(0);
+        expect([...sigmoid.data.keys()].filter((i) => Number.isNaN(sigmoid.data[i]!))).toEqual([4]);
+      }
+    });
+
     check('a large value that float16 cannot hold is infinity', async () => {
       const x = values([1, 2, 1, 2], [60000, 1, 60000, 1]);
       const y = ops.conv2d(upload(x, 'float16', id), upload(values([1, 2, 1, 1], [1, 1]), 'float16', id));

@@ -53,6 +53,34 @@ onEveryDevice('activation', (id) => {
     });
   }
 
+  // A network whose values are beyond float16 gives NaN, and no numbers that look like classes.
+  if (id === 'cpu') {
+    for (const kind of ['relu', 'relu6'] as const) {
+      check(`${kind} of float16 hands NaN on, wherever it is fused`, async () => {
+        const x = values([1, 1, 2, 3], [NaN, -2, 7, Infinity, -Infinity, 0.5]);
+        const expected = values(x.shape, [
+          NaN,
+          0,
+          kind === 'relu' ? 7 : 6,
+          kind === 'relu' ? Infinity : 6,
+          0,
+          0.5,
+        ]);
+        const half = (v: Values) => upload(v, 'float16', id);
+        const [zero, one] = [0, 1].map((value) => Tensor.from([value], [1], { device: id }));
+        const options = { activation: kind };
+        const results = {
+          activation: ops.activation(half(x), kind),
+          add: ops.add(half(x), Tensor.zeros(x.shape, { device: id, dtype: 'float16' }), options),
+          batchNorm: ops.batchNorm(half(x), { mean: zero!, variance: one!, eps: 0, ...options }),
+          conv2d: ops.conv2d(half(x), half(values([1, 1, 1, 1], [1])), options),
+          linear: ops.linear(half(x).reshape([6, 1]), half(values([1, 1], [1])), options).reshape(x.shape),
+        };
+        for (const [name, y] of Object.entries(results)) expectExact(await download(y), expected, name);
+      });
+    }
+  }
+
   check('what bad input gets', () => {
     const x = Tensor.zeros([2], { device: id });
     expectThrows('ERR_ARGUMENT', () => ops.activation(x, 'sigmiod' as 'sigmoid'), /'sigmoid'.*sigmiod/);

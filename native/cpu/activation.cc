@@ -1,5 +1,6 @@
 // Activations and the addition of two tensors: what works element by element, in any layout.
 #include "cpu/engine.h"
+#include "cpu/parallel.h"
 
 namespace cudnn_resnet::cpu {
 
@@ -46,7 +47,34 @@ void CpuEngine::runEltwise(Activation activation, const dnnl::memory& from, cons
   execute(primitive, {{DNNL_ARG_SRC, from}, {DNNL_ARG_DST, to}});
 }
 
+bool CpuEngine::rectifiesHalves(Activation activation, DType dtype) noexcept {
+  return dtype == DType::Float16 && (activation == Activation::Relu || activation == Activation::Relu6);
+}
+
+void CpuEngine::rectifyHalves(Activation activation, Tensor& y) {
+  constexpr uint16_t infinity = 0x7c00;
+  constexpr uint16_t six = 0x4600;
+  constexpr uint16_t sign = 0x8000;
+  const uint16_t largest = activation == Activation::Relu6 ? six : infinity;
+  perform(
+      [values = static_cast<uint16_t*>(storageOf(y).data()), largest, count = static_cast<size_t>(y.size())] {
+        parallel(count, [=](size_t begin, size_t length) {
+          for (size_t i = begin; i < begin + length; ++i) {
+            const uint16_t bits = values[i];
+            const bool isNegative = bits >= sign && bits <= (sign | infinity);
+            const bool isLarge = bits > largest && bits <= infinity;
+            values[i] = isNegative ? uint16_t{0} : isLarge ? largest : bits;
+          }
+        });
+      });
+}
+
 void CpuEngine::activate(Activation activation, Tensor& x, Tensor& y) {
+  if (rectifiesHalves(activation, y.dtype)) {
+    activate(Activation::None, x, y);
+    rectifyHalves(activation, y);
+    return;
+  }
   const Layout layout = currentLayout(x);
   Buffer held;
   const dnnl::memory source = in(layout, x, held);
@@ -56,6 +84,11 @@ void CpuEngine::activate(Activation activation, Tensor& x, Tensor& y) {
 }
 
 void CpuEngine::add(Activation activation, Tensor& a, Tensor& b, Tensor& y) {
+  if (rectifiesHalves(activation, y.dtype)) {
+    add(Activation::None, a, b, y);
+    rectifyHalves(activation, y);
+    return;
+  }
   const Layout layout = currentLayout(a);
   Buffer heldA;
   Buffer heldB;

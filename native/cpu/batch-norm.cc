@@ -5,7 +5,12 @@ namespace cudnn_resnet::cpu {
 using dnnl::normalization_flags;
 
 void CpuEngine::batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) {
-  runBatchNorm(inputs, true, view(inputs.mean), view(inputs.variance), activation, x, y);
+  const bool apart = rectifiesHalves(activation, y.dtype);
+  runBatchNorm(inputs, true, view(inputs.mean), view(inputs.variance), apart ? Activation::None : activation,
+               x, y);
+  if (apart) {
+    rectifyHalves(activation, y);
+  }
 }
 
 void CpuEngine::batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) {

@@ -1,6 +1,7 @@
 #include "cpu/conv2d.h"
 
 #include <algorithm>
+#include <string_view>
 
 #include "cpu/engine.h"
 #include "cpu/winograd.h"
@@ -42,19 +43,15 @@ bool CpuEngine::usesWinograd(const Conv2dAttributes& a, const Tensor& weight, co
 
 void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor* add,
                        Tensor& y) {
-  if (convolvesSplit(a, weight)) {
-    convolveSplit(a, x, weight, bias, add, y);
+  Conv2dAttributes unfused = a;
+  unfused.activation = Activation::None;
+  if (rectifiesHalves(a.activation, y.dtype)) {
+    conv2d(unfused, x, weight, bias, add, y);
+    rectifyHalves(a.activation, y);
     return;
   }
-  const bool isSimple = a.activation == Activation::None || a.activation == Activation::Relu ||
-                        a.activation == Activation::Relu6;
-  if (!isSimple && a.groups > 1 && computeType(x.dtype) == DType::BFloat16) {
-    // oneDNN 2.6.3 chooses jit:avx512_core_bf16 for few channels in a group, and then fails to make it with
-    // gelu, sigmoid or swish.
-    Conv2dAttributes unfused = a;
-    unfused.activation = Activation::None;
-    conv2d(unfused, x, weight, bias, add, y);
-    activate(a.activation, y, y);
+  if (convolvesSplit(a, weight)) {
+    convolveSplit(a, x, weight, bias, add, y);
     return;
   }
   const int64_t batch = x.shape[0];
@@ -72,6 +69,18 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
                     [&] { return compileConv2d(a, images, x, weight, bias != nullptr, add != nullptr, y); });
   };
   const bool inParts = together < batch;
+  const bool isSimple = a.activation == Activation::None || a.activation == Activation::Relu ||
+                        a.activation == Activation::Relu6;
+  // oneDNN 2.6.3 chooses jit:avx512_core_bf16 for few channels in a group, and then fails to make it with
+  // gelu, sigmoid or swish.
+  const bool cannotFuse = !isSimple && a.groups > 1 && computeType(x.dtype) == DType::BFloat16;
+  // What follows its gemm is computed by other formulas: ReLU of -∞ is NaN, and sigmoid of NaN 0.
+  const bool isExact = a.activation != Activation::Relu && a.activation != Activation::Sigmoid;
+  if (cannotFuse || (!isExact && !inParts && ofImages(batch).byGemm)) {
+    conv2d(unfused, x, weight, bias, add, y);
+    activate(a.activation, y, y);
+    return;
+  }
   Buffer heldBias;
   const dnnl::memory shift = inFloat32(bias, heldBias);
   convolveInParts(
@@ -138,7 +147,9 @@ Compiled CpuEngine::compileConv2d(const Conv2dAttributes& a, algorithm kind, con
       y, dims(a.stride),
       dnnl::memory::dims{a.dilation[0] - 1, a.dilation[1] - 1},  // oneDNN counts dilation from 0
       dims(a.padding), paddingAfter(window, a.stride, a.padding, dimensions(x), dimensions(y)));
-  return compiledOf<dnnl::convolution_forward>(chosen);
+  Compiled compiled = compiledOf<dnnl::convolution_forward>(chosen);
+  compiled.byGemm = std::string_view(chosen.impl_info_str()).find("gemm:") != std::string_view::npos;
+  return compiled;
 }
 
 // What the convolution adds to stands in its output before it runs: the residual's own memory where nothing

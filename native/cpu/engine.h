@@ -20,6 +20,7 @@ namespace cudnn_resnet::cpu {
 struct Compiled {
   dnnl::primitive primitive;
   Layout x, weight, y, scratchpad;
+  bool byGemm = false;  // of a convolution
 };
 
 // What was chosen for a convolution or a linear layer.
@@ -152,6 +153,11 @@ class CpuEngine : public Engine {
 
   // `from` and `to` have one layout and may be the same memory.
   void runEltwise(Activation activation, const dnnl::memory& from, const dnnl::memory& to);
+  // Whether the activation is left to rectifyHalves.
+  [[nodiscard]] static bool rectifiesHalves(Activation activation, DType dtype) noexcept;
+  // ReLU or ReLU6 of float16 in place, which hands NaN on, as oneDNN's do not: beyond 65504 a network's
+  // values are infinite, those of the next convolution NaN, and its results are not to pass for numbers.
+  void rectifyHalves(Activation activation, Tensor& y);
   [[nodiscard]] dnnl::primitive_attr attributes() const;
 
   dnnl::engine engine_;

@@ -17,6 +17,13 @@ Compiled CpuEngine::compileOfPixels(Activation activation, DType type, const Sha
 }
 
 void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) {
+  if (rectifiesHalves(a.activation, y.dtype)) {
+    LinearAttributes unfused = a;
+    unfused.activation = Activation::None;
+    linear(unfused, x, weight, bias, y);
+    rectifyHalves(a.activation, y);
+    return;
+  }
   const DType type = computeType(x.dtype);
   const auto key = Key('l')
                        .with(a.activation)
