@@ -37,14 +37,17 @@ onEveryDevice('nn.Module', (id) => {
     });
 
     check('options of the wrong kind', () => {
-      for (const wrong of ['no', 1, {}, Symbol('a')] as never[]) {
+      for (const wrong of ['no', 1, {}, Symbol('a'), null] as never[]) {
         expectThrows('ERR_ARGUMENT', () => new nn.Conv2d(4, 4, 1, { bias: wrong }), /Conv2d: bias/);
         expectThrows('ERR_ARGUMENT', () => new nn.Linear(4, 4, { bias: wrong }), /Linear: bias/);
+      }
+      for (const wrong of ['no', 1, {}, Symbol('a')] as never[]) {
         expectThrows('ERR_ARGUMENT', () => new nn.ReLU({ inplace: wrong }), /ReLU: inplace/);
         expectThrows('ERR_ARGUMENT', () => new nn.ReLU().train(wrong), /train: mode/);
         expectThrows('ERR_ARGUMENT', () => new Bottleneck(4, 4, { downsample: wrong }), /downsample/);
       }
-      for (const wrong of ['x', -1, NaN, Infinity, Symbol('a')] as never[]) {
+      // PyTorch's momentum=None is the mean of all batches, and not the default
+      for (const wrong of ['x', -1, NaN, Infinity, Symbol('a'), null] as never[]) {
         expectThrows('ERR_ARGUMENT', () => new nn.BatchNorm2d(4, { eps: wrong }), /BatchNorm2d: eps/);
         expectThrows('ERR_ARGUMENT', () => new nn.BatchNorm2d(4, { momentum: wrong }), /momentum/);
       }

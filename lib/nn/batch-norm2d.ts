@@ -45,8 +45,9 @@ export class BatchNorm2d extends Module {
     super();
     checkOptions('BatchNorm2d', options, ['eps', 'momentum', 'device']);
     this.features = checkExtent('BatchNorm2d: features', features);
-    this.eps = checkNumber('BatchNorm2d: eps', options.eps ?? 1e-5);
-    this.momentum = checkNumber('BatchNorm2d: momentum', options.momentum ?? 0.1);
+    const { eps = 1e-5, momentum = 0.1 } = options; // null, PyTorch's None, would be the mean of all batches
+    this.eps = checkNumber('BatchNorm2d: eps', eps);
+    this.momentum = checkNumber('BatchNorm2d: momentum', momentum);
     const { device } = placement('BatchNorm2d', options);
     const filled = (value: number) =>
       initialTensor([features], { kind: 'constant', value }, { device, dtype: 'float32' });

@@ -73,7 +73,8 @@ export class Conv2d extends Module {
         `Conv2d: ${inChannels} input and ${outChannels} output channels do not divide into ${this.groups} groups`,
       );
     }
-    const hasBias = checkBoolean('Conv2d: bias', options.bias ?? true);
+    const { bias: hasBias = true } = options;
+    checkBoolean('Conv2d: bias', hasBias);
     this.compute = computeOptions(options);
     const place = placement('Conv2d', options);
     const shape = [outChannels, inChannels / this.groups, ...this.kernelSize];

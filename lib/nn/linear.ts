@@ -35,7 +35,8 @@ export class Linear extends Module {
     checkOptions('Linear', options, ['bias', ...layerOptionNames]);
     this.inFeatures = checkExtent('Linear: inFeatures', inFeatures);
     this.outFeatures = checkExtent('Linear: outFeatures', outFeatures);
-    const hasBias = checkBoolean('Linear: bias', options.bias ?? true);
+    const { bias: hasBias = true } = options;
+    checkBoolean('Linear: bias', hasBias);
     this.compute = computeOptions(options);
     const place = placement('Linear', options);
     const shape = [outFeatures, inFeatures];
