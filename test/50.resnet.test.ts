@@ -167,12 +167,25 @@ onEveryDevice('ResNet', (id) => {
         expectThrows('ERR_SHAPE', () => network.forward(zeros(1, 4, 224, 224)));
         expectThrows('ERR_SHAPE', () => network.forward(zeros(3, 224, 224)));
         expectThrows('ERR_SHAPE', () => network.features(zeros(3, 224, 224)));
-        for (const wrong of [undefined, null, 'image.jpg', 1, [[1]], {}]) {
+        for (const wrong of [undefined, null, 1, [[1]], {}]) {
           expectThrows('ERR_ARGUMENT', () => network.forward(wrong as unknown as Tensor));
         }
+        const path = 'image.jpg' as unknown as Tensor;
+        expectThrows(
+          'ERR_ARGUMENT',
+          () => network.forward(path),
+          /got string: image files go to classify\(\)/,
+        );
+        expectThrows(
+          'ERR_SHAPE',
+          () => network.forward(new Uint8Array(224 * 224 * 4)),
+          /RGBA pixels must lose/,
+        );
         const disposed = zeros(1, 3, 64, 64);
         disposed.dispose();
-        expectThrows('ERR_DISPOSED', () => network.forward(disposed));
+        expectThrows('ERR_DISPOSED', () => network.forward(disposed), /^the tensor of images was/);
+        network.dispose();
+        expectThrows('ERR_DISPOSED', () => network.forward(zeros(1, 3, 64, 64)), /^forward: the model was/);
       }),
     );
   });

@@ -28,6 +28,8 @@ export const imagenetNormalization = Object.freeze({
 /** The side of the square images that arrays hold. */
 const side = 224;
 
+const filesGo = 'image files go to classify(), embed() or preprocess()';
+
 /**
  * The input on the device, as it came: uint8 pixels [N, H, W, 3], or normalised values [N, channels, H, W]. Call it in a
  * scope: it may make tensors on the way.
@@ -44,9 +46,10 @@ export function imageTensor(input: ImageInput, device: Device, channels: number)
   if (array === 'Uint8Array') {
     return Tensor.from(input, [imageCount(input, 'bytes'), side, side, 3], { device });
   }
+  const file = typeof input === 'string' ? `: ${filesGo}` : '';
   throw new CudnnResnetError(
     'ERR_ARGUMENT',
-    `expected a Tensor, a Float32Array or a Buffer of RGB pixels, got ${classOf(input)}`,
+    `expected a Tensor, a Float32Array or a Buffer of RGB pixels, got ${classOf(input)}${file}`,
   );
 }
 
@@ -59,6 +62,7 @@ export function normalizedImages(images: Tensor, dtype: FloatDType): Tensor {
 }
 
 function checkImages(input: Tensor, channels: number): void {
+  if (input.disposed) throw new CudnnResnetError('ERR_DISPOSED', 'the tensor of images was disposed of');
   const [, second, , fourth] = input.shape;
   const pixels = input.dtype === 'uint8';
   if (input.shape.length !== 4 || (pixels ? fourth !== 3 : second !== channels)) {
@@ -72,11 +76,12 @@ function checkImages(input: Tensor, channels: number): void {
 function imageCount(input: Float32Array | Uint8Array, unit: 'values' | 'bytes'): number {
   const perImage = 3 * side * side;
   if (input.length === 0 || input.length % perImage !== 0) {
-    const encoded = unit === 'bytes' ? '; encoded images go to classify(), embed() or preprocess()' : '';
+    const withAlpha = input.length > 0 && input.length % (4 * side * side) === 0;
+    const advice = withAlpha ? 'RGBA pixels must lose their alpha first' : filesGo;
     throw new CudnnResnetError(
       'ERR_SHAPE',
       `expected a multiple of ${perImage} ${unit} (3 × ${side} × ${side}), got ${input.length}; ` +
-        `for images of another size pass a Tensor${encoded}`,
+        `for images of another size pass a Tensor${unit === 'bytes' ? `; ${advice}` : ''}`,
     );
   }
   return input.length / perImage;

@@ -173,6 +173,8 @@ export class ResNet extends Module {
 
   #run(name: string, x: ImageInput, fn: (images: Tensor) => Tensor): Tensor<FloatDType> {
     const { device, dtype, conv1 } = this;
+    if (conv1.weight.disposed)
+      throw new CudnnResnetError('ERR_DISPOSED', `${name}: the model was disposed of`);
     return scope(
       () =>
         this.#programs.run(name, imageTensor(x, device, conv1.inChannels), (images) =>
