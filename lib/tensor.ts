@@ -60,7 +60,10 @@ export class Tensor<D extends DType = DType> {
   /** @internal Counts the changes made in place, so that what was derived from the values can tell that it is stale. */
   version = 0;
 
+  /** Takes nothing of a caller's: {@link Tensor.from}, {@link Tensor.zeros} and operations make tensors. */
+  constructor(handle: never, dtype: never, device: never);
   /** @internal */
+  constructor(handle: NativeTensor, dtype: D, on: Device);
   constructor(handle: NativeTensor, dtype: D, on: Device) {
     if (handle?.shape === undefined) {
       throw new CudnnResnetError(

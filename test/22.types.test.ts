@@ -45,6 +45,11 @@ onEveryDevice('types', (id) => {
     expect(entry.shape).toEqual([2]);
   });
 
+  check('a tensor is not made of nothing', () => {
+    // @ts-expect-error
+    expectThrows('ERR_ARGUMENT', () => new Tensor(), /^new Tensor: expected the addon's handle/);
+  });
+
   check('operations take the biases of layers that have none', () => {
     const x = Tensor.zeros([1, 2, 3, 3], { device: id });
     const conv = new nn.Conv2d(2, 2, 1, { bias: false, device: id });
