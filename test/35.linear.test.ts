@@ -6,7 +6,7 @@ import { random, randomIntegers } from './support/random.js';
 import { globalAvgPool, linear } from './support/reference.js';
 import { check, onEveryDevice } from './support/suite.js';
 import { download, floatDTypes, upload } from './support/tensors.js';
-import { rounded } from './support/values.js';
+import { rounded, values } from './support/values.js';
 
 const sizes: [number, number, number][] = [
   [1, 1, 40],
@@ -72,6 +72,18 @@ onEveryDevice('linear', (id) => {
     const y = ops.linear(pooled, upload(weight, 'float32', id));
     const features = { shape: [2, 32], data: globalAvgPool(x).data };
     expectClose(await download(y), linear(features, weight), perOp.float32);
+  });
+
+  // oneDNN's reference code, which it takes without AVX-512 (ONEDNN_MAX_CPU_ISA=AVX2), had NaN and 0
+  check('ReLU of minus infinity is 0, and sigmoid of NaN is NaN', async () => {
+    const x = values([3, 1], [-Infinity, NaN, Infinity]);
+    const [xd, weight] = [upload(x, 'float32', id), Tensor.from([1], [1, 1], { device: id })];
+    for (const deterministic of [false, true]) {
+      const relu = await download(ops.linear(xd, weight, { activation: 'relu', deterministic }));
+      expect([relu.data[0], relu.data[2]]).toEqual([0, Infinity]);
+      const sigmoid = await download(ops.linear(xd, weight, { activation: 'sigmoid', deterministic }));
+      expectExact(sigmoid, values([3, 1], [0, NaN, 1]));
+    }
   });
 
   check('what bad input gets', () => {

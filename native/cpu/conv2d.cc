@@ -1,7 +1,6 @@
 #include "cpu/conv2d.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "cpu/engine.h"
 #include "cpu/winograd.h"
@@ -74,9 +73,7 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
   // oneDNN 2.6.3 chooses jit:avx512_core_bf16 for few channels in a group, and then fails to make it with
   // gelu, sigmoid or swish.
   const bool cannotFuse = !isSimple && a.groups > 1 && computeType(x.dtype) == DType::BFloat16;
-  // What follows its gemm is computed by other formulas: ReLU of -∞ is NaN, and sigmoid of NaN 0.
-  const bool isExact = a.activation != Activation::Relu && a.activation != Activation::Sigmoid;
-  if (cannotFuse || (!isExact && !inParts && ofImages(batch).byGemm)) {
+  if (cannotFuse || (!isSoundAfterGemm(a.activation) && !inParts && ofImages(batch).byGemm)) {
     conv2d(unfused, x, weight, bias, add, y);
     activate(a.activation, y, y);
     return;
@@ -147,9 +144,7 @@ Compiled CpuEngine::compileConv2d(const Conv2dAttributes& a, algorithm kind, con
       y, dims(a.stride),
       dnnl::memory::dims{a.dilation[0] - 1, a.dilation[1] - 1},  // oneDNN counts dilation from 0
       dims(a.padding), paddingAfter(window, a.stride, a.padding, dimensions(x), dimensions(y)));
-  Compiled compiled = compiledOf<dnnl::convolution_forward>(chosen);
-  compiled.byGemm = std::string_view(chosen.impl_info_str()).find("gemm:") != std::string_view::npos;
-  return compiled;
+  return compiledOf<dnnl::convolution_forward>(chosen);
 }
 
 // What the convolution adds to stands in its output before it runs: the residual's own memory where nothing

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <unordered_map>
 #include <vector>
@@ -20,14 +21,25 @@ namespace cudnn_resnet::cpu {
 struct Compiled {
   dnnl::primitive primitive;
   Layout x, weight, y, scratchpad;
-  bool byGemm = false;  // of a convolution
+  bool byGemm = false;  // of a convolution or a linear layer: oneDNN's gemm or reference code
 };
 
 // What was chosen for a convolution or a linear layer.
 template <typename Primitive>
 [[nodiscard]] Compiled compiledOf(const typename Primitive::primitive_desc& chosen) {
-  return {Primitive(chosen), chosen.src_desc(), chosen.weights_desc(), chosen.dst_desc(),
-          chosen.scratchpad_desc()};
+  const std::string_view implementation = chosen.impl_info_str();
+  return {Primitive(chosen),
+          chosen.src_desc(),
+          chosen.weights_desc(),
+          chosen.dst_desc(),
+          chosen.scratchpad_desc(),
+          implementation.find("gemm:") != std::string_view::npos || implementation.starts_with("ref")};
+}
+
+// Whether what follows oneDNN's gemm computes the activation of -∞ and NaN as the rest of oneDNN does: its
+// ReLU of -∞ is NaN, and its sigmoid of NaN 0.
+[[nodiscard]] constexpr bool isSoundAfterGemm(Activation activation) {
+  return activation != Activation::Relu && activation != Activation::Sigmoid;
 }
 
 class CpuEngine : public Engine {

@@ -17,9 +17,9 @@ Compiled CpuEngine::compileOfPixels(Activation activation, DType type, const Sha
 }
 
 void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) {
+  LinearAttributes unfused = a;
+  unfused.activation = Activation::None;
   if (rectifiesHalves(a.activation, y.dtype)) {
-    LinearAttributes unfused = a;
-    unfused.activation = Activation::None;
     linear(unfused, x, weight, bias, y);
     rectifyHalves(a.activation, y);
     return;
@@ -45,6 +45,11 @@ void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Ten
     return compiledOf<dnnl::inner_product_forward>(chosen);
   });
 
+  if (primitive.byGemm && !isSoundAfterGemm(a.activation)) {
+    linear(unfused, x, weight, bias, y);
+    activate(a.activation, y, y);
+    return;
+  }
   Buffer heldX;
   Buffer heldBias;
   const dnnl::memory values = in(primitive.x, x, heldX);
