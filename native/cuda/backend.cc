@@ -8,7 +8,6 @@
 #include "cuda/compile.h"
 #include "cuda/cudnn-library.h"
 #include "cuda/engine.h"
-#include "cuda/error.h"
 #include "cuda/planning-engine.h"
 
 namespace cudnn_resnet::cuda {

@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstring>
-#include <utility>
 #include <vector>
 
 #include "core/error.h"

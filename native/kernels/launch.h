@@ -7,8 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/dtype.h"
-
 namespace cudnn_resnet::kernels {
 
 constexpr unsigned threadsPerBlock = 256;

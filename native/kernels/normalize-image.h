@@ -4,7 +4,6 @@
 
 #include <cstdint>
 
-#include "core/attributes.h"
 #include "core/dtype.h"
 
 namespace cudnn_resnet::kernels {

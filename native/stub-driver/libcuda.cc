@@ -1,7 +1,6 @@
 // A libcuda.so.1 for machines without a driver, just enough for cuDNN to plan and compile for a GPU that is
 // not there. It stands for a new driver that sees no device; nothing can run on it. Opened by
 // cuda/driver.cc, by nothing else.
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
 

@@ -6,7 +6,6 @@
 #include <new>
 #include <optional>
 #include <stdexcept>
-#include <string>
 
 #include "scarce-host-memory.h"
 

@@ -7,7 +7,6 @@
 #include <future>
 #include <memory>
 #include <thread>
-#include <vector>
 
 #include "fake-engine.h"
 #include "outcome.h"
