@@ -45,7 +45,6 @@ class Machine {
     for (const auto& backend : backends()) {
       for (const auto& description : backend.devices) {
         if (description.id == options.device) {
-          memory_.use = std::make_shared<MemoryUse>();
           memory_.use->limit = description.memory;
           engine_ = description.open(memory_);
           benchmark::AddCustomContext("device", description.name + ", " + description.engine);

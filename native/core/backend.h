@@ -13,7 +13,7 @@ namespace cudnn_resnet {
 
 // What an engine is opened with; shared with the Device, which reads it from the thread of JavaScript.
 struct EngineMemory {
-  std::shared_ptr<MemoryUse> use;
+  std::shared_ptr<MemoryUse> use = std::make_shared<MemoryUse>();
   std::shared_ptr<CachingAllocator> allocator;  // set by the engine
 };
 

@@ -23,7 +23,6 @@ Device::Device(const DeviceDescription& description)
     : id_(description.id),
       open_(description.open),
       backlog_({mostOperations, std::min(description.memory, usableHostMemory()) / memoryShare}) {
-  memory_.use = std::make_shared<MemoryUse>();
   memory_.use->limit = description.memory;
   queue_.post([this] {
     try {

@@ -58,7 +58,7 @@ class EngineTensors {
   }
   Values read(Tensor& x) { return decoded(bytesOf(x), x.dtype); }
 
-  EngineMemory memory_{std::make_shared<MemoryUse>(), nullptr};
+  EngineMemory memory_;
   std::unique_ptr<Engine> engine_;  // opened by the test
   uint64_t stream_ = 0;
 

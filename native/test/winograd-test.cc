@@ -104,7 +104,6 @@ TEST(WinogradImages, AreNotMoreThanThereAreWhereFewAreLeft) {
   const int64_t together = imagesToTransform(100, 64, 64);
   ASSERT_LT(together, 100);
   EngineMemory memory;
-  memory.use = std::make_shared<MemoryUse>();
   CpuEngine engine(memory, std::make_unique<GuardedMemory>());
   Tensor x({together + 1, 64, 14, 14}, DType::Float32);
   Tensor weight({64, 64, 3, 3}, DType::Float32);
@@ -121,7 +120,6 @@ TEST(WinogradImages, AreNotMoreThanThereAreWhereFewAreLeft) {
 TEST(WinogradImages, AreConvolvedDirectlyWhereThatIsAskedFor) {
   constexpr int64_t images = 8, extent = 28, in = 32, out = 48;
   EngineMemory memory;
-  memory.use = std::make_shared<MemoryUse>();
   CpuEngine engine(memory);
   std::minstd_rand random(1);
   const auto integers = [&](Tensor& tensor) {

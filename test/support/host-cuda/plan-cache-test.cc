@@ -59,8 +59,6 @@ class PlanCacheTest : public testing::Test {
   // Captures the network on an engine of its own, as a process does; the number of plans compiled.
   static int captured(const std::string& given = "", bool tune = false) {
     EngineMemory memory;
-    memory.use = std::make_shared<MemoryUse>();
-    memory.use->limit = SIZE_MAX;
     const auto engine = backend().devices.at(0).open(memory);
     if (!given.empty()) {
       engine->usePlans(given);
@@ -126,7 +124,6 @@ TEST_F(PlanCacheTest, KeepsThemWhereTheGpuHasNoRoomToLoadThem) {
 // A refusal for want of memory is none of the graph's.
 TEST_F(PlanCacheTest, CompilesLaterWhatTheGpuHadNoRoomFor) {
   EngineMemory memory;
-  memory.use = std::make_shared<MemoryUse>();
   const auto engine = backend().devices.at(0).open(memory);
   Tensor x({1, 8, 4, 4}, DType::Float32), weight({8, 8, 1, 1}, DType::Float32), y(x.shape, x.dtype);
   engine->zeros(x);
@@ -167,7 +164,6 @@ TEST_F(PlanCacheTest, TakesThoseThatItIsGiven) {
 
 TEST_F(PlanCacheTest, SaysOnceThatThoseItIsGivenDoNotFit) {
   EngineMemory memory;
-  memory.use = std::make_shared<MemoryUse>();
   const auto engine = backend().devices.at(0).open(memory);
   testing::internal::CaptureStderr();
   engine->usePlans("nowhere");

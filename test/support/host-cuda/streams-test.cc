@@ -27,7 +27,6 @@ class StreamsTest : public testing::Test {
  protected:
   void SetUp() override {
     gpu.mend();
-    memory_.use = std::make_shared<MemoryUse>();
     engine_ = backend().devices.at(0).open(memory_);
   }
 
