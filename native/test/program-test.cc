@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <functional>
 #include <memory>
 #include <utility>
 #include <vector>
 
+#include "core/host-memory.h"
 #include "core/recording.h"
 #include "expect-error.h"
 #include "fake-engine.h"
@@ -129,12 +129,7 @@ TEST_P(ProgramTest, HandsOnTheErrorOfAConstant) {
   recording->append({{x, constant}, {y}, [](Engine&) { FAIL() << "it ran"; }, true});
   const auto program = recording->end({y});
   constant->error = std::make_shared<Error>(ErrorCode::Backend, "the first error");
-  try {
-    compute(*program, {written(0)}, {byte()});
-    FAIL() << "no error";
-  } catch (const Error& error) {
-    EXPECT_STREQ(error.what(), "the first error");
-  }
+  expectError(ErrorCode::Backend, "the first error", [&] { compute(*program, {written(0)}, {byte()}); });
 }
 
 TEST_P(ProgramTest, ReturnsAConstantOnlyWhereItHasValues) {
@@ -308,13 +303,9 @@ TEST(DeviceProgram, RunsInTheQueueAndPoisonsItsResults) {
 // On a device whose engine captures, and has memory of its own.
 class CapturedProgram : public testing::Test {
  protected:
-  struct Memory : RawMemory {
-    void* allocate(size_t bytes) override { return std::malloc(bytes); }
-    void release(void* pointer, size_t /*bytes*/) noexcept override { std::free(pointer); }
-  };
   struct CapturingEngine : FakeEngine {
     explicit CapturingEngine(EngineMemory& memory)
-        : allocator(std::make_shared<CachingAllocator>(std::make_unique<Memory>(), memory.use)) {
+        : allocator(std::make_shared<CachingAllocator>(std::make_unique<HostMemory>(), memory.use)) {
       memory.allocator = allocator;
       capturing = true;
     }
