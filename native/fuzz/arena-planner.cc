@@ -3,10 +3,9 @@
 // than all together.
 #include "core/arena-planner.h"
 
-#include <algorithm>
-
 #include "input.h"
 #include "require.h"
+#include "test/least-arena.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace cudnn_resnet;
@@ -23,16 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   }
   const ArenaPlan plan = planArena(blocks);
   require(plan.offsets.size() == blocks.size());
-  // the most that a moment needs
-  size_t most = 0;
-  for (size_t moment = 0; moment <= 200; ++moment) {
-    size_t needed = 0;
-    for (const Lifetime& block : blocks) {
-      needed += block.first <= moment && moment <= block.last ? block.bytes : 0;
-    }
-    most = std::max(most, needed);
-  }
-  require(plan.bytes <= total && plan.bytes >= most);
+  require(plan.bytes <= total && plan.bytes >= test::leastArena(blocks));
 
   for (size_t i = 0; i < blocks.size(); ++i) {
     const auto [bytes, first, last] = blocks[i];
