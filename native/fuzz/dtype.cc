@@ -3,6 +3,7 @@
 #include "core/dtype.h"
 
 #include <cmath>
+#include <iterator>
 #include <vector>
 
 #include "input.h"
@@ -75,8 +76,8 @@ void narrow(Input& input, DType dtype, Format format) {
 void anyToAny(Input& input) {
   constexpr DType dtypes[] = {DType::Float32, DType::Float16, DType::BFloat16,
                               DType::UInt8,   DType::Int64,   DType::Float64};
-  const DType from = dtypes[input.byte() % 6];
-  const DType to = dtypes[input.byte() % 5];
+  const DType from = dtypes[input.byte() % std::size(dtypes)];
+  const DType to = dtypes[input.byte() % std::size(dtypes)];
   const size_t count = input.byte() % 40;
   std::vector<uint8_t> source(count * bytesPerElement(from));
   input.take(source.data(), source.size());
