@@ -152,9 +152,7 @@ Napi::Value random(const Napi::CallbackInfo& info) {
     return static_cast<uint64_t>(integer(options.get(name), options.what(name), 0));
   };
   const RandomSequence sequence{natural("seed"), natural("stream")};
-  if (!isFloat(made.tensor->dtype)) {
-    throw Error(ErrorCode::DType, "random: dtype must be float32, float16 or bfloat16");
-  }
+  checkFloat("random", "dtype", made.tensor->dtype);
   return submitted(info.Env(), made, [=, y = made.tensor](Engine& engine) {
     std::vector<float> values(static_cast<size_t>(y->size()));
     (normal ? fillNormal : fillUniform)(sequence, a, b, values);

@@ -158,7 +158,7 @@ Napi::Value activation(const Napi::CallbackInfo& info) {
   OperationCall call(info, "activation");
   const auto x = call.input("x");
   const Activation kind = call.activation("kind");
-  checkFloat("activation", "x", *x);
+  checkFloat("activation", "x", x->dtype);
   return call.output(x->shape, x->dtype, [=](Engine& engine, Tensor& y) { engine.activate(kind, *x, y); });
 }
 
@@ -225,9 +225,7 @@ Napi::Value normalizeImage(const Napi::CallbackInfo& info) {
     }
   }
   const Shape shape = normalizeImageShape(*pixels);
-  if (!isFloat(type)) {
-    throw Error(ErrorCode::DType, "normalizeImage: dtype must be float32, float16 or bfloat16");
-  }
+  checkFloat("normalizeImage", "dtype", type);
   return call.output(shape, type,
                      [=](Engine& engine, Tensor& y) { engine.normalizeImage(normalization, *pixels, y); });
 }

@@ -10,6 +10,7 @@
 #include "binding/tensor-handle.h"
 #include "binding/to-array.h"
 #include "core/recording.h"
+#include "core/shape-inference.h"
 
 namespace cudnn_resnet {
 namespace {
@@ -111,15 +112,9 @@ Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
     }
     for (size_t i = 0; i < arguments.size(); ++i) {
       const Tensor& wanted = *program->inputs()[i];
-      const std::string what = "run: inputs[" + std::to_string(i) + "]";
-      if (arguments[i]->shape != wanted.shape) {
-        throw Error(ErrorCode::Shape,
-                    what + " must have shape " + text(wanted.shape) + ", got " + text(arguments[i]->shape));
-      }
-      if (arguments[i]->dtype != wanted.dtype) {
-        throw Error(ErrorCode::DType, what + " must be " + std::string(name(wanted.dtype)) + ", got " +
-                                          std::string(name(arguments[i]->dtype)));
-      }
+      const std::string name = "inputs[" + std::to_string(i) + "]";
+      checkShape("run", name.c_str(), *arguments[i], wanted.shape);
+      checkDType("run", name.c_str(), *arguments[i], wanted.dtype);
     }
     device_->backlog().requireRoom(0);
     std::vector<TensorPtr> results;

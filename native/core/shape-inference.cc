@@ -20,20 +20,6 @@ void checkRank(const char* operation, const char* argument, const Tensor& x, siz
   }
 }
 
-void checkShape(const char* operation, const char* argument, const Tensor& x, const Shape& expected) {
-  if (x.shape != expected) {
-    wrongShape(std::string(operation) + ": " + argument + " must have shape " + text(expected) + ", got " +
-               text(x.shape));
-  }
-}
-
-void checkDType(const char* operation, const char* argument, const Tensor& x, DType expected) {
-  if (x.dtype != expected) {
-    throw Error(ErrorCode::DType, std::string(operation) + ": " + argument + " must be " +
-                                      std::string(name(expected)) + ", got " + std::string(name(x.dtype)));
-  }
-}
-
 // A bias may stay in float32 beside activations of 16 bits.
 void checkBias(const char* operation, const Tensor* bias, const Tensor& x, int64_t channels) {
   if (bias != nullptr) {
@@ -55,6 +41,28 @@ void checkOutput(const char* operation, const Tensor& x, const Shape& y) {
 
 }  // namespace
 
+void checkShape(const char* operation, const char* argument, const Tensor& x, const Shape& expected) {
+  if (x.shape != expected) {
+    wrongShape(std::string(operation) + ": " + argument + " must have shape " + text(expected) + ", got " +
+               text(x.shape));
+  }
+}
+
+void checkDType(const char* operation, const char* argument, const Tensor& x, DType expected) {
+  if (x.dtype != expected) {
+    throw Error(ErrorCode::DType, std::string(operation) + ": " + argument + " must be " +
+                                      std::string(name(expected)) + ", got " + std::string(name(x.dtype)));
+  }
+}
+
+void checkFloat(const char* operation, const char* argument, DType dtype) {
+  if (!isFloat(dtype)) {
+    throw Error(ErrorCode::DType, std::string(operation) + ": " + argument +
+                                      " must be float32, float16 or bfloat16, got " +
+                                      std::string(name(dtype)));
+  }
+}
+
 int64_t slidingExtent(int64_t extent, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation) {
   const int64_t padded = extent + 2 * padding;
   if (kernel - 1 > (padded - 1) / dilation) {
@@ -68,7 +76,7 @@ Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Ten
   constexpr auto op = "conv2d";
   checkRank(op, "x", x, 4, "[N, C, H, W]");
   checkRank(op, "weight", weight, 4, "[out, in / groups, kernel height, kernel width]");
-  checkFloat(op, "x", x);
+  checkFloat(op, "x", x.dtype);
   checkDType(op, "weight", weight, x.dtype);
   const int64_t groups = attributes.groups;
   const int64_t out = weight.shape[0];
@@ -98,7 +106,7 @@ Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Ten
 Shape pool2dShape(const Pool2dAttributes& attributes, const Tensor& x) {
   const char* op = attributes.kind == PoolKind::Max ? "maxPool2d" : "avgPool2d";
   checkRank(op, "x", x, 4, "[N, C, H, W]");
-  checkFloat(op, "x", x);
+  checkFloat(op, "x", x.dtype);
   Shape y{x.shape[0], x.shape[1], 0, 0};
   for (size_t i = 0; i < 2; ++i) {
     if (attributes.padding[i] * 2 > attributes.kernel[i]) {
@@ -116,7 +124,7 @@ Shape pool2dShape(const Pool2dAttributes& attributes, const Tensor& x) {
 Shape globalAvgPoolShape(const Tensor& x) {
   constexpr auto op = "globalAvgPool";
   checkRank(op, "x", x, 4, "[N, C, H, W]");
-  checkFloat(op, "x", x);
+  checkFloat(op, "x", x.dtype);
   return {x.shape[0], x.shape[1], 1, 1};
 }
 
@@ -124,7 +132,7 @@ Shape linearShape(const Tensor& x, const Tensor& weight, const Tensor* bias) {
   constexpr auto op = "linear";
   checkRank(op, "x", x, 2, "[N, in]");
   checkRank(op, "weight", weight, 2, "[out, in]");
-  checkFloat(op, "x", x);
+  checkFloat(op, "x", x.dtype);
   checkDType(op, "weight", weight, x.dtype);
   if (x.shape[1] != weight.shape[1]) {
     wrongShape("linear: x " + text(x.shape) + " has " + to_string(x.shape[1]) + " features, weight " +
@@ -168,7 +176,7 @@ Shape reshapedShape(const Shape& wanted, int64_t size) {
 void checkBatchNorm(const char* operation, const Tensor& x, const Tensor& mean, const Tensor& variance,
                     const Tensor* weight, const Tensor* bias) {
   checkRank(operation, "x", x, 4, "[N, C, H, W]");
-  checkFloat(operation, "x", x);
+  checkFloat(operation, "x", x.dtype);
   const auto check = [&](const char* argument, const Tensor* parameter) {
     if (parameter != nullptr) {
       checkShape(operation, argument, *parameter, {x.shape[1]});
@@ -191,7 +199,7 @@ void checkFoldBatchNorm(const Tensor& weight, const Tensor* bias, const Tensor& 
                         const Tensor* batchNormWeight, const Tensor* batchNormBias) {
   constexpr auto op = "foldBatchNorm";
   checkRank(op, "weight", weight, 4, "[out, in / groups, kernel height, kernel width]");
-  checkFloat(op, "weight", weight);
+  checkFloat(op, "weight", weight.dtype);
   checkBias(op, bias, weight, weight.shape[0]);
   for (const Tensor* parameter : {&mean, &variance, batchNormWeight, batchNormBias}) {
     if (parameter != nullptr) {
@@ -210,28 +218,20 @@ void checkFolded(const Tensor& weight, const Tensor& foldedWeight, const Tensor&
 }
 
 void checkAdd(const Tensor& a, const Tensor& b) {
-  checkFloat("add", "a", a);
+  checkFloat("add", "a", a.dtype);
   checkShape("add", "b", b, a.shape);
   checkDType("add", "b", b, a.dtype);
 }
 
-void checkFloat(const char* operation, const char* argument, const Tensor& x) {
-  if (!isFloat(x.dtype)) {
-    throw Error(ErrorCode::DType, std::string(operation) + ": " + argument +
-                                      " must be float32, float16 or bfloat16, got " +
-                                      std::string(name(x.dtype)));
-  }
-}
-
 void checkSoftmax(const Tensor& x) {
-  checkFloat("softmax", "x", x);
+  checkFloat("softmax", "x", x.dtype);
   if (x.shape.size() != 2 && x.shape.size() != 4) {
     wrongShape("softmax: x must have 2 dimensions [N, C] or 4 [N, C, H, W], got " + text(x.shape));
   }
 }
 
 void checkTopK(const Tensor& x, int64_t k) {
-  checkFloat("topK", "x", x);
+  checkFloat("topK", "x", x.dtype);
   checkRank("topK", "x", x, 2, "[N, C]");
   if (k > x.shape[1]) {
     wrongShape("topK: k is " + to_string(k) + ", but a row of x " + text(x.shape) + " has " +

@@ -8,6 +8,10 @@
 
 namespace cudnn_resnet {
 
+void checkShape(const char* operation, const char* argument, const Tensor& x, const Shape& expected);
+void checkDType(const char* operation, const char* argument, const Tensor& x, DType expected);
+void checkFloat(const char* operation, const char* argument, DType dtype);
+
 // The extent that a window sliding over `extent` gives, or 0 where it does not fit.
 [[nodiscard]] int64_t slidingExtent(int64_t extent, int64_t kernel, int64_t stride, int64_t padding,
                                     int64_t dilation);
@@ -30,7 +34,6 @@ void checkFoldBatchNorm(const Tensor& weight, const Tensor* bias, const Tensor& 
 // What takes the folded weight and bias.
 void checkFolded(const Tensor& weight, const Tensor& foldedWeight, const Tensor& foldedBias);
 void checkAdd(const Tensor& a, const Tensor& b);
-void checkFloat(const char* operation, const char* argument, const Tensor& x);
 void checkSoftmax(const Tensor& x);
 void checkTopK(const Tensor& x, int64_t k);
 
