@@ -1,7 +1,9 @@
 #include "core/shape-inference.h"
 
+#include <initializer_list>
 #include <limits>
 #include <string>
+#include <utility>
 
 namespace cudnn_resnet {
 namespace {
@@ -26,6 +28,17 @@ void checkBias(const char* operation, const Tensor* bias, const Tensor& x, int64
     checkShape(operation, "bias", *bias, {channels});
     if (bias->dtype != DType::Float32) {
       checkDType(operation, "bias", *bias, x.dtype);
+    }
+  }
+}
+
+// Statistics and parameters of a batch norm by their names, nullptr where one is left out.
+void checkPerChannel(const char* operation, int64_t channels,
+                     std::initializer_list<std::pair<const char*, const Tensor*>> parameters) {
+  for (const auto& [argument, parameter] : parameters) {
+    if (parameter != nullptr) {
+      checkShape(operation, argument, *parameter, {channels});
+      checkDType(operation, argument, *parameter, DType::Float32);
     }
   }
 }
@@ -177,16 +190,8 @@ void checkBatchNorm(const char* operation, const Tensor& x, const Tensor& mean, 
                     const Tensor* weight, const Tensor* bias) {
   checkRank(operation, "x", x, 4, "[N, C, H, W]");
   checkFloat(operation, "x", x.dtype);
-  const auto check = [&](const char* argument, const Tensor* parameter) {
-    if (parameter != nullptr) {
-      checkShape(operation, argument, *parameter, {x.shape[1]});
-      checkDType(operation, argument, *parameter, DType::Float32);
-    }
-  };
-  check("mean", &mean);
-  check("variance", &variance);
-  check("weight", weight);
-  check("bias", bias);
+  checkPerChannel(operation, x.shape[1],
+                  {{"mean", &mean}, {"variance", &variance}, {"weight", weight}, {"bias", bias}});
 }
 
 void checkBatchNormTraining(const Tensor& x) {
@@ -201,12 +206,11 @@ void checkFoldBatchNorm(const Tensor& weight, const Tensor* bias, const Tensor& 
   checkRank(op, "weight", weight, 4, "[out, in / groups, kernel height, kernel width]");
   checkFloat(op, "weight", weight.dtype);
   checkBias(op, bias, weight, weight.shape[0]);
-  for (const Tensor* parameter : {&mean, &variance, batchNormWeight, batchNormBias}) {
-    if (parameter != nullptr) {
-      checkShape(op, "a parameter of the batch norm", *parameter, {weight.shape[0]});
-      checkDType(op, "a parameter of the batch norm", *parameter, DType::Float32);
-    }
-  }
+  checkPerChannel(op, weight.shape[0],
+                  {{"mean", &mean},
+                   {"variance", &variance},
+                   {"batchNormWeight", batchNormWeight},
+                   {"batchNormBias", batchNormBias}});
 }
 
 void checkFolded(const Tensor& weight, const Tensor& foldedWeight, const Tensor& foldedBias) {

@@ -164,9 +164,9 @@ TEST(CheckFoldBatchNorm, WhatIsFoldedAndWhatItBecomesMustFit) {
   checkFoldBatchNorm(weight, &half, eight, eight, &eight, nullptr);
   expectError(ErrorCode::Shape, "bias must have shape [8]",
               [&] { checkFoldBatchNorm(weight, &nine, eight, eight, nullptr, nullptr); });
-  expectError(ErrorCode::Shape, "a parameter of the batch norm must have shape [8]",
+  expectError(ErrorCode::Shape, "variance must have shape [8]",
               [&] { checkFoldBatchNorm(weight, nullptr, eight, nine, nullptr, nullptr); });
-  expectError(ErrorCode::DType, "a parameter of the batch norm must be float32",
+  expectError(ErrorCode::DType, "batchNormBias must be float32",
               [&] { checkFoldBatchNorm(weight, nullptr, eight, eight, nullptr, &half); });
   checkFolded(weight, weight, eight);
   expectError(ErrorCode::Shape, "foldedWeight must have shape [8, 3, 1, 1]", [&] {
