@@ -128,7 +128,7 @@ Napi::Value fill(const Napi::CallbackInfo& info) {
                                   static_cast<int>(std::min<int64_t>(descriptor, INT_MAX)),
                                   integer(options.get("position"), options.what("position"), 0));
   target.device->backlog().requireRoom(0);
-  return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+  return Environment::of(info.Env()).promise([&](const Environment::Settle& settle) {
     target.device->submit({{}, {target.tensor}, [file, type, y = target.tensor](Engine& engine) {
                              uploadFile(engine, *file, type, *y);
                            }});

@@ -88,7 +88,7 @@ Napi::Value DeviceHandle::memory(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value DeviceHandle::synchronize(const Napi::CallbackInfo& info) {
-  return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+  return Environment::of(info.Env()).promise([&](const Environment::Settle& settle) {
     device_->call([](Engine& engine) { engine.synchronize(); }, Environment::settling(settle));
   });
 }
@@ -118,7 +118,7 @@ Napi::Value DeviceHandle::ready(const Napi::CallbackInfo& info) {
   if (device_->backlog().halfEmpty()) {
     return info.Env().Undefined();
   }
-  return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+  return Environment::of(info.Env()).promise([&](const Environment::Settle& settle) {
     device_->backlog().whenHalfEmpty([settle] { settle(Environment::undefined); });
   });
 }
@@ -138,7 +138,7 @@ Napi::Value DeviceHandle::setQueueLimit(const Napi::CallbackInfo& info) {
 
 Napi::Value DeviceHandle::endProfile(const Napi::CallbackInfo& info) {
   const auto profiler = std::exchange(device_->profiler, nullptr);
-  return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+  return Environment::of(info.Env()).promise([&](const Environment::Settle& settle) {
     device_->call([](Engine& engine) { engine.synchronize(); },
                   Environment::settling(settle, [profiler](Napi::Env env, Environment::Promised&) {
                     return toJavaScript(env, profiler ? profiler->timings : std::vector<Timing>{});

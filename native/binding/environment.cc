@@ -163,7 +163,7 @@ Napi::Value Environment::takeSettlers(const Napi::CallbackInfo& info) {
 
 // With JavaScript's own constructor: a promise of Node-API's that is not settled when a worker is terminated
 // can not be freed.
-Napi::Promise Environment::promise(const std::function<void(std::function<void(Finish)>)>& start,
+Napi::Promise Environment::promise(const std::function<void(const Settle&)>& start,
                                    Napi::ArrayBuffer buffer) {
   const Napi::Object promise = promiseClass_.New({takeSettlers_.Value()});
   if (!buffer.IsEmpty()) {
@@ -189,7 +189,7 @@ Napi::Promise Environment::promise(const std::function<void(std::function<void(F
 
 Napi::Promise Environment::inBackground(std::function<Finish()> work, Napi::ArrayBuffer buffer) {
   return promise(
-      [&](const std::function<void(Finish)>& settle) {
+      [&](const Settle& settle) {
         background_.post([settle, work = std::move(work)] {
           Finish finish;
           try {
@@ -203,7 +203,7 @@ Napi::Promise Environment::inBackground(std::function<Finish()> work, Napi::Arra
       buffer);
 }
 
-Device::Done Environment::settling(std::function<void(Finish)> settle, Finish finish) {
+Device::Done Environment::settling(Settle settle, Finish finish) {
   return [settle = std::move(settle), finish = std::move(finish)](const std::shared_ptr<const Error>& error) {
     settle([error, finish](Napi::Env env, Promised& promised) {
       if (error) {

@@ -89,15 +89,15 @@ class Environment {
   };
   // Gives what the promise resolves with, or throws what it rejects with.
   using Finish = std::function<Napi::Value(Napi::Env, Promised&)>;
+  // Called once, on any thread, with what settles the promise on the thread of JavaScript.
+  using Settle = std::function<void(Finish)>;
 
-  // Starts a promise. `start` is given a function to call once, on any thread, with what settles the promise
-  // on the thread of JavaScript. The process stays alive until then.
-  Napi::Promise promise(const std::function<void(std::function<void(Finish)>)>& start,
-                        Napi::ArrayBuffer buffer = {});
+  // Starts a promise: `start` is given what settles it. The process stays alive until then.
+  Napi::Promise promise(const std::function<void(const Settle&)>& start, Napi::ArrayBuffer buffer = {});
   // Of work that no device does, on a thread of its own: `work` gives how to finish.
   Napi::Promise inBackground(std::function<Finish()> work, Napi::ArrayBuffer buffer = {});
   // For a device to be called back by: rejects with the error, where it tells of one.
-  [[nodiscard]] static Device::Done settling(std::function<void(Finish)> settle, Finish finish = undefined);
+  [[nodiscard]] static Device::Done settling(Settle settle, Finish finish = undefined);
   static Napi::Value undefined(Napi::Env env, Promised& promised);
 
  private:

@@ -122,7 +122,7 @@ Napi::Value TensorHandle::data(const Napi::CallbackInfo& info) {
     void* target = buffer.Data();
     return Environment::of(info.Env())
         .promise(
-            [&](const std::function<void(Environment::Finish)>& settle) {
+            [&](const Environment::Settle& settle) {
               device_->read(
                   tensor, [tensor, target](Engine& engine) { return engine.fetch(*tensor, target); },
                   Environment::settling(
@@ -156,7 +156,7 @@ Napi::Value TensorHandle::topK(const Napi::CallbackInfo& info) {
     const TensorPtr tensor = live("topK");
     const int64_t k = integer(info[0], "topK: k", 1);
     checkTopK(*tensor, k);
-    return Environment::of(info.Env()).promise([&](const std::function<void(Environment::Finish)>& settle) {
+    return Environment::of(info.Env()).promise([&](const Environment::Settle& settle) {
       const auto best = std::make_shared<TopK>();
       device_->read(
           tensor, [tensor, k, best](Engine& engine) { return engine.topK(*tensor, k, *best); },
