@@ -41,11 +41,16 @@ std::vector<TensorPtr> tensors(const Napi::Value& value, const std::string& what
 
 }  // namespace
 
+template <Napi::Value (ProgramHandle::*method)(const Napi::CallbackInfo&)>
+Napi::Value ProgramHandle::guardedMethod(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return (this->*method)(info); });
+}
+
 Napi::Function ProgramHandle::defineClass(Napi::Env env) {
   return DefineClass(env, "NativeProgram",
                      {
-                         InstanceMethod<&ProgramHandle::run>("run"),
-                         InstanceMethod<&ProgramHandle::dispose>("dispose"),
+                         InstanceMethod<&ProgramHandle::guardedMethod<&ProgramHandle::run>>("run"),
+                         InstanceMethod<&ProgramHandle::guardedMethod<&ProgramHandle::dispose>>("dispose"),
                      });
 }
 
@@ -89,8 +94,6 @@ ProgramHandle::ProgramHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) 
   program_ = std::move(origin->program);
 }
 
-ProgramHandle::~ProgramHandle() = default;
-
 void ProgramHandle::Finalize(Napi::BasicEnv /*env*/) { release(); }
 
 void ProgramHandle::release() {
@@ -100,31 +103,29 @@ void ProgramHandle::release() {
 }
 
 Napi::Value ProgramHandle::run(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    if (program_ == nullptr) {
-      throw Error(ErrorCode::Disposed, "run: the program was disposed of");
-    }
-    const auto program = program_;
-    auto arguments = tensors(info[0], "run: inputs", device_);
-    if (arguments.size() != program->inputs().size()) {
-      throw Error(ErrorCode::Argument, "run: the program takes " + std::to_string(program->inputs().size()) +
-                                           " tensors, got " + std::to_string(arguments.size()));
-    }
-    for (size_t i = 0; i < arguments.size(); ++i) {
-      const Tensor& wanted = *program->inputs()[i];
-      const std::string name = "inputs[" + std::to_string(i) + "]";
-      checkShape("run", name.c_str(), *arguments[i], wanted.shape);
-      checkDType("run", name.c_str(), *arguments[i], wanted.dtype);
-    }
-    device_->backlog().requireRoom(0);
-    std::vector<TensorPtr> results;
-    for (const TensorPtr& output : program->outputs()) {
-      results.push_back(std::make_shared<Tensor>(output->shape, output->dtype));
-    }
-    device_->run(program, std::move(arguments), results);
-    return toArray(info.Env(), results,
-                   [&](const TensorPtr& result) { return TensorHandle::wrap(info.Env(), device_, result); });
-  });
+  if (program_ == nullptr) {
+    throw Error(ErrorCode::Disposed, "run: the program was disposed of");
+  }
+  const auto program = program_;
+  auto arguments = tensors(info[0], "run: inputs", device_);
+  if (arguments.size() != program->inputs().size()) {
+    throw Error(ErrorCode::Argument, "run: the program takes " + std::to_string(program->inputs().size()) +
+                                         " tensors, got " + std::to_string(arguments.size()));
+  }
+  for (size_t i = 0; i < arguments.size(); ++i) {
+    const Tensor& wanted = *program->inputs()[i];
+    const std::string name = "inputs[" + std::to_string(i) + "]";
+    checkShape("run", name.c_str(), *arguments[i], wanted.shape);
+    checkDType("run", name.c_str(), *arguments[i], wanted.dtype);
+  }
+  device_->backlog().requireRoom(0);
+  std::vector<TensorPtr> results;
+  for (const TensorPtr& output : program->outputs()) {
+    results.push_back(std::make_shared<Tensor>(output->shape, output->dtype));
+  }
+  device_->run(program, std::move(arguments), results);
+  return toArray(info.Env(), results,
+                 [&](const TensorPtr& result) { return TensorHandle::wrap(info.Env(), device_, result); });
 }
 
 Napi::Value ProgramHandle::dispose(const Napi::CallbackInfo& info) {

@@ -18,7 +18,6 @@ class ProgramHandle : public Napi::ObjectWrap<ProgramHandle> {
 
   // For JavaScript's `new`, which only record() may use.
   explicit ProgramHandle(const Napi::CallbackInfo& info);
-  ~ProgramHandle() override;
   void Finalize(Napi::BasicEnv env) override;
 
  private:
@@ -26,6 +25,9 @@ class ProgramHandle : public Napi::ObjectWrap<ProgramHandle> {
     std::shared_ptr<Device> device;
     std::shared_ptr<Program> program;
   };
+
+  template <Napi::Value (ProgramHandle::*method)(const Napi::CallbackInfo&)>
+  Napi::Value guardedMethod(const Napi::CallbackInfo& info);
 
   Napi::Value run(const Napi::CallbackInfo& info);
   Napi::Value dispose(const Napi::CallbackInfo& info);

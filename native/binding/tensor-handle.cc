@@ -36,16 +36,21 @@ Napi::Value toJavaScript(Napi::Env env, const TopK& best, size_t k) {
 
 }  // namespace
 
+template <Napi::Value (TensorHandle::*method)(const Napi::CallbackInfo&)>
+Napi::Value TensorHandle::guardedMethod(const Napi::CallbackInfo& info) {
+  return guarded(info.Env(), [&] { return (this->*method)(info); });
+}
+
 Napi::Function TensorHandle::defineClass(Napi::Env env) {
   return DefineClass(env, "NativeTensor",
                      {
-                         InstanceMethod<&TensorHandle::data>("data"),
-                         InstanceMethod<&TensorHandle::dataSync>("dataSync"),
-                         InstanceMethod<&TensorHandle::topK>("topK"),
-                         InstanceMethod<&TensorHandle::cancel>("cancel"),
-                         InstanceMethod<&TensorHandle::dispose>("dispose"),
-                         InstanceMethod<&TensorHandle::disposed>("disposed"),
-                         InstanceMethod<&TensorHandle::failed>("failed"),
+                         InstanceMethod<&TensorHandle::guardedMethod<&TensorHandle::data>>("data"),
+                         InstanceMethod<&TensorHandle::guardedMethod<&TensorHandle::dataSync>>("dataSync"),
+                         InstanceMethod<&TensorHandle::guardedMethod<&TensorHandle::topK>>("topK"),
+                         InstanceMethod<&TensorHandle::guardedMethod<&TensorHandle::cancel>>("cancel"),
+                         InstanceMethod<&TensorHandle::guardedMethod<&TensorHandle::dispose>>("dispose"),
+                         InstanceMethod<&TensorHandle::guardedMethod<&TensorHandle::disposed>>("disposed"),
+                         InstanceMethod<&TensorHandle::guardedMethod<&TensorHandle::failed>>("failed"),
                      });
 }
 
@@ -79,8 +84,6 @@ TensorHandle::TensorHandle(const Napi::CallbackInfo& info) : ObjectWrap(info) {
     Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(tensor_->bytes()));
   }
 }
-
-TensorHandle::~TensorHandle() = default;
 
 void TensorHandle::Finalize(Napi::BasicEnv env) { release(env); }
 
@@ -116,54 +119,48 @@ const TensorPtr& TensorHandle::live(const char* method) const {
 }
 
 Napi::Value TensorHandle::data(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const TensorPtr tensor = live("data");
-    Napi::ArrayBuffer buffer = Environment::of(info.Env()).arrayBuffer(tensor->bytes());
-    void* target = buffer.Data();
-    return Environment::of(info.Env())
-        .promise(
-            [&](const Environment::Settle& settle) {
-              device_->read(
-                  tensor, [tensor, target](Engine& engine) { return engine.fetch(*tensor, target); },
-                  Environment::settling(
-                      settle,
-                      [](Napi::Env, Environment::Promised& promised) { return promised.buffer.Value(); }),
-                  tensor->bytes());
-            },
-            buffer);
-  });
+  const TensorPtr tensor = live("data");
+  Napi::ArrayBuffer buffer = Environment::of(info.Env()).arrayBuffer(tensor->bytes());
+  void* target = buffer.Data();
+  return Environment::of(info.Env())
+      .promise(
+          [&](const Environment::Settle& settle) {
+            device_->read(
+                tensor, [tensor, target](Engine& engine) { return engine.fetch(*tensor, target); },
+                Environment::settling(
+                    settle,
+                    [](Napi::Env, Environment::Promised& promised) { return promised.buffer.Value(); }),
+                tensor->bytes());
+          },
+          buffer);
 }
 
 Napi::Value TensorHandle::dataSync(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const TensorPtr tensor = live("dataSync");
-    Napi::ArrayBuffer buffer = Environment::of(info.Env()).arrayBuffer(tensor->bytes());
-    void* target = buffer.Data();
-    std::promise<std::shared_ptr<const Error>> outcome;
-    device_->read(
-        tensor, [tensor, target](Engine& engine) { return engine.fetch(*tensor, target); },
-        [&outcome](std::shared_ptr<const Error> error) { outcome.set_value(std::move(error)); },
-        tensor->bytes());
-    if (const auto error = Environment::of(info.Env()).await(outcome.get_future())) {
-      throw Error(*error);
-    }
-    return buffer;
-  });
+  const TensorPtr tensor = live("dataSync");
+  Napi::ArrayBuffer buffer = Environment::of(info.Env()).arrayBuffer(tensor->bytes());
+  void* target = buffer.Data();
+  std::promise<std::shared_ptr<const Error>> outcome;
+  device_->read(
+      tensor, [tensor, target](Engine& engine) { return engine.fetch(*tensor, target); },
+      [&outcome](std::shared_ptr<const Error> error) { outcome.set_value(std::move(error)); },
+      tensor->bytes());
+  if (const auto error = Environment::of(info.Env()).await(outcome.get_future())) {
+    throw Error(*error);
+  }
+  return buffer;
 }
 
 Napi::Value TensorHandle::topK(const Napi::CallbackInfo& info) {
-  return guarded(info.Env(), [&]() -> Napi::Value {
-    const TensorPtr tensor = live("topK");
-    const int64_t k = integer(info[0], "topK: k", 1);
-    checkTopK(*tensor, k);
-    return Environment::of(info.Env()).promise([&](const Environment::Settle& settle) {
-      const auto best = std::make_shared<TopK>();
-      device_->read(
-          tensor, [tensor, k, best](Engine& engine) { return engine.topK(*tensor, k, *best); },
-          Environment::settling(settle, [k, best](Napi::Env env, Environment::Promised&) {
-            return toJavaScript(env, *best, static_cast<size_t>(k));
-          }));
-    });
+  const TensorPtr tensor = live("topK");
+  const int64_t k = integer(info[0], "topK: k", 1);
+  checkTopK(*tensor, k);
+  return Environment::of(info.Env()).promise([&](const Environment::Settle& settle) {
+    const auto best = std::make_shared<TopK>();
+    device_->read(
+        tensor, [tensor, k, best](Engine& engine) { return engine.topK(*tensor, k, *best); },
+        Environment::settling(settle, [k, best](Napi::Env env, Environment::Promised&) {
+          return toJavaScript(env, *best, static_cast<size_t>(k));
+        }));
   });
 }
 

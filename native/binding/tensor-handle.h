@@ -22,7 +22,6 @@ class TensorHandle : public Napi::ObjectWrap<TensorHandle> {
 
   // For JavaScript's `new`, which only wrap() may use.
   explicit TensorHandle(const Napi::CallbackInfo& info);
-  ~TensorHandle() override;
   void Finalize(Napi::BasicEnv env) override;
 
   [[nodiscard]] const std::shared_ptr<Device>& device() const noexcept { return device_; }
@@ -33,6 +32,9 @@ class TensorHandle : public Napi::ObjectWrap<TensorHandle> {
     std::shared_ptr<Device> device;
     TensorPtr tensor;
   };
+
+  template <Napi::Value (TensorHandle::*method)(const Napi::CallbackInfo&)>
+  Napi::Value guardedMethod(const Napi::CallbackInfo& info);
 
   Napi::Value data(const Napi::CallbackInfo& info);
   Napi::Value dataSync(const Napi::CallbackInfo& info);
