@@ -94,9 +94,11 @@ bool knownToOnednn(DType dtype) { return dtype == DType::Float32 || dtype == DTy
 }  // namespace
 
 std::unique_ptr<CpuStorage> plainStorage(Block block, const Tensor& tensor) {
-  return knownToOnednn(tensor.dtype)
-             ? std::make_unique<CpuStorage>(Buffer{std::move(block), plain(tensor.shape, tensor.dtype)})
-             : std::make_unique<CpuStorage>(std::move(block));
+  std::optional<Layout> layout;
+  if (knownToOnednn(tensor.dtype)) {
+    layout = plain(tensor.shape, tensor.dtype);
+  }
+  return std::make_unique<CpuStorage>(std::move(block), std::move(layout));
 }
 
 dnnl::memory::data_type onednnType(DType dtype) {
@@ -441,11 +443,9 @@ void CpuEngine::copy(Tensor& x, Tensor& y) {
   if (y.storage && storageOf(y).isShared()) {
     y.storage.reset();
   }
+  const size_t bytes = from.layout() ? from.layout()->get_size() : x.bytes();
   if (!y.storage) {
-    const size_t bytes = from.layout() ? from.layout()->get_size() : x.bytes();
-    Block block = allocator_->allocate(bytes);
-    y.storage = from.layout() ? std::make_unique<CpuStorage>(Buffer{std::move(block), *from.layout()})
-                              : std::make_unique<CpuStorage>(std::move(block));
+    y.storage = std::make_unique<CpuStorage>(allocator_->allocate(bytes), from.layout());
   }
   CpuStorage& to = storageOf(y);
   to.changed();
@@ -453,17 +453,12 @@ void CpuEngine::copy(Tensor& x, Tensor& y) {
     reorder(view(*from.layout(), from.data()), view(*to.layout(), to.data()));
     return;
   }
-  perform([source = from.data(), target = to.data(),
-           bytes = from.layout() ? from.layout()->get_size() : x.bytes()] {
-    copyInParallel(source, target, bytes);
-  });
+  perform([source = from.data(), target = to.data(), bytes] { copyInParallel(source, target, bytes); });
 }
 
 void CpuEngine::alias(Tensor& x, Tensor& y) {
   const CpuStorage& storage = storageOf(x);
-  Block shown(nullptr, storage.data(), x.bytes());
-  y.storage = storage.layout() ? std::make_unique<CpuStorage>(Buffer{std::move(shown), *storage.layout()})
-                               : std::make_unique<CpuStorage>(std::move(shown));
+  y.storage = std::make_unique<CpuStorage>(Block(nullptr, storage.data(), x.bytes()), storage.layout());
 }
 
 }  // namespace cudnn_resnet::cpu

@@ -28,9 +28,9 @@ struct Halves;
 
 class CpuStorage : public Storage {
  public:
-  explicit CpuStorage(Block block) : block_(std::make_shared<Block>(std::move(block))) {}
-  explicit CpuStorage(Buffer buffer)
-      : block_(std::make_shared<Block>(std::move(buffer.block))), layout_(std::move(buffer.layout)) {}
+  CpuStorage(Block block, std::optional<Layout> layout)
+      : block_(std::make_shared<Block>(std::move(block))), layout_(std::move(layout)) {}
+  explicit CpuStorage(Buffer buffer) : CpuStorage(std::move(buffer.block), std::move(buffer.layout)) {}
   explicit CpuStorage(Scaled scaled) : scaled_(std::move(scaled)) {}
   ~CpuStorage() override;
 
