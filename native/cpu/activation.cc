@@ -3,6 +3,13 @@
 #include "cpu/parallel.h"
 
 namespace cudnn_resnet::cpu {
+namespace {
+
+// oneDNN's name of an activation, with its parameters.
+struct Eltwise {
+  algorithm kind;
+  float alpha, beta;
+};
 
 Eltwise eltwise(Activation activation) {
   switch (activation) {
@@ -24,7 +31,9 @@ Eltwise eltwise(Activation activation) {
   throw Error(ErrorCode::Native, "an activation without a name");
 }
 
-dnnl::primitive_attr fused(dnnl::primitive_attr attributes, bool sum, Activation activation) {
+}  // namespace
+
+dnnl::primitive_attr CpuEngine::fused(bool sum, Activation activation) const {
   dnnl::post_ops ops;
   if (sum) {
     ops.append_sum();
@@ -33,8 +42,9 @@ dnnl::primitive_attr fused(dnnl::primitive_attr attributes, bool sum, Activation
     const auto [kind, alpha, beta] = eltwise(activation);
     appendEltwise(ops, kind, alpha, beta);
   }
-  attributes.set_post_ops(ops);
-  return attributes;
+  dnnl::primitive_attr result = attributes();
+  result.set_post_ops(ops);
+  return result;
 }
 
 void CpuEngine::runEltwise(Activation activation, const dnnl::memory& from, const dnnl::memory& to) {
@@ -100,8 +110,8 @@ void CpuEngine::add(Activation activation, Tensor& a, Tensor& b, Tensor& y) {
                                                              dnnl::memory::format_tag::nChw16c));
   const Activation within = safe ? activation : Activation::None;
   const auto& primitive = compiled(Key('a').with(within).with(layout).text(), [&]() -> Compiled {
-    const auto chosen = describe<dnnl::binary>(engine_, fused(attributes(), false, within),
-                                               algorithm::binary_add, layout, layout, layout);
+    const auto chosen =
+        describe<dnnl::binary>(engine_, fused(false, within), algorithm::binary_add, layout, layout, layout);
     return {dnnl::binary(chosen), layout, {}, layout, chosen.scratchpad_desc()};
   });
   Buffer result = allocate(layout);

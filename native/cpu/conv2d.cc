@@ -139,7 +139,7 @@ Compiled CpuEngine::compileConv2d(const Conv2dAttributes& a, algorithm kind, con
   }
   const Pair window{a.dilation[0] * (weight[2] - 1) + 1, a.dilation[1] * (weight[3] - 1) + 1};
   const auto chosen = describe<dnnl::convolution_forward>(
-      engine_, fused(attributes(), add, a.activation), prop_kind::forward_inference, kind, x,
+      engine_, fused(add, a.activation), prop_kind::forward_inference, kind, x,
       Layout(inGroups, elementType(x), format_tag::any), bias ? plain({weight[0]}, DType::Float32) : Layout(),
       y, dims(a.stride),
       dnnl::memory::dims{a.dilation[0] - 1, a.dilation[1] - 1},  // oneDNN counts dilation from 0

@@ -171,6 +171,8 @@ class CpuEngine : public Engine {
   // values are infinite, those of the next convolution NaN, and its results are not to pass for numbers.
   void rectifyHalves(Activation activation, Tensor& y);
   [[nodiscard]] dnnl::primitive_attr attributes() const;
+  // With what is done to a result before it is written: it is added to what stands there, and activated.
+  [[nodiscard]] dnnl::primitive_attr fused(bool sum, Activation activation) const;
 
   dnnl::engine engine_;
   dnnl::stream stream_;
@@ -189,16 +191,6 @@ class CpuEngine : public Engine {
 // Of a block that holds a tensor's elements in C order.
 [[nodiscard]] std::unique_ptr<CpuStorage> plainStorage(Block block, const Tensor& tensor);
 [[nodiscard]] dnnl::memory::data_type onednnType(DType dtype);
-
-// oneDNN's name of an activation, with its parameters.
-struct Eltwise {
-  algorithm kind;
-  float alpha, beta;
-};
-[[nodiscard]] Eltwise eltwise(Activation activation);
-
-// Adds `sum` (where asked) and an activation to what a convolution or a linear layer does to its result.
-[[nodiscard]] dnnl::primitive_attr fused(dnnl::primitive_attr attributes, bool sum, Activation activation);
 
 // A key of the primitives kept: plain values, one behind the other.
 class Key {

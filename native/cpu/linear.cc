@@ -39,7 +39,7 @@ void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Ten
     const auto any = dnnl::memory::format_tag::any;
     const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
     const auto chosen = describe<dnnl::inner_product_forward>(
-        engine_, fused(attributes(), false, a.activation), prop_kind::forward_inference,
+        engine_, fused(false, a.activation), prop_kind::forward_inference,
         Layout(x.shape, onednnType(type), any), Layout(weight.shape, onednnType(type), any), biasLayout,
         Layout(y.shape, onednnType(type), any));
     return compiledOf<dnnl::inner_product_forward>(chosen);
