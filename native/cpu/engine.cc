@@ -1,21 +1,15 @@
 #include "cpu/engine.h"
 
-#include <omp.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <future>
 #include <optional>
-#include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "core/exchanged.h"
-#include "core/host.h"
 #include "cpu/parallel.h"
 #include "cpu/split.h"
+#include "cpu/threads.h"
 #include "cpu/winograd.h"
 
 namespace cudnn_resnet::cpu {
@@ -40,39 +34,6 @@ void copyInParallel(const void* from, void* to, size_t bytes) {
 Error translated(const dnnl::error& error) {
   return {error.status == dnnl_out_of_memory ? ErrorCode::OutOfMemory : ErrorCode::Backend,
           std::string("oneDNN: ") + error.message};
-}
-
-// No more threads than can be made, and where those are fewer half of them, for others need some too: OpenMP
-// ends the process where it cannot make one.
-int makeable(int threads) {
-  std::promise<void> enough;
-  const std::shared_future<void> ended = enough.get_future().share();
-  std::vector<std::thread> made;
-  try {
-    while (static_cast<int>(made.size()) + 1 < threads) {
-      made.emplace_back([ended] { ended.wait(); });
-    }
-  } catch (const std::system_error&) {
-    threads = std::max(static_cast<int>(made.size()) / 2, 1);
-  }
-  enough.set_value();
-  for (std::thread& thread : made) {
-    thread.join();
-  }
-  return threads;
-}
-
-// Has OpenMP make this thread's team of so many threads, at once: later there may be fewer.
-void useThreads(int threads) {
-  omp_set_num_threads(makeable(threads));
-  requireRoomForTeam();
-#pragma omp parallel
-  {}
-}
-
-// What OMP_NUM_THREADS says, else the cores that this process may run on, within its quota.
-int threadsToUse() {
-  return std::getenv("OMP_NUM_THREADS") != nullptr ? omp_get_max_threads() : withinQuota(omp_get_num_procs());
 }
 
 // oneDNN does not look whether it gets memory for the code that it generates.
@@ -100,49 +61,6 @@ std::unique_ptr<CpuStorage> plainStorage(Block block, const Tensor& tensor) {
   }
   return std::make_unique<CpuStorage>(std::move(block), std::move(layout));
 }
-
-dnnl::memory::data_type onednnType(DType dtype) {
-  return dtype == DType::BFloat16 ? dnnl::memory::data_type::bf16 : dnnl::memory::data_type::f32;
-}
-
-namespace {
-
-Layout plain(const Shape& shape, dnnl::memory::data_type type) {
-  dnnl::memory::dims strides(shape.size(), 1);
-  for (size_t i = shape.size(); i-- > 1;) {
-    strides[i - 1] = strides[i] * shape[i];
-  }
-  return shape.empty() ? Layout({1}, type, dnnl::memory::dims{1}) : Layout(shape, type, strides);
-}
-
-// Of the elements of a layout, seen with such dimensions.
-Layout inOrder(const Layout& layout, const Shape& shape) { return plain(shape, elementType(layout)); }
-
-}  // namespace
-
-Layout plain(const Shape& shape, DType dtype) { return plain(shape, onednnType(dtype)); }
-
-namespace {
-
-// Whether this oneDNN has Winograd's transform for this processor: of the 3.x, none has it for AVX-512.
-bool findsWinograd(const dnnl::engine& engine) {
-  const auto layout = [](dnnl::memory::format_tag tag) {
-    return Layout({1, 64, 28, 28}, dnnl::memory::data_type::f32, tag);
-  };
-  try {
-    const auto blocked = layout(dnnl::memory::format_tag::nChw16c);
-    (void)describe<dnnl::convolution_forward>(
-        engine, dnnl::primitive_attr(), prop_kind::forward_inference, algorithm::convolution_winograd,
-        blocked, Layout({64, 64, 3, 3}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any),
-        Layout(), blocked, dnnl::memory::dims{1, 1}, dnnl::memory::dims{0, 0}, dnnl::memory::dims{1, 1},
-        dnnl::memory::dims{1, 1});
-    return true;
-  } catch (const dnnl::error&) {
-    return false;
-  }
-}
-
-}  // namespace
 
 CpuEngine::CpuEngine(EngineMemory& memory, std::unique_ptr<RawMemory> raw)
     : engine_(dnnl::engine::kind::cpu, 0),

@@ -6,13 +6,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <type_traits>
 #include <unordered_map>
 #include <vector>
 
 #include "core/backend.h"
 #include "core/engine.h"
 #include "core/host-memory.h"
+#include "cpu/key.h"
+#include "cpu/layout.h"
 #include "cpu/storage.h"
 
 namespace cudnn_resnet::cpu {
@@ -186,45 +187,7 @@ class CpuEngine : public Engine {
   Captured* captured_ = nullptr;  // while capture() runs
 };
 
-// The layout of C order.
-[[nodiscard]] Layout plain(const Shape& shape, DType dtype);
 // Of a block that holds a tensor's elements in C order.
 [[nodiscard]] std::unique_ptr<CpuStorage> plainStorage(Block block, const Tensor& tensor);
-[[nodiscard]] dnnl::memory::data_type onednnType(DType dtype);
-
-// A key of the primitives kept: plain values, one behind the other.
-class Key {
- public:
-  explicit Key(char primitive) : bytes_(1, primitive) {}
-  // No padding inside: its bytes would differ between equal values.
-  template <typename T>
-  requires(std::has_unique_object_representations_v<T> ||
-           std::is_floating_point_v<T>) Key& with(const T& value) {
-    bytes_.append(reinterpret_cast<const char*>(&value), sizeof value);
-    return *this;
-  }
-  Key& with(const Conv2dAttributes& a) {
-    return with(a.stride)
-        .with(a.padding)
-        .with(a.dilation)
-        .with(a.groups)
-        .with(a.activation)
-        .with(a.algorithm);
-  }
-  Key& with(const Pool2dAttributes& a) { return with(a.kind).with(a.kernel).with(a.stride).with(a.padding); }
-  Key& with(const Shape& shape) {
-    with(shape.size());
-    bytes_.append(reinterpret_cast<const char*>(shape.data()), shape.size() * sizeof shape[0]);
-    return *this;
-  }
-  Key& with(const Layout& layout) {
-    bytes_ += key(layout);
-    return *this;
-  }
-  [[nodiscard]] const std::string& text() const noexcept { return bytes_; }
-
- private:
-  std::string bytes_;
-};
 
 }  // namespace cudnn_resnet::cpu

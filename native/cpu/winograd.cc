@@ -141,6 +141,23 @@ void transformWeights(const Transform<tile>& g, const float* weights, const Plac
 
 }  // namespace
 
+bool findsWinograd(const dnnl::engine& engine) {
+  const auto layout = [](dnnl::memory::format_tag tag) {
+    return Layout({1, 64, 28, 28}, dnnl::memory::data_type::f32, tag);
+  };
+  try {
+    const auto blocked = layout(dnnl::memory::format_tag::nChw16c);
+    (void)describe<dnnl::convolution_forward>(
+        engine, dnnl::primitive_attr(), prop_kind::forward_inference, algorithm::convolution_winograd,
+        blocked, Layout({64, 64, 3, 3}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::any),
+        Layout(), blocked, dnnl::memory::dims{1, 1}, dnnl::memory::dims{0, 0}, dnnl::memory::dims{1, 1},
+        dnnl::memory::dims{1, 1});
+    return true;
+  } catch (const dnnl::error&) {
+    return false;
+  }
+}
+
 bool knowsWeights(const Layout& layout) { return places(layout).has_value(); }
 
 void transformWeights(const float* weights, const Layout& layout, float* to) {

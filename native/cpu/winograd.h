@@ -26,6 +26,9 @@ namespace cudnn_resnet::cpu {
   return std::clamp<int64_t>(most / (inChannels * outChannels), 1, batch);
 }
 
+// Whether this oneDNN has Winograd's transform for this processor: of the 3.x, none has it for AVX-512.
+[[nodiscard]] bool findsWinograd(const dnnl::engine& engine);
+
 // Whether `layout` is one of weights that transformWeights writes, in a tenth of the time that oneDNN takes.
 [[nodiscard]] bool knowsWeights(const Layout& layout);
 
