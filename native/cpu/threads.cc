@@ -4,8 +4,8 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <future>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -25,7 +25,7 @@ int makeable(int threads) {
     while (static_cast<int>(made.size()) + 1 < threads) {
       made.emplace_back([ended] { ended.wait(); });
     }
-  } catch (const std::system_error&) {
+  } catch (const std::exception&) {
     threads = std::max(static_cast<int>(made.size()) / 2, 1);
   }
   enough.set_value();
