@@ -13,9 +13,15 @@
 #include "cuda/signal-handlers.h"
 
 namespace cudnn_resnet::cuda {
-namespace {
 
 namespace fe = cudnn_frontend;
+
+struct Target::Properties {
+  std::shared_ptr<fe::DeviceProperties> device = std::make_shared<fe::DeviceProperties>();
+};
+
+namespace {
+
 using TensorPtr = std::shared_ptr<fe::graph::Tensor_attributes>;
 
 // The plans are protected in the frontend, which has no other way to their descriptors.
@@ -167,49 +173,6 @@ std::vector<fe::NumericalNote_t> unwanted(Math math) {
   return notes;
 }
 
-std::vector<CompiledGraph> compiled(const Target& target, const GraphDescription& description, size_t most);
-
-}  // namespace
-
-struct Target::Properties {
-  std::shared_ptr<fe::DeviceProperties> device = std::make_shared<fe::DeviceProperties>();
-};
-
-Target::Target(const std::string& deviceProperties) {
-  const auto properties = std::make_shared<Properties>();
-  check(properties->device->deserialize({deviceProperties.begin(), deviceProperties.end()}));
-  properties_ = properties;
-}
-
-void* Target::descriptor() const noexcept { return properties_ ? properties_->device->get_ptr() : nullptr; }
-
-std::string describeDevice(int device) {
-  fe::DeviceProperties properties;
-  std::vector<uint8_t> json;
-  check(properties.set_device_id(device).build());
-  check(properties.serialize(json));
-  return {json.begin(), json.end()};
-}
-
-std::optional<std::string> CompiledGraph::serialize() const {
-  try {
-    return static_cast<const fe::ExecutionPlan*>(owner.get())->getJsonRepresentation();
-  } catch (const fe::cudnnException&) {
-    return std::nullopt;
-  }
-}
-
-std::vector<CompiledGraph> compile(const Target& target, const GraphDescription& description, size_t most) {
-  const KeptSignalHandlers kept;
-  try {
-    return compiled(target, description, most);
-  } catch (const std::exception& error) {
-    throw Error(ErrorCode::Backend, "cuDNN has no plan for " + text(description) + ": " + error.what());
-  }
-}
-
-namespace {
-
 // What each engine said that cuDNN's heuristics named, or that was ruled out ("Deselecting").
 std::string joined(const std::vector<std::string>& refusals) {
   std::string list;
@@ -266,4 +229,38 @@ std::vector<CompiledGraph> compiled(const Target& target, const GraphDescription
 }
 
 }  // namespace
+
+Target::Target(const std::string& deviceProperties) {
+  const auto properties = std::make_shared<Properties>();
+  check(properties->device->deserialize({deviceProperties.begin(), deviceProperties.end()}));
+  properties_ = properties;
+}
+
+void* Target::descriptor() const noexcept { return properties_ ? properties_->device->get_ptr() : nullptr; }
+
+std::string describeDevice(int device) {
+  fe::DeviceProperties properties;
+  std::vector<uint8_t> json;
+  check(properties.set_device_id(device).build());
+  check(properties.serialize(json));
+  return {json.begin(), json.end()};
+}
+
+std::optional<std::string> CompiledGraph::serialize() const {
+  try {
+    return static_cast<const fe::ExecutionPlan*>(owner.get())->getJsonRepresentation();
+  } catch (const fe::cudnnException&) {
+    return std::nullopt;
+  }
+}
+
+std::vector<CompiledGraph> compile(const Target& target, const GraphDescription& description, size_t most) {
+  const KeptSignalHandlers kept;
+  try {
+    return compiled(target, description, most);
+  } catch (const std::exception& error) {
+    throw Error(ErrorCode::Backend, "cuDNN has no plan for " + text(description) + ": " + error.what());
+  }
+}
+
 }  // namespace cudnn_resnet::cuda
