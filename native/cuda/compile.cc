@@ -8,6 +8,7 @@
 #pragma GCC diagnostic pop
 
 #include <algorithm>
+#include <new>
 
 #include "core/error.h"
 #include "cuda/signal-handlers.h"
@@ -258,6 +259,8 @@ std::vector<CompiledGraph> compile(const Target& target, const GraphDescription&
   const KeptSignalHandlers kept;
   try {
     return compiled(target, description, most);
+  } catch (const std::bad_alloc&) {
+    throw;  // which says nothing of the graph
   } catch (const std::exception& error) {
     throw Error(ErrorCode::Backend, "cuDNN has no plan for " + text(description) + ": " + error.what());
   }
