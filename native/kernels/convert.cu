@@ -123,8 +123,7 @@ void cast(const void* from, DType fromType, void* to, DType toType, int64_t coun
 
 void transpose(const TransposeIndex& index, const void* from, void* to, size_t elementBytes,
                cudaStream_t stream) {
-  const int64_t tiles = index.columnTiles() * index.rowTiles() * index.batch;
-  const auto blocks = static_cast<unsigned>(std::min<int64_t>(tiles, 1 << 16));
+  const unsigned blocks = gridOf(index.columnTiles() * index.rowTiles() * index.batch);
   const dim3 threads(TransposeIndex::tile, TransposeIndex::rowsPerPass);
   withBits(elementBytes, [&](auto element) {
     using T = decltype(element);

@@ -33,11 +33,10 @@ __global__ void softmaxKernel(const T* __restrict__ x, T* __restrict__ y, int64_
 void softmax(const void* x, void* y, int64_t rows, int64_t columns, DType dtype, cudaStream_t stream) {
   // Few columns keep few threads busy; a warp is the least that blockReduce takes.
   const unsigned threads = columns <= 32 ? 32 : columns <= 128 ? 128 : threadsPerBlock;
-  const auto blocks = static_cast<unsigned>(std::min<int64_t>(rows, 1 << 16));
   withFloat(dtype, [&](auto element) {
     using T = decltype(element);
     softmaxKernel<T>
-        <<<blocks, threads, 0, stream>>>(static_cast<const T*>(x), static_cast<T*>(y), rows, columns);
+        <<<gridOf(rows), threads, 0, stream>>>(static_cast<const T*>(x), static_cast<T*>(y), rows, columns);
   });
   checkLaunch("softmax");
 }

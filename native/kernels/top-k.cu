@@ -40,9 +40,9 @@ __global__ void topKKernel(TopK p) {
 }  // namespace
 
 void topK(const TopK& p, DType dtype, cudaStream_t stream) {
-  const auto blocks = static_cast<unsigned>(std::min<int64_t>(p.rows, 1 << 16));
-  withFloat(dtype,
-            [&](auto element) { topKKernel<decltype(element)><<<blocks, threadsPerBlock, 0, stream>>>(p); });
+  withFloat(dtype, [&](auto element) {
+    topKKernel<decltype(element)><<<gridOf(p.rows), threadsPerBlock, 0, stream>>>(p);
+  });
   checkLaunch("topK");
 }
 
