@@ -14,26 +14,7 @@
 
 namespace cudnn_resnet::kernels {
 
-// The C++ type of a dtype, as the argument of a generic lambda.
-template <typename Function>
-void withElement(DType dtype, Function&& function) {
-  switch (dtype) {
-    case DType::Float32:
-      return function(float{});
-    case DType::Float16:
-      return function(__half{});
-    case DType::BFloat16:
-      return function(__nv_bfloat16{});
-    case DType::UInt8:
-      return function(uint8_t{});
-    case DType::Int64:
-      return function(int64_t{});
-    case DType::Float64:
-      break;
-  }
-  throw Error(ErrorCode::DType, "a device holds no " + std::string(name(dtype)));
-}
-
+// The C++ type of a dtype that is computed in, as the argument of a generic lambda.
 template <typename Function>
 void withFloat(DType dtype, Function&& function) {
   switch (dtype) {
@@ -44,7 +25,20 @@ void withFloat(DType dtype, Function&& function) {
     case DType::BFloat16:
       return function(__nv_bfloat16{});
     default:
-      throw Error(ErrorCode::DType, "expected a float dtype, got " + std::string(name(dtype)));
+      throw Error(ErrorCode::DType, "a GPU computes with no " + std::string(name(dtype)));
+  }
+}
+
+// As withFloat, of any dtype that a GPU holds.
+template <typename Function>
+void withElement(DType dtype, Function&& function) {
+  switch (dtype) {
+    case DType::UInt8:
+      return function(uint8_t{});
+    case DType::Int64:
+      return function(int64_t{});
+    default:
+      return withFloat(dtype, function);
   }
 }
 
