@@ -4,13 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# Shows what a command printed where it failed.
-quietly() {
-  "$@" >build-bench.log 2>&1 || { cat build-bench.log; exit 1; }
-  rm build-bench.log
-}
-quietly cmake -S . -B build-bench -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_NATIVE_BENCH=ON
-quietly cmake --build build-bench --parallel "$(nproc)"
+bash scripts/quietly.sh cmake -S . -B build-bench -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_NATIVE_BENCH=ON
+bash scripts/quietly.sh cmake --build build-bench --parallel "$(nproc)"
 [ -x build-bench/primitives ] || {
   printf 'bench:native: Google Benchmark is missing: apt-get install libbenchmark-dev\n' >&2
   exit 1

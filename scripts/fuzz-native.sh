@@ -20,10 +20,8 @@ command -v clang++ >/dev/null || {
   exit 1
 }
 build="build-fuzz"
-mkdir -p "$build"
-cmake -S . -B "$build" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCUDNN_RESNET_STRICT=ON \
-  -DCUDNN_RESNET_FUZZERS=ON -DCUDNN_RESNET_SANITIZE=address,undefined,fuzzer-no-link >"$build/configure.log" ||
-  { cat "$build/configure.log"; exit 1; }
+bash scripts/quietly.sh cmake -S . -B "$build" -DCMAKE_CXX_COMPILER=clang++ -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+  -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_FUZZERS=ON -DCUDNN_RESNET_SANITIZE=address,undefined,fuzzer-no-link
 cmake --build "$build" --parallel "$(nproc)"
 
 names=("$@")

@@ -73,7 +73,7 @@ bash scripts/setup-cuda.sh --cuda 12 --cudnn "$cudnn"
 .cuda/bin/python -m pip install --quiet --no-deps --only-binary=:all: "nvidia-cudnn-frontend==$frontend"
 npm run --silent configure >configure.log 2>&1 || { cat configure.log; exit 1; }
 grep 'cudnn-resnet: the CUDA engine' configure.log || { cat configure.log; exit 1; }
-npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log; exit 1; }
+bash scripts/quietly.sh npx cmake-js build --parallel "$(nproc)"
 bash scripts/build-lib.sh
 node -e "import('cudnn-resnet').then(({ diagnose }) => console.log(diagnose()))"
 node dist/cli/main.js plan --model resnet18,resnet50 --dtype float32,tf32,float16,bfloat16 --gpu h200,t4

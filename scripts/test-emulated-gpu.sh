@@ -16,7 +16,7 @@ bash scripts/copy-checkout.sh build-emulated
 [ ! -d .cuda ] || ln -sfn "$PWD/.cuda" build-emulated/.cuda
 
 cd build-emulated
-npx cmake-js configure --CDCUDNN_RESNET_CUDA_ON_HOST=ON >configure.log 2>&1 || { cat configure.log; exit 1; }
-npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log; exit 1; }
+bash scripts/quietly.sh npx cmake-js configure --CDCUDNN_RESNET_CUDA_ON_HOST=ON
+bash scripts/quietly.sh npx cmake-js build --parallel "$(nproc)"
 bash scripts/build-lib.sh
 CUDNN_RESNET_CACHE=$PWD/build/cache TEST_DEVICES=cuda:0 npx vitest run --testTimeout=300000 --testNamePattern '^(?!.*network.* give, at every run)' "${tests[@]}"

@@ -2,8 +2,6 @@
 # Builds the native code without Node, warnings as errors, and runs its GoogleTest unit tests. Arguments go to CMake.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cmake -S . -B build-native -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_NATIVE_TESTS=ON "$@" >build-native.log ||
-  { cat build-native.log; exit 1; }
-rm build-native.log
+bash scripts/quietly.sh cmake -S . -B build-native -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_NATIVE_TESTS=ON "$@"
 cmake --build build-native --parallel "$(nproc)"
 ctest --test-dir build-native --output-on-failure

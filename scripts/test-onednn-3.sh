@@ -25,6 +25,6 @@ export ONEDNN_PATH=$folder/onednn LD_LIBRARY_PATH=$folder/onednn/lib
 
 bash scripts/copy-checkout.sh "$folder/copy"
 cd "$folder/copy"
-npx cmake-js compile --CDCUDNN_RESNET_CUDA=OFF >build.log 2>&1 || { cat build.log; exit 1; }
+bash scripts/quietly.sh npx cmake-js compile --CDCUDNN_RESNET_CUDA=OFF
 # without the activations: gelu(Infinity) of oneDNN 3.2 is NaN, of 2.6 Infinity
 npx vitest run test/20 test/3 test/48 test/49 test/50 --exclude 'test/32*'

@@ -29,8 +29,8 @@ threads() {
   bash scripts/copy-checkout.sh build-sanitize/threads
   (
     cd build-sanitize/threads
-    cmake -S . -B build-native "${cpu_only[@]}" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCUDNN_RESNET_STRICT=ON \
-      -DCUDNN_RESNET_NATIVE_TESTS=ON -DCUDNN_RESNET_SANITIZE=thread >configure.log || { cat configure.log; exit 1; }
+    bash scripts/quietly.sh cmake -S . -B build-native "${cpu_only[@]}" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+      -DCUDNN_RESNET_STRICT=ON -DCUDNN_RESNET_NATIVE_TESTS=ON -DCUDNN_RESNET_SANITIZE=thread
     cmake --build build-native --parallel "$(nproc)"
     # Without the randomness of addresses that newer kernels have more of than this sanitizer bears, and without OpenMP's
     # threads, whose waiting for each other it does not see.
@@ -46,8 +46,8 @@ emulated() {
     (
       [ ! -d .cuda ] || ln -sfn "$PWD/.cuda" "build-sanitize/emulated-$sanitizer/.cuda"
       cd "build-sanitize/emulated-$sanitizer"
-      cmake -S . -B build-native -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCUDNN_RESNET_STRICT=ON \
-        -DCUDNN_RESNET_NATIVE_TESTS=ON "-DCUDNN_RESNET_SANITIZE=$sanitizer" >configure.log || { cat configure.log; exit 1; }
+      bash scripts/quietly.sh cmake -S . -B build-native -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCUDNN_RESNET_STRICT=ON \
+        -DCUDNN_RESNET_NATIVE_TESTS=ON "-DCUDNN_RESNET_SANITIZE=$sanitizer"
       cmake --build build-native --parallel "$(nproc)" --target cuda-on-host-tests
       # The threads of a kernel are fibers, with stacks that AddressSanitizer's search for uses after a return is slow with.
       CUDNN_RESNET_CACHE=$PWD/cache ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=0 \
@@ -60,9 +60,8 @@ emulated() {
 addon() {
   bash scripts/copy-checkout.sh build-sanitize/addon
   cd build-sanitize/addon
-  npx cmake-js configure --CDCUDNN_RESNET_CUDA=OFF --CDCUDNN_RESNET_SANITIZE=address,undefined >configure.log 2>&1 ||
-    { cat configure.log; exit 1; }
-  npx cmake-js build --parallel "$(nproc)" >build.log 2>&1 || { cat build.log; exit 1; }
+  bash scripts/quietly.sh npx cmake-js configure --CDCUDNN_RESNET_CUDA=OFF --CDCUDNN_RESNET_SANITIZE=address,undefined
+  bash scripts/quietly.sh npx cmake-js build --parallel "$(nproc)"
   bash scripts/build-lib.sh
   rm -rf reports && mkdir reports
 
