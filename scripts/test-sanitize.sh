@@ -76,18 +76,18 @@ addon() {
     test/10 test/11 test/12 test/20 test/21 test/3 test/48 test/52 test/62 test/64 test/65
   printf 'test-sanitize: leaks at the end of a process\n'
   # Node's own exit code is kept: what it and its libraries leave is in the reports as well, and is not ours.
+  leaks() {
+    LD_PRELOAD=$preload ASAN_OPTIONS=${options/exitcode=99/exitcode=0}:detect_leaks=1:fast_unwind_on_malloc=0 node "$@"
+  }
   local name
   for name in return 'reading in the exit handler' 'disposing in the exit handler' 'collection between every two operations' \
     'a vm context'; do
-    LD_PRELOAD=$preload ASAN_OPTIONS=${options/exitcode=99/exitcode=0}:detect_leaks=1:fast_unwind_on_malloc=0 \
-      node --expose-gc test/standalone/exit.mjs "$name" cpu
+    leaks --expose-gc test/standalone/exit.mjs "$name" cpu
   done
   for name in 'load, run and end' 'sixteen at once'; do
-    LD_PRELOAD=$preload ASAN_OPTIONS=${options/exitcode=99/exitcode=0}:detect_leaks=1:fast_unwind_on_malloc=0 \
-      node test/standalone/workers.mjs "$name" cpu
+    leaks test/standalone/workers.mjs "$name" cpu
   done
-  LD_PRELOAD=$preload ASAN_OPTIONS=${options/exitcode=99/exitcode=0}:detect_leaks=1:fast_unwind_on_malloc=0 \
-    node test/standalone/leaks.mjs cpu
+  leaks test/standalone/leaks.mjs cpu
   node scripts/sanitizer-reports.mjs reports
 }
 
