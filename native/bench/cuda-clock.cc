@@ -1,8 +1,7 @@
-#include <array>
-
 #include "bench/clock.h"
 #include "cuda/engine.h"
 #include "cuda/error.h"
+#include "cuda/stream.h"
 
 namespace cudnn_resnet::bench {
 namespace {
@@ -11,34 +10,26 @@ using cuda::check;
 
 class CudaClock : public Clock {
  public:
-  explicit CudaClock(cudaStream_t stream) : stream_(stream) {
-    for (auto& event : events_) {
-      check(cudaEventCreate(&event), "cudaEventCreate");
-    }
-  }
-  ~CudaClock() override {
-    for (auto& event : events_) {
-      cudaEventDestroy(event);
-    }
-  }
+  explicit CudaClock(cudaStream_t stream) : stream_(stream) {}
 
   double measure(const std::function<void()>& work) override {
     constexpr int calls = 50;  // so many that the GPU does not wait for their being asked for
     work();                    // what the first event waits behind
-    check(cudaEventRecord(events_[0], stream_), "cudaEventRecord");
+    check(cudaEventRecord(begin_.get(), stream_), "cudaEventRecord");
     for (int i = 0; i < calls; ++i) {
       work();
     }
-    check(cudaEventRecord(events_[1], stream_), "cudaEventRecord");
-    check(cudaEventSynchronize(events_[1]), "cudaEventSynchronize");
+    check(cudaEventRecord(end_.get(), stream_), "cudaEventRecord");
+    end_.wait("timing a primitive");
     float milliseconds = 0;
-    check(cudaEventElapsedTime(&milliseconds, events_[0], events_[1]), "cudaEventElapsedTime");
+    check(cudaEventElapsedTime(&milliseconds, begin_.get(), end_.get()), "cudaEventElapsedTime");
     return milliseconds / 1e3 / calls;
   }
 
  private:
   cudaStream_t stream_;
-  std::array<cudaEvent_t, 2> events_{};
+  cuda::Event begin_{cuda::Event::Use::Timing};
+  cuda::Event end_{cuda::Event::Use::Timing};
 };
 
 }  // namespace
