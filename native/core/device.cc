@@ -1,7 +1,6 @@
 #include "core/device.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "core/exchanged.h"
@@ -168,11 +167,13 @@ void Device::read(const TensorPtr& x, std::function<Arrival(Engine&)> run, Done 
   backlog_.enter(hostBytes);
   queue_.post([this, hostBytes, inputs = std::vector{x}, run = std::move(run), done = std::move(done)] {
     Arrival arrival;
-    const auto error = attempt(inputs, [&](Engine& engine) { arrival = run(engine); });
+    auto error = attempt(inputs, [&](Engine& engine) { arrival = run(engine); });
     --inputs.front()->pendingReads;
     if (arrival) {
-      await(std::move(arrival), hostBytes, done);
-      return;
+      error = attempt({}, [&](Engine&) { await(std::move(arrival), hostBytes, done); });
+      if (!error) {
+        return;
+      }
     }
     backlog_.leave(hostBytes);
     done(error);
@@ -180,21 +181,26 @@ void Device::read(const TensorPtr& x, std::function<Arrival(Engine&)> run, Done 
 }
 
 void Device::await(Arrival arrival, size_t hostBytes, Done done) {
-  arriving_.push_back(std::move(arrival));
-  arrivals_.post([this, hostBytes, done = std::move(done), entry = std::prev(arriving_.end())] {
-    std::shared_ptr<const Error> error;
-    try {
-      (*entry)();
-    } catch (...) {
-      error = sharedCurrentError();
-    }
-    queue_.post([this, error, entry] {
-      note(error);
-      arriving_.erase(entry);
+  const auto entry = arriving_.insert(arriving_.end(), std::move(arrival));
+  try {
+    arrivals_.post([this, hostBytes, done = std::move(done), entry] {
+      std::shared_ptr<const Error> error;
+      try {
+        (*entry)();
+      } catch (...) {
+        error = sharedCurrentError();
+      }
+      queue_.post([this, error, entry] {
+        note(error);
+        arriving_.erase(entry);
+      });
+      backlog_.leave(hostBytes);
+      done(error);
     });
-    backlog_.leave(hostBytes);
-    done(error);
-  });
+  } catch (...) {  // the system makes no thread to wait on
+    arriving_.erase(entry);
+    throw;
+  }
 }
 
 void Device::call(std::function<void(Engine&)> run, Done done) {

@@ -1,6 +1,7 @@
 #include "core/device.h"
 
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 #include <atomic>
 #include <chrono>
@@ -290,6 +291,42 @@ TEST(Device, AnErrorOnArrivalIsReportedAndALossLatched) {
   EXPECT_EQ(outcomeOf(ErrorCode::DeviceLost), ErrorCode::DeviceLost);
   EXPECT_EQ(readOutcome(device, x)->code(), ErrorCode::DeviceLost) << "the next one, at once";
 }
+
+#ifdef __GLIBC__
+// While it lives the system makes no threads: their stacks would be too large.
+class NoMoreThreads {
+ public:
+  NoMoreThreads() {
+    pthread_getattr_default_np(&former_);
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, size_t{1} << 60U);
+    pthread_setattr_default_np(&attributes);
+    pthread_attr_destroy(&attributes);
+  }
+  NoMoreThreads(const NoMoreThreads&) = delete;
+  NoMoreThreads& operator=(const NoMoreThreads&) = delete;
+  ~NoMoreThreads() { pthread_setattr_default_np(&former_); }
+
+ private:
+  pthread_attr_t former_{};
+};
+
+TEST(Device, AReadingFailsWhereTheSystemMakesNoThreadToWaitOn) {
+  Device device(fakeDevice());
+  const auto x = tensor({1});
+  makeZeros(device, x);
+  const auto read = [](Engine&) -> Arrival { return [] {}; };
+  {
+    const NoMoreThreads none;
+    const Outcome error = readOutcome(device, x, read);
+    ASSERT_NE(error, nullptr);
+    EXPECT_EQ(error->code(), ErrorCode::Native);
+  }
+  EXPECT_EQ(device.backlog().pending().operations, 0U);
+  EXPECT_EQ(readOutcome(device, x, read), nullptr);
+}
+#endif
 
 TEST(Device, CloseWaitsForTheValuesThatArriveAndDropsTheRest) {
   Device device(fakeDevice());
