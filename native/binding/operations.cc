@@ -94,7 +94,7 @@ Napi::Value batchNorm(const Napi::CallbackInfo& info) {
   const BatchNormTensors tensors{call.input("mean"), call.input("variance"), call.optionalInput("weight"),
                                  call.optionalInput("bias"), epsilon(call)};
   const Activation activation = call.activation("activation");
-  checkBatchNorm("batchNorm", *x, *tensors.mean, *tensors.variance, tensors.weight.get(), tensors.bias.get());
+  checkBatchNorm(*x, *tensors.mean, *tensors.variance, tensors.weight.get(), tensors.bias.get());
   return call.output(x->shape, x->dtype, [=](Engine& engine, Tensor& y) {
     engine.batchNorm(tensors.inputs(), activation, *x, y);
   });
@@ -107,9 +107,7 @@ Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
                                  call.optionalInput("weight"), call.optionalInput("bias"), epsilon(call)};
   const TensorPtr batches = call.optionalInput("batchesTracked");
   const double momentum = call.number("momentum", 0.1);
-  checkBatchNorm("batchNormTraining", *x, *tensors.mean, *tensors.variance, tensors.weight.get(),
-                 tensors.bias.get());
-  checkBatchNormTraining(*x);
+  checkBatchNormTraining(*x, *tensors.mean, *tensors.variance, tensors.weight.get(), tensors.bias.get());
   if (batches && (batches->dtype != DType::Int64 || batches->size() != 1)) {
     throw Error(batches->size() != 1 ? ErrorCode::Shape : ErrorCode::DType,
                 call.what("batchesTracked") + " must be one int64");

@@ -186,15 +186,25 @@ Shape reshapedShape(const Shape& wanted, int64_t size) {
   return shape;
 }
 
-void checkBatchNorm(const char* operation, const Tensor& x, const Tensor& mean, const Tensor& variance,
-                    const Tensor* weight, const Tensor* bias) {
-  checkRank(operation, "x", x, 4, "[N, C, H, W]");
-  checkFloat(operation, "x", x.dtype);
-  checkPerChannel(operation, x.shape[1],
+void checkBatchNorm(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor* weight,
+                    const Tensor* bias) {
+  constexpr auto op = "batchNorm";
+  checkRank(op, "x", x, 4, "[N, C, H, W]");
+  checkFloat(op, "x", x.dtype);
+  checkPerChannel(op, x.shape[1],
                   {{"mean", &mean}, {"variance", &variance}, {"weight", weight}, {"bias", bias}});
 }
 
-void checkBatchNormTraining(const Tensor& x) {
+void checkBatchNormTraining(const Tensor& x, const Tensor& runningMean, const Tensor& runningVariance,
+                            const Tensor* weight, const Tensor* bias) {
+  constexpr auto op = "batchNormTraining";
+  checkRank(op, "x", x, 4, "[N, C, H, W]");
+  checkFloat(op, "x", x.dtype);
+  checkPerChannel(op, x.shape[1],
+                  {{"runningMean", &runningMean},
+                   {"runningVariance", &runningVariance},
+                   {"weight", weight},
+                   {"bias", bias}});
   if (x.size() / x.shape[1] < 2) {
     wrongShape("batchNormTraining: expected more than 1 value per channel, got x " + text(x.shape));
   }

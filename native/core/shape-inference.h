@@ -25,10 +25,11 @@ void checkFloat(const char* operation, const char* argument, DType dtype);
 // `wanted` with its -1, if there is one, replaced by what is left of `size` elements.
 [[nodiscard]] Shape reshapedShape(const Shape& wanted, int64_t size);
 
-void checkBatchNorm(const char* operation, const Tensor& x, const Tensor& mean, const Tensor& variance,
-                    const Tensor* weight, const Tensor* bias);
+void checkBatchNorm(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor* weight,
+                    const Tensor* bias);
 // Batch statistics need more than one value per channel.
-void checkBatchNormTraining(const Tensor& x);
+void checkBatchNormTraining(const Tensor& x, const Tensor& runningMean, const Tensor& runningVariance,
+                            const Tensor* weight, const Tensor* bias);
 void checkFoldBatchNorm(const Tensor& weight, const Tensor* bias, const Tensor& mean, const Tensor& variance,
                         const Tensor* batchNormWeight, const Tensor* batchNormBias);
 // What takes the folded weight and bias.

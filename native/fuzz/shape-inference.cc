@@ -90,8 +90,8 @@ void batchNorm(Input& input) {
   const Tensor x = tensor(input, input.byte() < 240 ? 4 : input.byte() % 6);
   const Tensor mean = tensor(input, input.byte() % 3);
   const Tensor weight = tensor(input, 1);
-  checkBatchNorm("batchNorm", x, mean, mean, &weight, nullptr);
-  checkBatchNormTraining(x);
+  checkBatchNorm(x, mean, mean, &weight, nullptr);
+  checkBatchNormTraining(x, mean, mean, &weight, nullptr);
   require(mean.shape[0] == x.shape[1] && weight.shape[0] == x.shape[1]);
 }
 

@@ -148,11 +148,11 @@ TEST(CheckBatchNorm, ParametersAreFloat32AndOnePerChannel) {
   const Tensor three = of({3});
   const Tensor four = of({4});
   const Tensor half = of({3}, DType::Float16);
-  checkBatchNorm("batchNorm", x, three, three, &three, nullptr);
+  checkBatchNorm(x, three, three, &three, nullptr);
   expectError(ErrorCode::Shape, "variance must have shape [3]",
-              [&] { checkBatchNorm("batchNorm", x, three, four, nullptr, nullptr); });
+              [&] { checkBatchNorm(x, three, four, nullptr, nullptr); });
   expectError(ErrorCode::DType, "bias must be float32",
-              [&] { checkBatchNorm("batchNorm", x, three, three, nullptr, &half); });
+              [&] { checkBatchNorm(x, three, three, nullptr, &half); });
 }
 
 TEST(CheckFoldBatchNorm, WhatIsFoldedAndWhatItBecomesMustFit) {
@@ -180,10 +180,19 @@ TEST(CheckFoldBatchNorm, WhatIsFoldedAndWhatItBecomesMustFit) {
 }
 
 TEST(CheckBatchNorm, TrainingNeedsTwoValues) {
-  checkBatchNormTraining(of({2, 3, 1, 1}));
-  expectError(ErrorCode::Shape, "more than 1 value per channel", [] {
-    checkBatchNormTraining(of({1, 3, 1, 1}));
+  const Tensor three = of({3});
+  checkBatchNormTraining(of({2, 3, 1, 1}), three, three, nullptr, nullptr);
+  expectError(ErrorCode::Shape, "more than 1 value per channel", [&] {
+    checkBatchNormTraining(of({1, 3, 1, 1}), three, three, nullptr, nullptr);
   });
+}
+
+TEST(CheckBatchNorm, TrainingNamesItsStatistics) {
+  const Tensor x = of({2, 3, 1, 1});
+  const Tensor three = of({3});
+  const Tensor four = of({4});
+  expectError(ErrorCode::Shape, "batchNormTraining: runningVariance must have shape [3]",
+              [&] { checkBatchNormTraining(x, three, four, nullptr, nullptr); });
 }
 
 TEST(CheckRest, AddSoftmaxTopK) {
