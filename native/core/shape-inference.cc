@@ -22,6 +22,11 @@ void checkRank(const char* operation, const char* argument, const Tensor& x, siz
   }
 }
 
+void checkImages(const char* operation, const Tensor& x) {
+  checkRank(operation, "x", x, 4, "[N, C, H, W]");
+  checkFloat(operation, "x", x.dtype);
+}
+
 // A bias may stay in float32 beside activations of 16 bits.
 void checkBias(const char* operation, const Tensor* bias, const Tensor& x, int64_t channels) {
   if (bias != nullptr) {
@@ -87,9 +92,8 @@ int64_t slidingExtent(int64_t extent, int64_t kernel, int64_t stride, int64_t pa
 Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Tensor& weight,
                   const Tensor* bias, const Tensor* add) {
   constexpr auto op = "conv2d";
-  checkRank(op, "x", x, 4, "[N, C, H, W]");
+  checkImages(op, x);
   checkRank(op, "weight", weight, 4, "[out, in / groups, kernel height, kernel width]");
-  checkFloat(op, "x", x.dtype);
   checkDType(op, "weight", weight, x.dtype);
   const int64_t groups = attributes.groups;
   const int64_t out = weight.shape[0];
@@ -118,8 +122,7 @@ Shape conv2dShape(const Conv2dAttributes& attributes, const Tensor& x, const Ten
 
 Shape pool2dShape(const Pool2dAttributes& attributes, const Tensor& x) {
   const char* op = attributes.kind == PoolKind::Max ? "maxPool2d" : "avgPool2d";
-  checkRank(op, "x", x, 4, "[N, C, H, W]");
-  checkFloat(op, "x", x.dtype);
+  checkImages(op, x);
   Shape y{x.shape[0], x.shape[1], 0, 0};
   for (size_t i = 0; i < 2; ++i) {
     if (attributes.padding[i] * 2 > attributes.kernel[i]) {
@@ -136,8 +139,7 @@ Shape pool2dShape(const Pool2dAttributes& attributes, const Tensor& x) {
 
 Shape globalAvgPoolShape(const Tensor& x) {
   constexpr auto op = "globalAvgPool";
-  checkRank(op, "x", x, 4, "[N, C, H, W]");
-  checkFloat(op, "x", x.dtype);
+  checkImages(op, x);
   return {x.shape[0], x.shape[1], 1, 1};
 }
 
@@ -189,8 +191,7 @@ Shape reshapedShape(const Shape& wanted, int64_t size) {
 void checkBatchNorm(const Tensor& x, const Tensor& mean, const Tensor& variance, const Tensor* weight,
                     const Tensor* bias) {
   constexpr auto op = "batchNorm";
-  checkRank(op, "x", x, 4, "[N, C, H, W]");
-  checkFloat(op, "x", x.dtype);
+  checkImages(op, x);
   checkPerChannel(op, x.shape[1],
                   {{"mean", &mean}, {"variance", &variance}, {"weight", weight}, {"bias", bias}});
 }
@@ -198,8 +199,7 @@ void checkBatchNorm(const Tensor& x, const Tensor& mean, const Tensor& variance,
 void checkBatchNormTraining(const Tensor& x, const Tensor& runningMean, const Tensor& runningVariance,
                             const Tensor* weight, const Tensor* bias) {
   constexpr auto op = "batchNormTraining";
-  checkRank(op, "x", x, 4, "[N, C, H, W]");
-  checkFloat(op, "x", x.dtype);
+  checkImages(op, x);
   checkPerChannel(op, x.shape[1],
                   {{"runningMean", &runningMean},
                    {"runningVariance", &runningVariance},
