@@ -31,6 +31,12 @@ Target target(const Options& options) {
   return {device, std::make_shared<Tensor>(shape(options.get("shape"), options.what("shape")), type)};
 }
 
+// The tensor that an option names: reading the others may dispose of it.
+Target named(const Options& options, const char* name) {
+  const TensorHandle& handle = TensorHandle::from(options.get(name), options.what(name));
+  return {handle.device(), handle.tensor()};
+}
+
 Napi::Value submitted(Napi::Env env, const Target& made, std::function<void(Engine&)> write,
                       size_t hostBytes = 0) {
   made.device->backlog().requireRoom(hostBytes);
@@ -109,31 +115,29 @@ Napi::Value upload(const Napi::CallbackInfo& info) {
 
 Napi::Value write(const Napi::CallbackInfo& info) {
   const Options options(info[0], "write");
-  const TensorHandle& to = TensorHandle::from(options.get("to"), options.what("to"));
-  const Target target{to.device(), to.tensor()};  // reading the other options may dispose of it
-  const HostData data = copyOf(options, *target.tensor);
-  target.device->backlog().requireRoom(data.bytes);
-  target.device->submit({{}, {target.tensor}, data.writerTo(target.tensor), false, data.bytes});
+  const Target to = named(options, "to");
+  const HostData data = copyOf(options, *to.tensor);
+  to.device->backlog().requireRoom(data.bytes);
+  to.device->submit({{}, {to.tensor}, data.writerTo(to.tensor), false, data.bytes});
   return info.Env().Undefined();
 }
 
 Napi::Value fill(const Napi::CallbackInfo& info) {
   const Options options(info[0], "fill");
-  const TensorHandle& to = TensorHandle::from(options.get("to"), options.what("to"));
-  const Target target{to.device(), to.tensor()};  // reading the other options may dispose of it
+  const Target to = named(options, "to");
   const DType type = dtype(options.get("dataType"), options.what("dataType"));
   const int64_t descriptor = integer(options.get("descriptor"), options.what("descriptor"), 0);
   const auto file =
       std::make_shared<FileRange>(string(options.get("path"), options.what("path")),
                                   static_cast<int>(std::min<int64_t>(descriptor, INT_MAX)),
                                   integer(options.get("position"), options.what("position"), 0));
-  target.device->backlog().requireRoom(0);
+  to.device->backlog().requireRoom(0);
   return Environment::of(info.Env()).promise([&](const Environment::Settle& settle) {
-    target.device->submit({{}, {target.tensor}, [file, type, y = target.tensor](Engine& engine) {
-                             uploadFile(engine, *file, type, *y);
-                           }});
-    target.device->read(
-        target.tensor, [](Engine&) { return Arrival(); }, Environment::settling(settle));
+    to.device->submit({{}, {to.tensor}, [file, type, y = to.tensor](Engine& engine) {
+                         uploadFile(engine, *file, type, *y);
+                       }});
+    to.device->read(
+        to.tensor, [](Engine&) { return Arrival(); }, Environment::settling(settle));
   });
 }
 
@@ -199,11 +203,10 @@ Napi::Value assign(const Napi::CallbackInfo& info) {
 
 Napi::Value copyTo(const Napi::CallbackInfo& info) {
   const Options options(info[0], "to");
-  const TensorHandle& x = TensorHandle::from(options.get("x"), options.what("x"));
-  const Target source{x.device(), x.tensor()};  // reading the other option may dispose of it
+  const Target x = named(options, "x");
   const auto device = DeviceHandle::from(options.get("device"), options.what("device")).device();
-  const auto y = std::make_shared<Tensor>(source.tensor->shape, source.tensor->dtype);
-  transfer(*source.device, source.tensor, *device, y);
+  const auto y = std::make_shared<Tensor>(x.tensor->shape, x.tensor->dtype);
+  transfer(*x.device, x.tensor, *device, y);
   return TensorHandle::wrap(info.Env(), device, y);
 }
 
