@@ -164,7 +164,7 @@ Napi::Value DeviceHandle::setThreads(const Napi::CallbackInfo& info) {
 
 Napi::Value DeviceHandle::usePlans(const Napi::CallbackInfo& info) {
   device_->call([folder = string(info[0], "usePlans: folder")](Engine& engine) { engine.usePlans(folder); },
-                [](const std::shared_ptr<const Error>&) {});  // a lost device says so at the next operation
+                [](const Outcome&) {});  // a lost device says so at the next operation
   return info.Env().Undefined();
 }
 

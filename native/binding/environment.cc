@@ -204,7 +204,7 @@ Napi::Promise Environment::inBackground(std::function<Finish()> work, Napi::Arra
 }
 
 Device::Done Environment::settling(Settle settle, Finish finish) {
-  return [settle = std::move(settle), finish = std::move(finish)](const std::shared_ptr<const Error>& error) {
+  return [settle = std::move(settle), finish = std::move(finish)](const Outcome& error) {
     settle([error, finish](Napi::Env env, Promised& promised) {
       if (error) {
         throw Error(*error);

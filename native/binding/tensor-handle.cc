@@ -139,11 +139,10 @@ Napi::Value TensorHandle::dataSync(const Napi::CallbackInfo& info) {
   const TensorPtr tensor = live("dataSync");
   Napi::ArrayBuffer buffer = Environment::of(info.Env()).arrayBuffer(tensor->bytes());
   void* target = buffer.Data();
-  std::promise<std::shared_ptr<const Error>> outcome;
+  std::promise<Outcome> outcome;
   device_->read(
       tensor, [tensor, target](Engine& engine) { return engine.fetch(*tensor, target); },
-      [&outcome](std::shared_ptr<const Error> error) { outcome.set_value(std::move(error)); },
-      tensor->bytes());
+      [&outcome](Outcome error) { outcome.set_value(std::move(error)); }, tensor->bytes());
   if (const auto error = Environment::of(info.Env()).await(outcome.get_future())) {
     throw Error(*error);
   }

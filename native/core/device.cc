@@ -49,8 +49,7 @@ void Device::openEngine() {
   }
 }
 
-std::shared_ptr<const Error> Device::attempt(const std::vector<TensorPtr>& inputs,
-                                             const std::function<void(Engine&)>& run) {
+Outcome Device::attempt(const std::vector<TensorPtr>& inputs, const std::function<void(Engine&)>& run) {
   if (lost_) {
     return lost_;
   }
@@ -184,7 +183,7 @@ void Device::await(Arrival arrival, size_t hostBytes, Done done) {
   const auto entry = arriving_.insert(arriving_.end(), std::move(arrival));
   try {
     arrivals_.post([this, hostBytes, done = std::move(done), entry] {
-      std::shared_ptr<const Error> error;
+      Outcome error;
       try {
         (*entry)();
       } catch (...) {
@@ -256,7 +255,7 @@ void Device::setThreads(int threads) {
         forgetPrograms();
         engine.setThreads(threads);
       },
-      [](const std::shared_ptr<const Error>&) {});
+      [](const Outcome&) {});
 }
 
 void Device::trim() {

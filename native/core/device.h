@@ -47,7 +47,7 @@ class Device {
            std::vector<TensorPtr> results);
 
   // Told on one of the device's threads, where there was one, of the error.
-  using Done = std::function<void(std::shared_ptr<const Error>)>;
+  using Done = std::function<void(Outcome)>;
 
   // Runs `run` on the queue's thread, and what that leaves to be done on another, so that the queue goes on
   // meanwhile. `done` is told of an error in these or in `x`. `hostBytes` are those of the host's memory that
@@ -93,9 +93,8 @@ class Device {
   // Frees all that only makes work faster, for blocks of other sizes.
   void reclaim() noexcept;
 
-  // nullptr where all went well.
-  std::shared_ptr<const Error> attempt(const std::vector<TensorPtr>& inputs,
-                                       const std::function<void(Engine&)>& run);
+  [[nodiscard]] Outcome attempt(const std::vector<TensorPtr>& inputs,
+                                const std::function<void(Engine&)>& run);
   // Latches the error of a device that is lost.
   void note(const std::shared_ptr<const Error>& error);
   // Waits for `arrival` on the thread of arrivals.

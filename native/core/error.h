@@ -32,6 +32,9 @@ class Error : public std::runtime_error {
   ErrorCode code_;
 };
 
+// What work ended with; nullptr where all went well.
+using Outcome = std::shared_ptr<const Error>;
+
 // The name JavaScript knows a code by, for example "ERR_SHAPE".
 [[nodiscard]] const char* name(ErrorCode code) noexcept;
 

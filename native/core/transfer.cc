@@ -9,7 +9,6 @@ namespace cudnn_resnet {
 // The queue of `to` waits for what `from` reads. Both halves are posted together, on one thread, so that of
 // two queues that wait for each other one always stands before the other's wait: there is no deadlock.
 void transfer(Device& from, const TensorPtr& x, Device& to, const TensorPtr& y) {
-  using Outcome = std::shared_ptr<const Error>;
   // What is larger than the device has no values that the host would hold.
   const size_t held = x->bytes() <= from.memory().limit ? x->bytes() : 0;
   from.backlog().requireRoom(held);

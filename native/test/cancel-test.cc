@@ -17,7 +17,6 @@ namespace cudnn_resnet {
 namespace {
 
 using test::fakeDevice;
-using test::Outcome;
 using test::readOutcome;
 using test::tensor;
 

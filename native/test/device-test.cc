@@ -21,7 +21,6 @@ namespace {
 using test::drained;
 using test::fakeDevice;
 using test::makeZeros;
-using test::Outcome;
 using test::readOutcome;
 using test::tensor;
 

@@ -3,14 +3,11 @@
 
 #include <functional>
 #include <future>
-#include <memory>
 #include <utility>
 
 #include "core/device.h"
 
 namespace cudnn_resnet::test {
-
-using Outcome = std::shared_ptr<const Error>;  // none where all went well
 
 // Waits for what `run` on the device's queue ends with.
 inline Outcome outcomeOf(Device& device, std::function<void(Engine&)> run) {

@@ -19,7 +19,6 @@ namespace cudnn_resnet::cuda {
 namespace {
 
 using host_cuda::gpu;
-using test::Outcome;
 
 class EmulatedGpuTest : public testing::Test {
  protected:
