@@ -32,10 +32,9 @@ class Program {
   void forget() noexcept;
 
  private:
-  // What becomes of the tensors that one operation is the last to read, or that nothing reads.
   struct Step {
     Operation operation;
-    std::vector<TensorPtr> last;
+    std::vector<TensorPtr> last;  // that it is the last to read, or that it writes and nothing reads
   };
 
   void checkConstants() const;
