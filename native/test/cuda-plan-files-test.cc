@@ -1,5 +1,3 @@
-#ifdef CUDNN_RESNET_CUDA
-
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -263,5 +261,3 @@ TEST_F(PlanFolderTest, IsNoneWhereHomeIsNoAbsolutePath) {
 
 }  // namespace
 }  // namespace cudnn_resnet::cuda
-
-#endif
