@@ -138,7 +138,7 @@ class LastRead : public testing::Test {
   void SetUp() override { makeZeros(device, x); }
 
   void use(std::vector<TensorPtr> inputs) {
-    device.submit({std::move(inputs), {tensor({4})}, [this, watched = x](Engine& engine) {
+    device.submit({std::move(inputs), {tensor({4})}, [this, watched = x](Engine&) {
                      seen.push_back(watched->lastRead());
                    }});
   }

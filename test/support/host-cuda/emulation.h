@@ -45,7 +45,7 @@ T shuffled(T value, int mask) {
 #define blockDim host_cuda::blockSize
 #define gridDim host_cuda::gridSize
 #define __syncthreads() host_cuda::synchronize()
-#define __shfl_xor_sync(all, value, mask) host_cuda::shuffled(value, mask)
+#define __shfl_xor_sync(all, value, mask) (static_cast<void>(all), host_cuda::shuffled(value, mask))
 
 inline long long __float2ll_rz(float value) { return static_cast<long long>(value); }
 inline unsigned __float_as_uint(float value) { return std::bit_cast<unsigned>(value); }
