@@ -98,8 +98,7 @@ uint64_t usableHostMemory() {
 }
 
 uint64_t spareOf(const MemoryState& state) {
-  constexpr uint64_t mostLeftToOthers = uint64_t{64} << 20U;
-  const auto leftToOthers = [](uint64_t limit) { return std::min(limit / 16, mostLeftToOthers); };
+  const auto leftToOthers = [](uint64_t limit) { return std::min(limit / 16, uint64_t{64} << 20U); };
   uint64_t mapped = 0;
   uint64_t resident = 0;
   uint64_t available = 0;
