@@ -12,8 +12,10 @@ Compiled CpuEngine::compileOfPixels(Activation activation, DType type, const Sha
   };
   Conv2dAttributes a;
   a.activation = activation;
+  // C order, where oneDNN has not its reference implementation alone for that.
+  const format_tag of = hasAvx512_ ? format_tag::nhwc : format_tag::any;
   return compileConv2d(a, algorithm::convolution_direct, Layout(images(x), onednnType(type), format_tag::any),
-                       images(weight), bias, false, Layout(images(y), onednnType(type), format_tag::nhwc));
+                       images(weight), bias, false, Layout(images(y), onednnType(type), of));
 }
 
 void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) {
@@ -55,8 +57,10 @@ void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Ten
   const dnnl::memory values = in(primitive.x, x, heldX);
   Buffer result = allocate(primitive.y);
   multiply(primitive, values.get_data_handle(), weight, inFloat32(bias, heldBias), result.block.get());
-  if (a.compute.deterministic) {
-    result.layout = plain(y.shape, type);
+  if (dimensions(result.layout) != y.shape) {  // of images of one pixel
+    Buffer ordered = allocate(plain(y.shape, type));
+    reorder(view(result), view(ordered));
+    result = std::move(ordered);
   }
   store(std::move(result), y);
 }
