@@ -174,7 +174,7 @@ onEveryDevice('ResNet', (id) => {
         expectThrows(
           'ERR_ARGUMENT',
           () => network.forward(path),
-          /got string: image files go to classify\(\)/,
+          /got string: encoded images and their files go to classify\(\)/,
         );
         expectThrows(
           'ERR_SHAPE',

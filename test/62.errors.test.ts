@@ -69,7 +69,7 @@ const provoked: Record<Exclude<ErrorCode, NativeOnly>, { by: () => unknown; says
         using model = new ResNet18({ ...at, numClasses: 2 });
         model.forward(new Uint8Array(10));
       },
-      says: /multiple of 150528.*pass a Tensor; encoded images go to classify\(\), embed\(\) or preprocess\(\)$/,
+      says: /multiple of 150528.*pass a Tensor; encoded images and their files go to classify\(\), embed\(\) or preprocess\(\)$/,
     },
   ],
   ERR_DTYPE: [

@@ -28,7 +28,7 @@ export const imagenetNormalization = Object.freeze({
 /** The side of the square images that arrays hold. */
 const side = 224;
 
-const filesGo = 'image files go to classify(), embed() or preprocess()';
+const filesGo = 'encoded images and their files go to classify(), embed() or preprocess()';
 
 /**
  * The input on the device, as it came: uint8 pixels [N, H, W, 3], or normalised values [N, channels, H, W]. Call it in a

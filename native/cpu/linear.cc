@@ -2,20 +2,27 @@
 
 namespace cudnn_resnet::cpu {
 
+using format_tag = dnnl::memory::format_tag;
+
+namespace {
+
+// Of features as the channels of images of one pixel.
+Layout ofPixels(Shape shape, DType dtype, format_tag tag) {
+  shape.insert(shape.end(), {1, 1});
+  return {shape, onednnType(dtype), tag};
+}
+
+}  // namespace
+
 // The sums of a long linear layer are divided among threads, those of a convolution are not.
 Compiled CpuEngine::compileOfPixels(Activation activation, DType type, const Shape& x, const Shape& weight,
                                     bool bias, const Shape& y) const {
-  using format_tag = dnnl::memory::format_tag;
-  const auto images = [](Shape shape) {
-    shape.insert(shape.end(), {1, 1});
-    return shape;
-  };
   Conv2dAttributes a;
   a.activation = activation;
   // C order, where oneDNN has not its reference implementation alone for that.
-  const format_tag of = hasAvx512_ ? format_tag::nhwc : format_tag::any;
-  return compileConv2d(a, algorithm::convolution_direct, Layout(images(x), onednnType(type), format_tag::any),
-                       images(weight), bias, false, Layout(images(y), onednnType(type), of));
+  const format_tag order = hasAvx512_ ? format_tag::nhwc : format_tag::any;
+  return compileConv2d(a, algorithm::convolution_direct, ofPixels(x, type, format_tag::any),
+                       {weight[0], weight[1], 1, 1}, bias, false, ofPixels(y, type, order));
 }
 
 void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Tensor* bias, Tensor& y) {
@@ -38,7 +45,7 @@ void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Ten
     if (a.compute.deterministic) {
       return compileOfPixels(a.activation, type, x.shape, weight.shape, bias != nullptr, y.shape);
     }
-    const auto any = dnnl::memory::format_tag::any;
+    const auto any = format_tag::any;
     const Layout biasLayout = bias != nullptr ? plain(bias->shape, DType::Float32) : Layout();
     const auto chosen = describe<dnnl::inner_product_forward>(
         engine_, fused(false, a.activation), prop_kind::forward_inference,
@@ -57,10 +64,13 @@ void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Ten
   const dnnl::memory values = in(primitive.x, x, heldX);
   Buffer result = allocate(primitive.y);
   multiply(primitive, values.get_data_handle(), weight, inFloat32(bias, heldBias), result.block.get());
-  if (dimensions(result.layout) != y.shape) {  // of images of one pixel
-    Buffer ordered = allocate(plain(y.shape, type));
-    reorder(view(result), view(ordered));
-    result = std::move(ordered);
+  if (a.compute.deterministic) {
+    if (const Layout inOrder = ofPixels(y.shape, type, format_tag::nhwc); result.layout != inOrder) {
+      Buffer ordered = allocate(inOrder);
+      reorder(view(result), view(ordered));
+      result = std::move(ordered);
+    }
+    result.layout = plain(y.shape, type);
   }
   store(std::move(result), y);
 }
