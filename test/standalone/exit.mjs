@@ -1,10 +1,11 @@
 // One way to end a process, named by the first argument, on the device named by the second; what follows depends on the case.
 import { execFileSync, fork, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import vm from 'node:vm';
 import { Worker } from 'node:worker_threads';
@@ -13,11 +14,23 @@ import * as library from '../../dist/index.js';
 const { CudnnResnetError, ops, ResNet18, Tensor } = library;
 const [, , name, device, ...args] = process.argv;
 
-/** A network that is at work, and tensors that nobody disposes of. */
-function busy(forwards = 5, side = 64) {
-  const model = new ResNet18({ device, numClasses: 10 });
+/** A network that is at work, its random weights first, and tensors that nobody disposes of. */
+function busy(forwards = 5, side = 64, model = new ResNet18({ device, numClasses: 10 })) {
   const x = Tensor.randn([2, 3, side, side], { device });
   return Array.from({ length: forwards }, () => model.forward(x));
+}
+
+/** A network that has its weights. */
+async function initialized() {
+  const model = new ResNet18({ device, numClasses: 10 });
+  await model.device.synchronize();
+  return model;
+}
+
+/** Says how many operations are not done, and exits. */
+function exitAtWork(code) {
+  process.stdout.write(`${library.device(device).pending}\n`);
+  process.exit(code);
 }
 
 async function forever() {
@@ -37,15 +50,15 @@ const cases = {
   },
 
   'process.exit during a forward': async () => {
-    busy();
+    busy(20, 64, await initialized());
     await sleep(Number(args[0]));
-    process.exit(3);
+    exitAtWork(3);
   },
 
   'process.exit during a read': async () => {
-    busy()[4].data();
+    for (const y of busy(20, 64, await initialized())) y.data();
     await sleep(Number(args[0]));
-    process.exit(3);
+    exitAtWork(3);
   },
 
   'process.exit during a long operation': async () => {
@@ -73,13 +86,13 @@ const cases = {
 
   // a first forward at each size makes every primitive, or plan, anew
   'process.exit during planning': async () => {
-    const model = new ResNet18({ device, numClasses: 10 });
+    const model = await initialized();
     for (let side = 32; side < 160; side += 8) model.forward(Tensor.zeros([1, 3, side, side], { device }));
     await sleep(Number(args[0]));
-    process.exit(3);
+    exitAtWork(3);
   },
 
-  'process.exit while the device is busy': async () => {
+  'process.exit while the queue is full': async () => {
     library.device(device).setQueueLimit({ operations: 10 });
     const x = Tensor.randn([8, 8, 64, 64], { device });
     for (let i = 0; i < 4; i++)
@@ -100,14 +113,18 @@ const cases = {
 
   'process.exit while workers work': async () => {
     const program = `
-      const { workerData } = require('node:worker_threads');
+      const { parentPort, workerData } = require('node:worker_threads');
       import(workerData.library).then(async ({ ResNet18, Tensor }) => {
         const model = new ResNet18({ device: workerData.device, numClasses: 10 });
         const x = Tensor.randn([1, 3, 32, 32], { device: workerData.device });
-        for (;;) await model.forward(x).data();
+        for (;;) {
+          await model.forward(x).data();
+          parentPort.postMessage('a result');
+        }
       });`;
     const workerData = { device, library: new URL('../../dist/index.js', import.meta.url).href };
-    for (let i = 0; i < 4; i++) new Worker(program, { eval: true, workerData });
+    const workers = Array.from({ length: 4 }, () => new Worker(program, { eval: true, workerData }));
+    await Promise.all(workers.map((worker) => once(worker, 'message')));
     busy();
     await sleep(Number(args[0]));
     process.exit(6);
@@ -216,22 +233,24 @@ const cases = {
   },
 
   'collection between every two operations': async () => {
-    const collect = (value) => {
+    // what is collected is freed in the turns of the event loop after that
+    const collect = async (value) => {
       globalThis.gc();
+      await nextTurn();
       return value;
     };
     const run = async (step) => {
-      let x = step(Tensor.randn([1, 4, 6, 6], { device, seed: 1 }));
+      let x = await step(Tensor.randn([1, 4, 6, 6], { device, seed: 1 }));
       for (let i = 0; i < 20; i++) {
-        const weight = step(Tensor.randn([4, 4, 3, 3], { device, seed: i }));
-        const y = step(ops.conv2d(x, weight, { padding: 1, add: x }));
-        x = step(ops.softmax(step(ops.activation(y, 'tanh'))));
+        const weight = await step(Tensor.randn([4, 4, 3, 3], { device, seed: i }));
+        const y = await step(ops.conv2d(x, weight, { padding: 1, add: x }));
+        x = await step(ops.softmax(await step(ops.activation(y, 'tanh'))));
       }
-      return [...(await x.data())];
+      return { tensors: library.device(device).memory().tensors, values: [...(await x.data())] };
     };
     const [collected, plain] = [await run(collect), await run((value) => value)];
-    const same = collected.every((value, i) => value === plain[i]);
-    process.stdout.write(`${JSON.stringify(same)}\n`);
+    const same = collected.values.every((value, i) => value === plain.values[i]);
+    process.stdout.write(`${JSON.stringify({ same, tensors: collected.tensors })}\n`);
   },
 
   'fork after use': async () => {

@@ -56,9 +56,9 @@ const roles = {
   work: async () => {
     const model = new ResNet18({ device, numClasses: 10 });
     const x = Tensor.randn([1, 3, 64, 64], { device });
-    parentPort.postMessage('ready');
     for (;;) {
       await Promise.all([model.forward(x).data(), model.predict(x).topK(3)]);
+      parentPort.postMessage('results');
     }
   },
 
