@@ -1,6 +1,6 @@
 // Measures this package beside what else one would run a ResNet with.
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,7 +20,7 @@ import type { Bench } from './measures/measure.js';
 import { peakMemory } from './measures/memory.js';
 import { primitives } from './measures/primitives.js';
 import { Reference } from './reference.js';
-import { type Results, surroundings } from './results.js';
+import { type Results, resultsSoFar, surroundings } from './results.js';
 import { tables } from './table.js';
 import { verdicts } from './targets.js';
 
@@ -45,7 +45,7 @@ Options:
   --dtype NAME      of gpu: ${floatDTypes.join(', ')} (default float16)
   --threads N       default: as many as there are cores
   --output FILE     the results, a FILE.json (default results/DATE.json); a chart goes beside it as .svg.
-                    Measures that the file holds already and that are not named stay.
+                    Measures that the file holds already, of the same commit, and that are not named stay.
 `;
 
 type Measure = (
@@ -175,7 +175,7 @@ async function main() {
   const around = surroundings();
   const output =
     given.output ?? fileURLToPath(new URL(`results/${around.date.replace(':', '')}.json`, import.meta.url));
-  const before = existsSync(output) ? (JSON.parse(readFileSync(output, 'utf8')) as Results) : undefined;
+  const before = resultsSoFar(output, around.commit);
   let results: Results = {
     ...before,
     ...around,

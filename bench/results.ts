@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { cpus, release, totalmem, type } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Best } from './measures/best-batch.js';
@@ -48,6 +48,16 @@ export function surroundings(): Pick<Results, 'date' | 'commit' | 'machine'> {
       system: `${type()} ${release().split('-')[0]}`,
     },
   };
+}
+
+/** What a file holds already. One of another commit is not to be added to: it would say that all of it is of this. */
+export function resultsSoFar(file: string, commit: string): Results | undefined {
+  if (!existsSync(file)) return undefined;
+  const before = JSON.parse(readFileSync(file, 'utf8')) as Results;
+  if (before.commit !== commit) {
+    throw new Error(`${file} is of commit ${before.commit}, and this is ${commit}: name another --output`);
+  }
+  return before;
 }
 
 /** The commit, and a plus where something else is measured. */

@@ -1,12 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chart } from '../bench/chart.js';
 import { documented } from '../bench/document.js';
 import { interleaved } from '../bench/measures/measure.js';
-import type { Results } from '../bench/results.js';
+import { type Results, resultsSoFar } from '../bench/results.js';
 import { median, quantile, ratios } from '../bench/statistics.js';
 import { tables } from '../bench/table.js';
 import { verdicts } from '../bench/targets.js';
+import { temporaryFolder } from './support/temporary-folder.js';
 
 const results = new URL('../bench/results/', import.meta.url);
 
@@ -155,5 +158,25 @@ describe('tables, chart and verdicts', () => {
       'reached  batch 1: onnxruntime-node takes times ours: 1.25× (at least 1.15)',
       'missed   event loop during forwards at batch 1: p99: 7.00 ms (at most 5)',
     ]);
+    const classify = { batch: 8, files: 200, classify: 50, inference: 60, decoding: 450, shareAtMost: 0.9 };
+    expect(
+      verdicts({
+        ...run,
+        inference: {},
+        eventLoop: {},
+        classify: { ...classify, share: 0.86, coresBusy: 0.96, inferenceBusy: 0.97 },
+      }),
+    ).toEqual([
+      'missed   classify reaches of the throughput of inference alone: 86.00 % (at least 90)',
+      'reached  or decoding saturates the cores: classify keeps them busy, of what inference alone does: 98.97 % (at least 95)',
+    ]);
+  });
+
+  it('are of one commit', async () => {
+    const file = join(await temporaryFolder(), 'results.json');
+    expect(resultsSoFar(file, 'abc1234')).toBeUndefined();
+    await writeFile(file, JSON.stringify(run));
+    expect(resultsSoFar(file, 'abc1234')).toEqual(run);
+    expect(() => resultsSoFar(file, 'abc1234+')).toThrow('is of commit abc1234, and this is abc1234+');
   });
 });
