@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { NativeTensor } from '../binding.js';
+import type { NativeProgram, NativeTensor } from '../binding.js';
 import { CudnnResnetError, device as open } from '../lib/index.js';
 import { native } from '../lib/native.js';
 import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
 import { hostile, interruptions, Sentinel } from './support/hostile-values.js';
-import { addon, Case, calls } from './support/native-calls.js';
+import { addon, Case, calls, callsWithoutOptions } from './support/native-calls.js';
 
 /** Calls of each entry point; FUZZ_RUNS makes it thorough. */
 const runs = Number(process.env.FUZZ_RUNS ?? 250);
@@ -69,6 +69,11 @@ function isOurs(error: unknown): boolean {
     (error instanceof TypeError && error.message.includes('proxy that has been revoked'))
   );
 }
+
+test('each entry point is called with wrong options', () => {
+  const functions = Object.keys(addon).filter((name) => typeof addon[name] === 'function');
+  expect([...Object.keys(calls), ...callsWithoutOptions].sort()).toEqual(functions.sort());
+});
 
 describe.each(deviceIds)('hostile arguments on %s', (id) => {
   // An operation that asks for much fails by this limit, and not by taking the machine's memory.
@@ -199,6 +204,23 @@ describe.each(deviceIds)('hostile arguments on %s', (id) => {
       attempt(c, () => device.setMemoryLimit(value(c, 1) as number));
       attempt(c, () => (device.memory as (...args: unknown[]) => unknown)(value(c, 1)));
     }
+    for (const [how, value] of Object.entries(hostile)) {
+      const c = new Case(device);
+      const program = addon.record!(calls.record!(c)) as NativeProgram;
+      attempt(c, () => program.run(value(c, [c.tensor([2, 3]), c.tensor([2, 3])]) as never));
+      attempt(c, () => program.run([value(c, c.tensor([2, 3])), c.tensor([2, 3])] as never));
+      program.dispose();
+      attempt(c, () => device.setQueueLimit(value(c, {}) as never));
+      for (const what of ['operations', 'bytes']) {
+        attempt(c, () => device.setQueueLimit({ [what]: value(c, 1) } as never));
+      }
+      device.setQueueLimit({ operations: 10_000, bytes: 2 ** 30 });
+      attempt(c, () => device.usePlans(value(c, '') as never));
+      // as many as the system makes are tried elsewhere
+      if (!/^2\^|^1e308/.test(how)) attempt(c, () => device.setThreads(value(c, 1) as never));
+      attempt(c, () => device.profileLayer(value(c, 'layer') as never));
+    }
+    device.setThreads(2);
     await stillWorks();
     restored();
   });
@@ -222,6 +244,37 @@ describe.each(deviceIds)('hostile arguments on %s', (id) => {
     x.dispose();
     await stillWorks();
     restored();
+  });
+
+  // a convolution writes what it adds to over that where it is the last to read it
+  test('a getter that disposes of what the call reads, once all else has read it', async () => {
+    const values = { device, dtype: 'float32', normal: true, a: 0, b: 1, seed: 1, stream: 0 } as const;
+    const a = native().random({ ...values, shape: [1, 16, 9, 9] });
+    const weight = native().random({ ...values, shape: [16, 16, 3, 3] });
+    const pair = (first: number, meanwhile: () => void, second: number) => {
+      const get = () => {
+        meanwhile();
+        return first;
+      };
+      return Object.defineProperty([0, second], 0, { get }) as [number, number];
+    };
+    const cases: ((x: NativeTensor, meanwhile: () => void) => NativeTensor)[] = [
+      (x, meanwhile) => native().conv2d({ x: a, weight, add: x, padding: pair(1, meanwhile, 1) }),
+      (x, meanwhile) => native().reshape({ x, shape: pair(16, meanwhile, 81) }),
+    ];
+    for (const call of cases) {
+      const x = native().conv2d({ x: a, weight, padding: 1 });
+      const expected = call(x, () => undefined);
+      const y = call(x, () => {
+        const reader = native().conv2d({ x: a, weight, padding: 1, add: x });
+        x.dispose();
+        reader.dataSync();
+        reader.dispose();
+      });
+      expect(new Float32Array(await y.data())).toEqual(new Float32Array(await expected.data()));
+      for (const tensor of [expected, y]) tensor.dispose();
+    }
+    for (const tensor of [a, weight]) tensor.dispose();
   });
 
   test('a getter that takes an option back does not pass the check with another value', () => {

@@ -61,6 +61,23 @@ onEveryDevice('device.record', (id) => {
     expect(await digestOf(program.run(input))).toEqual(await digestOf(ops.linear(input, other)));
   });
 
+  check('a constant that is disposed of while it is recorded, once all else has read it', async () => {
+    const [a, weight, input] = [x([1, 16, 9, 7]), x([16, 16, 3, 3], 'weight'), x([1, 16, 9, 7], 'input')];
+    const expected = await digestOf(ops.add(input, ops.conv2d(a, weight, { padding: 1 })));
+    using program = device(id).record(
+      (z) => {
+        const constant = ops.conv2d(a, weight, { padding: 1 }); // computed now: it is of no input
+        const reader = ops.conv2d(a, weight, { padding: 1, add: constant }); // which may write over it
+        const sum = ops.add(z!, constant);
+        constant.dispose();
+        reader.dataSync();
+        return sum;
+      },
+      [input],
+    );
+    expect(await digestOf(program.run(input))).toEqual(expected);
+  });
+
   check('weights that are inputs, or computed, are those of each run', async () => {
     const shapes = [[2, 16, 14, 13], [32, 16, 3, 3], [32], [20, 32]];
     const compute = (algorithm: 'direct' | 'fast') => (a: Tensor, w: Tensor, b: Tensor, v: Tensor) => {

@@ -96,8 +96,8 @@ std::shared_ptr<Device> Environment::device(const std::string& id) {
                                      (known.empty() ? "none" : known) + " (diagnose() says what is missing)");
 }
 
+// Not abandoned before the calls under way have ended: one of them may be about to ask for its values.
 void Environment::release(std::shared_ptr<Device> device, TensorPtr tensor) {
-  tensor->abandoned = true;
   if (calls_ > 0) {
     released_.push_back({std::move(device), std::move(tensor)});
   } else {

@@ -33,8 +33,22 @@ export class Case {
   }
 }
 
-/** A valid call of each entry point that works on tensors. */
+/** Entry points that take no options, or one string, or, of `openPlanner`, what `cudnn-resnet plan` has checked. */
+export const callsWithoutOptions = [
+  ...['setup', 'holdQueues', 'findDevices', 'devices', 'diagnose', 'deviceProperties'],
+  ...['openPlanner', 'openDevice'],
+];
+
+/** A valid call of each other entry point, with all its options. */
 export const calls: Record<string, (c: Case) => Record<string, unknown>> = {
+  record: (c) => ({
+    device: c.device,
+    inputs: [
+      { shape: [2, 3], dtype: 'float32' },
+      { shape: [2, 3], dtype: 'float32' },
+    ],
+    body: ([a, b]: NativeTensor[]) => [addon.add!({ a, b })],
+  }),
   upload: (c) => ({
     device: c.device,
     shape: [2, 2],
@@ -70,12 +84,19 @@ export const calls: Record<string, (c: Case) => Record<string, unknown>> = {
     dilation: 1,
     groups: 2,
     activation: 'relu',
+    algorithm: 'fast',
+    tf32: false,
+    tune: false,
+    deterministic: false,
   }),
   linear: (c) => ({
     x: c.tensor([2, 3]),
     weight: c.tensor([4, 3]),
     bias: c.tensor([4]),
     activation: 'tanh',
+    tf32: false,
+    tune: false,
+    deterministic: false,
   }),
   batchNorm: (c) => ({
     x: c.tensor([1, 2, 2, 2]),
