@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /** The process that works on a file, in the name that the file has meanwhile: `HOST.PID.BEGAN.RANDOM`. */
@@ -8,7 +9,16 @@ export interface Owner {
   began: number;
 }
 
-const thisHost = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
+/** Containers may share a host's name and a folder, and have numbers of their own for processes. */
+function processNumbers(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return ''; // not Linux
+  }
+}
+
+const thisHost = createHash('sha256').update(`${hostname()} ${processNumbers()}`).digest('hex').slice(0, 8);
 
 /** Seconds from the start of the machine, by a clock that nobody sets, to that of this process; the same in its threads. */
 const thisBegan = Math.round(Number(process.hrtime.bigint()) / 1e9 - process.uptime());

@@ -221,6 +221,19 @@ test('what processes left that are gone is removed, and nothing of others', asyn
   expect((await readdir(folder)).sort()).toEqual([...others, folderOfThatName, 'x'].sort());
 });
 
+const another = ['--user', '--map-root-user', '--pid', '--fork', '--mount-proc'];
+
+// where they may be made at all
+test.runIf(spawnSync('unshare', [...another, 'true']).status === 0)(
+  'a process in another namespace of process numbers is of another host',
+  () => {
+    const source = new URL('../lib/owner.ts', import.meta.url).href;
+    const program = `const { isGone, ownerOf } = await import('${source}'); console.log(isGone(ownerOf('${ownName()}')))`;
+    const args = [...another, process.execPath, '--import', 'tsx', '--input-type=module', '-e', program];
+    expect(execFileSync('unshare', args, { encoding: 'utf8' })).toBe('false\n');
+  },
+);
+
 test('a thread does not take another of its process to be gone', async () => {
   const source = await readFile(new URL('../lib/owner.ts', import.meta.url), 'utf8');
   const { code } = await transform(source, { loader: 'ts' });
