@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import type { NativeTiming } from '../binding.js';
 import { type Device, device } from './device.js';
+import { dropPromise } from './dropped-promise.js';
 import { CudnnResnetError } from './errors.js';
 import { checkInteger } from './integer.js';
 import { kindOf } from './kind-of.js';
@@ -153,6 +154,7 @@ function forwardAndRead<X>(model: { forward(x: X): Tensor }, x: X): Promise<void
   return scope(async () => {
     const y: unknown = runStepwise(() => model.forward(x));
     if (!(y instanceof Tensor)) {
+      dropPromise(y);
       throw new CudnnResnetError('ERR_ARGUMENT', `profile: forward must return a Tensor, got ${kindOf(y)}`);
     }
     await y.data();

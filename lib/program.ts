@@ -1,5 +1,6 @@
 import type { NativeProgram, NativeTensor } from '../binding.js';
 import type { Device } from './device.js';
+import { dropPromise } from './dropped-promise.js';
 import type { DType } from './dtype.js';
 import { CudnnResnetError } from './errors.js';
 import { kindOf } from './kind-of.js';
@@ -79,6 +80,7 @@ export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Te
       single = result instanceof Tensor;
       results = [result].flat() as readonly Tensor[];
       if (results.length === 0 || !results.every((tensor) => tensor instanceof Tensor)) {
+        results.forEach(dropPromise);
         throw new CudnnResnetError(
           'ERR_ARGUMENT',
           'record: the function must return a Tensor or an array of them, at once and not as a promise',
