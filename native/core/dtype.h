@@ -1,12 +1,16 @@
 // Element types, and the conversion between them on the host.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
 
 namespace cudnn_resnet {
+
+static_assert(std::endian::native == std::endian::little,
+              "files of weights are read and written as they are");
 
 // Float64 is of the host: no tensor that JavaScript holds has it.
 enum class DType : uint8_t { Float32, Float16, BFloat16, UInt8, Int64, Float64 };
