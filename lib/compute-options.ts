@@ -1,3 +1,5 @@
+import { checkBoolean } from './boolean.js';
+
 /**
  * How convolutions and linear layers are computed. Given to one operation, to a layer, or to a model for all of its
  * layers. An engine heeds what it has a choice in: the one on the CPU `deterministic`, the one on a GPU the other two.
@@ -25,7 +27,17 @@ export interface ComputeOptions {
 
 export const computeOptionNames = ['tf32', 'tune', 'deterministic'] as const;
 
-/** Those of the options that say how to compute. A network does not look for changes in them: there can be none. */
-export function computeOptions({ tf32, tune, deterministic }: ComputeOptions): Readonly<ComputeOptions> {
-  return Object.freeze({ tf32, tune, deterministic });
+/**
+ * Those of the options that say how to compute. A network does not look for changes in them: there can be none. Throws
+ * `ERR_ARGUMENT` where one is neither true nor false.
+ */
+export function computeOptions(
+  where: string,
+  { tf32, tune, deterministic }: ComputeOptions,
+): Readonly<ComputeOptions> {
+  const options = { tf32, tune, deterministic };
+  for (const [name, value] of Object.entries(options)) {
+    if (value !== undefined) checkBoolean(`${where}: ${name}`, value);
+  }
+  return Object.freeze(options);
 }

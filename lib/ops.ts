@@ -110,7 +110,7 @@ export function linear<D extends DType>(
       weight: handle(weight, 'linear: weight'),
       bias: optionalHandle(options.bias, 'linear: bias'),
       activation: options.activation,
-      ...computeOptions(options),
+      ...computeOptions('linear', options),
     }),
   );
 }

@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { BasicBlock, Bottleneck, nn, ops, ResNet18, Tensor } from '../lib/index.js';
-import { expectThrows } from './support/errors.js';
+import { expectRejects, expectThrows } from './support/errors.js';
 import { withModule } from './support/modules.js';
 import { check, onEveryDevice } from './support/suite.js';
 
@@ -46,11 +46,28 @@ onEveryDevice('nn.Module', (id) => {
         expectThrows('ERR_ARGUMENT', () => new nn.ReLU().train(wrong), /train: mode/);
         expectThrows('ERR_ARGUMENT', () => new Bottleneck(4, 4, { downsample: wrong }), /downsample/);
       }
+      for (const wrong of ['no', 1, {}, null] as never[]) {
+        expectThrows('ERR_ARGUMENT', () => new nn.Conv2d(4, 4, 1, { tf32: wrong }), /Conv2d: tf32/);
+        expectThrows('ERR_ARGUMENT', () => new nn.Linear(4, 4, { tune: wrong }), /Linear: tune/);
+        expectThrows('ERR_ARGUMENT', () => new ResNet18({ deterministic: wrong }), /ResNet: deterministic/);
+      }
       // PyTorch's momentum=None is the mean of all batches, and not the default
       for (const wrong of ['x', -1, NaN, Infinity, Symbol('a'), null] as never[]) {
         expectThrows('ERR_ARGUMENT', () => new nn.BatchNorm2d(4, { eps: wrong }), /BatchNorm2d: eps/);
         expectThrows('ERR_ARGUMENT', () => new nn.BatchNorm2d(4, { momentum: wrong }), /momentum/);
       }
+    });
+
+    check('a frozen layer is moved nowhere, and nothing of it is lost', async () => {
+      using linear = Object.freeze(new nn.Linear(2, 2, { device: id }));
+      const weight = [...(await linear.weight.data())];
+      expectThrows('ERR_ARGUMENT', () => linear.to({ dtype: 'float16' }), /weight is read-only/);
+      expect([...(await linear.weight.data())]).toEqual(weight);
+    });
+
+    check('a layer too large for any memory says so where it is read', async () => {
+      using layer = new nn.BatchNorm2d(2 ** 40, { device: id });
+      await expectRejects('ERR_OUT_OF_MEMORY', layer.weight.data());
     });
 
     check('a Sequential is gone through in order', () => {

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { device, nn, ops } from '../lib/index.js';
+import { device, nn, ops, ResNet18 } from '../lib/index.js';
 import { digestOf } from './support/digest.js';
 import { expectRejects } from './support/errors.js';
 import { inUse } from './support/memory.js';
@@ -34,6 +34,18 @@ onEveryDevice('device.record', (id) => {
     const last = await digestOf(program.run(input));
     net.dispose();
     expect(await digestOf(program.run(input))).toEqual(last);
+  });
+
+  check('gives the memory of what was folded back where the layers move', async () => {
+    using net = new ResNet18({ device: id, numClasses: 3 });
+    const input = x([1, 3, 32, 32]);
+    const values = net.forward(input);
+    await values.data();
+    values.dispose();
+    net.to({ dtype: 'bfloat16' });
+    await device(id).synchronize();
+    const own = [...net.stateDict().values()].reduce((sum, tensor) => sum + tensor.bytes, input.bytes);
+    expect(device(id).memory().bytes).toBe(own);
   });
 
   check('follows what it was folded of where another recording was made within', async () => {

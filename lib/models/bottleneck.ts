@@ -1,7 +1,7 @@
+import { checkBoolean } from '../boolean.js';
 import { CudnnResnetError } from '../errors.js';
 import { checkExtent, checkInteger } from '../integer.js';
 import { BatchNorm2d } from '../nn/batch-norm2d.js';
-import { checkBoolean } from '../nn/boolean.js';
 import { convBatchNorm } from '../nn/conv-batch-norm.js';
 import { Conv2d } from '../nn/conv2d.js';
 import { type LayerOptions, layerOptionNames } from '../nn/layer-options.js';

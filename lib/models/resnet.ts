@@ -95,7 +95,7 @@ export class ResNet extends Module {
     checkInteger('ResNet: numClasses', numClasses);
     checkInteger('ResNet: seed', seed, 0);
     const { device, dtype } = placement('ResNet', options);
-    const place = { device, dtype, ...computeOptions(options) };
+    const place = { device, dtype, ...computeOptions('ResNet', options) };
     if (options.plans !== undefined) {
       device.usePlans(options.plans);
     }
@@ -181,6 +181,12 @@ export class ResNet extends Module {
           moduleScope([this], () => fn(normalizedImages(images, dtype))),
         ) as Tensor<FloatDType>,
     );
+  }
+
+  /** @internal What programs hold of the tensors as they were goes with these. */
+  protected override moveTensors(...[to, moved]: Parameters<Module['moveTensors']>): void {
+    super.moveTensors(to, moved);
+    if (moved.size > 0) this.#programs.clear();
   }
 
   override dispose(): void {

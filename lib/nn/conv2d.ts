@@ -1,3 +1,4 @@
+import { checkBoolean } from '../boolean.js';
 import { type ComputeOptions, computeOptions } from '../compute-options.js';
 import { CudnnResnetError } from '../errors.js';
 import { checkExtent, checkInteger } from '../integer.js';
@@ -6,7 +7,6 @@ import { checkOptions } from '../options.js';
 import { beforeEachRun } from '../program.js';
 import type { Tensor } from '../tensor.js';
 import type { BatchNorm2d } from './batch-norm2d.js';
-import { checkBoolean } from './boolean.js';
 import { Folding } from './folding.js';
 import { convolutionInitializer, initialTensor, uniformFanIn } from './initialize.js';
 import { type LayerOptions, layerOptionNames, placement } from './layer-options.js';
@@ -75,7 +75,7 @@ export class Conv2d extends Module {
     }
     const { bias: hasBias = true } = options;
     checkBoolean('Conv2d: bias', hasBias);
-    this.compute = computeOptions(options);
+    this.compute = computeOptions('Conv2d', options);
     const place = placement('Conv2d', options);
     const shape = [outChannels, inChannels / this.groups, ...this.kernelSize];
     this.weight = new Parameter(initialTensor(shape, convolutionInitializer(shape), place));
@@ -105,8 +105,20 @@ export class Conv2d extends Module {
   }
 
   override dispose(): void {
-    for (const folding of this.#foldings.values()) folding.dispose();
+    this.#dropFoldings();
     super.dispose();
+  }
+
+  /** @internal What was folded goes too: it may be moved to make room. */
+  protected override moveTensors(...[to, moved]: Parameters<Module['moveTensors']>): void {
+    const { weight } = this;
+    super.moveTensors(to, moved);
+    if (this.weight !== weight) this.#dropFoldings();
+  }
+
+  #dropFoldings(): void {
+    for (const folding of this.#foldings.values()) folding.dispose();
+    this.#foldings.clear();
   }
 
   private attributes(): Omit<ops.Conv2dOptions, 'bias' | 'activation' | 'add'> {

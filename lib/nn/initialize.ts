@@ -80,7 +80,9 @@ export function initialTensor<D extends DType>(
       return new Tensor(native().unwritten({ device: device.handle, shape, dtype }), dtype, device);
     }
     if (initializer.kind === 'constant') {
-      return Tensor.from(new Float32Array(sizeOf(shape)).fill(initializer.value), shape, { device, dtype });
+      const { value } = initializer;
+      if (value === 0) return Tensor.zeros(shape, { device, dtype });
+      return drawn(shape, dtype, device, { normal: false, a: value, b: value, seed: 0, stream: 0 });
     }
     const normal = initializer.kind === 'normal';
     const [a, b] = normal ? [0, initializer.deviation] : [-initializer.bound, initializer.bound];

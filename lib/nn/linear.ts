@@ -1,9 +1,9 @@
+import { checkBoolean } from '../boolean.js';
 import { type ComputeOptions, computeOptions } from '../compute-options.js';
 import { checkExtent } from '../integer.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
-import { checkBoolean } from './boolean.js';
 import { initialTensor, uniformFanIn } from './initialize.js';
 import { type LayerOptions, layerOptionNames, placement } from './layer-options.js';
 import { Module } from './module.js';
@@ -37,7 +37,7 @@ export class Linear extends Module {
     this.outFeatures = checkExtent('Linear: outFeatures', outFeatures);
     const { bias: hasBias = true } = options;
     checkBoolean('Linear: bias', hasBias);
-    this.compute = computeOptions(options);
+    this.compute = computeOptions('Linear', options);
     const place = placement('Linear', options);
     const shape = [outFeatures, inFeatures];
     const initial = uniformFanIn(shape);

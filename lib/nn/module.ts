@@ -1,10 +1,11 @@
+import { checkBoolean } from '../boolean.js';
 import { type Device, type DeviceId, device } from '../device.js';
 import { checkFloatDType, type FloatDType, isFloatDType } from '../dtype.js';
+import { CudnnResnetError } from '../errors.js';
 import { checkOptions } from '../options.js';
 import { type Profile, type ProfileOptions, profile } from '../profile.js';
 import { registerOwner, unregisterOwner, unscoped } from '../scope.js';
 import { Tensor } from '../tensor.js';
-import { checkBoolean } from './boolean.js';
 import { Parameter } from './parameter.js';
 import { checkWrite, type StateDictionary, stateDictPlan, stateEntries, writeEntry } from './state-dict.js';
 
@@ -66,7 +67,8 @@ export abstract class Module {
    * unexpected or of another shape, or says whose elements are not what the entry says; nothing is changed then. With
    * `strict: false` missing and unexpected keys are only returned. Values are converted to each tensor's dtype. As in PyTorch
    * no `num_batches_tracked` of a batch norm is missing: files from before 0.4.1 have none, and it keeps its value.
-   * Throws `ERR_BUSY` with some of them written: another call, once `device.ready()` resolves, writes all.
+   * Throws `ERR_BUSY` with some of them written: another call, once `device.ready()` resolves, writes all. A tensor for whose
+   * values there is no memory, when its turn comes, has none until another call: reading it rejects with `ERR_OUT_OF_MEMORY`.
    */
   loadStateDict(dict: StateDictionary, options: { strict?: boolean | undefined } = {}): LoadResult {
     checkOptions('loadStateDict', options, ['strict']);
@@ -113,6 +115,8 @@ export abstract class Module {
    * Moves parameters and buffers to another device, or to another floating-point dtype those that have one; those of
    * batch norms stay float32. A tensor that is there already stays what it is, and one that has several names keeps
    * them. Throws `ERR_DTYPE` where `dtype` is none, and `ERR_BUSY`, with some of them moved: another call moves the rest.
+   * A tensor for which there is no memory, when its turn comes, loses its values: reading it rejects with
+   * `ERR_OUT_OF_MEMORY`, and so does what is computed with it, until it is loaded anew.
    */
   to(options: { device?: DeviceId | Device | undefined; dtype?: FloatDType | undefined }): this {
     checkOptions('Module.to', options, ['device', 'dtype']);
@@ -130,13 +134,24 @@ export abstract class Module {
     for (const [name, tensor] of this.ownEntries()) {
       const became = moved.get(tensor) ?? movedTensor(tensor, to);
       if (became !== tensor) {
+        this.replace(name, became);
         moved.set(tensor, became);
-        Object.assign(this, { [name]: became });
         tensor.dispose();
       }
     }
     for (const [, child] of this.children()) {
       child.moveTensors(to, moved);
+    }
+  }
+
+  private replace(name: string, became: Tensor): void {
+    try {
+      Object.assign(this, { [name]: became });
+    } catch (error) {
+      became.dispose();
+      throw new CudnnResnetError('ERR_ARGUMENT', `Module.to: ${name} is read-only, or its module is frozen`, {
+        cause: error,
+      });
     }
   }
 

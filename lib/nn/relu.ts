@@ -1,7 +1,7 @@
+import { checkBoolean } from '../boolean.js';
 import * as ops from '../ops.js';
 import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
-import { checkBoolean } from './boolean.js';
 import { Module } from './module.js';
 
 /** `max(x, 0)`. `inplace` is shown in the text, as in PyTorch; tensors are never changed. */

@@ -1,5 +1,5 @@
-import { CudnnResnetError } from '../errors.js';
-import { shown } from '../kind-of.js';
+import { CudnnResnetError } from './errors.js';
+import { shown } from './kind-of.js';
 
 /** `value`, or an error where it is neither true nor false. */
 export function checkBoolean(what: string, value: boolean): boolean {
