@@ -53,17 +53,21 @@ onEveryDevice('ResNet', (id) => {
     );
   }
 
-  for (const dtype of ['bfloat16', 'float16'] as const) {
-    check(`resnet18 in ${dtype}`, () =>
-      withModule(new ResNet18({ device: id, dtype }), async (network) => {
-        loadGenerated(network, 'resnet18');
-        network.eval();
-        const x = upload(images('1x224', [1, 3, 224, 224]), dtype, id);
-        const logits = network.forward(x);
-        expect(logits.dtype).toBe(dtype);
-        expectClose(await download(logits), golden('resnet18.logits.1x224'), perNetwork[dtype]);
-      }),
-    );
+  for (const [name, Network] of [
+    ['resnet18', ResNet18],
+    ['resnet50', ResNet50],
+  ] as const) {
+    for (const dtype of ['bfloat16', 'float16'] as const) {
+      check(`${name} in ${dtype}`, () =>
+        withModule(new Network({ device: id, dtype }), async (network) => {
+          loadGenerated(network, name);
+          const x = upload(images('1x224', [1, 3, 224, 224]), dtype, id);
+          const logits = network.forward(x);
+          expect(logits.dtype).toBe(dtype);
+          expectClose(await download(logits), golden(`${name}.logits.1x224`), perNetwork[dtype]);
+        }),
+      );
+    }
   }
 
   // One block in each group: what does not depend on the depth is tested on a small network.
