@@ -107,6 +107,19 @@ describe('a budget', () => {
       { numRuns: 50 },
     );
   });
+
+  it('is not spent on what was aborted while it waited', async () => {
+    const budget = new Budget(1);
+    const controller = new AbortController();
+    const begun: string[] = [];
+    const spend = (name: string, signal?: AbortSignal) =>
+      budget.spend(1, async () => void begun.push(name), signal);
+    const spent = [spend('first'), spend('aborted', controller.signal), spend('last')];
+    controller.abort('as asked');
+    const [, aborted] = await Promise.allSettled(spent);
+    expect(aborted).toEqual({ status: 'rejected', reason: 'as asked' });
+    expect(begun).toEqual(['first', 'last']);
+  });
 });
 
 it('many images at once come out as one by one', async () => {

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
 import { expect } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
 import { type EncodedImage, imagenetLabels, ResNet18 } from '../lib/index.js';
@@ -64,6 +65,38 @@ onEveryDevice('images of files', (id) => {
       await expectRejects('ERR_IMAGE', of('absent.jpg'), /absent\.jpg/);
       await expectRejects('ERR_IMAGE', of(bad), /^the encoded bytes of images\[3\]: not an image/);
       await expectRejects('ERR_IMAGE', model[call](bad), /^the encoded bytes given: not an image/);
+    }
+  });
+
+  check('after an abort or a bad image, images that wait are not decoded', async () => {
+    using model = new ResNet18({ device: id });
+    const many = Array.from({ length: 120 }, () => pictures[1]!);
+
+    /** How many images are decoded until one is that was asked for after the call. `call` gets an abort after the first. */
+    const decodedBy = async (call: (signal: AbortSignal) => Promise<void>) => {
+      const begun = new AbortController();
+      let changes = 0; // sharp tells of each decoding's begin and end
+      const count = () => {
+        changes++;
+        begun.abort('as asked');
+      };
+      sharp.queue.on('change', count);
+      await call(begun.signal);
+      await preprocess(pictures[1]!);
+      sharp.queue.off('change', count);
+      return changes / 2;
+    };
+
+    for (const call of ['classify', 'embed'] as const) {
+      const aborted = await decodedBy(async (signal) => {
+        await expect(model[call](many, { batch: 60, signal })).rejects.toBe('as asked');
+      });
+      const bad = await decodedBy(async () => {
+        await expectRejects('ERR_IMAGE', model[call](['absent.jpg', ...many], { batch: 60 }), /absent/);
+      });
+      // of 120: eight are worked on at once
+      expect(aborted).toBeLessThan(16);
+      expect(bad).toBeLessThan(16);
     }
   });
 });

@@ -8,8 +8,11 @@ export class Budget {
     this.#capacity = capacity;
   }
 
-  /** Runs `work` while it holds `amount`. More than the whole capacity counts as all of it. */
-  async spend<T>(amount: number, work: () => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` while it holds `amount`. More than the whole capacity counts as all of it. Rejects with the signal's reason,
+   * and does not begin, where it is aborted by then.
+   */
+  async spend<T>(amount: number, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const share = Math.min(amount, this.#capacity);
     if (this.#line.length > 0 || this.#held + share > this.#capacity) {
       await new Promise<void>((go) => this.#line.push({ amount: share, go }));
@@ -17,6 +20,7 @@ export class Budget {
       this.#held += share;
     }
     try {
+      signal?.throwIfAborted();
       return await work();
     } finally {
       this.#held -= share;

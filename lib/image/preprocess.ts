@@ -65,11 +65,15 @@ export async function preprocess(
   return pixelsOf(image, options);
 }
 
-/** As {@link preprocess}, of which it is the work. `bytesName` is what errors call an image that has no path. */
+/**
+ * As {@link preprocess}, of which it is the work. `bytesName` is what errors call an image that has no path. After an abort
+ * no step is begun that others may wait behind: the next one rejects with the signal's reason.
+ */
 export async function pixelsOf(
   image: string | Uint8Array,
   options: PreprocessOptions,
   bytesName = 'the encoded bytes given',
+  signal?: AbortSignal,
 ): Promise<Uint8Array> {
   const { size = 224 } = options;
   checkSize('size', size);
@@ -84,10 +88,11 @@ export async function pixelsOf(
   const name = nameOf(image, bytesName);
   const given = typeof image === 'string' ? undefined : copyOf(image, name);
   const sharp = await loadSharp();
-  return inFlight.spend(1, async () => {
+  const work = async () => {
     const bytes = given ?? (await readImageFile(image as string));
-    return decode(sharp, name, bytes, size, resize);
-  });
+    return decode(sharp, name, bytes, size, resize, signal);
+  };
+  return inFlight.spend(1, work, signal);
 }
 
 async function decode(
@@ -96,6 +101,7 @@ async function decode(
   bytes: Uint8Array,
   size: number,
   resize: number,
+  signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
   if (bytes.length === 0) {
     throw new CudnnResnetError('ERR_IMAGE', `${name} is empty: no image to decode`);
@@ -111,9 +117,10 @@ async function decode(
       );
     }
     const crop = cropOf(width, height, size, resize);
-    if (metadata.format !== 'svg') return await scale(sharp, bytes, metadata, crop);
-    return await drawn.spend(1, () => draw(sharp, bytes, crop));
+    if (metadata.format !== 'svg') return await scale(sharp, bytes, metadata, crop, signal);
+    return await drawn.spend(1, () => draw(sharp, bytes, crop), signal);
   } catch (error) {
+    signal?.throwIfAborted();
     throw imageError(name, error);
   }
 }
@@ -134,7 +141,13 @@ async function draw(sharp: Sharp, svg: Uint8Array, crop: Crop): Promise<Uint8Arr
  * shrink a JPEG, fold a box filter in, or weigh colours by alpha, and differ from Pillow by up to 7 in 255 on a
  * large photo and more on a small one.
  */
-async function scale(sharp: Sharp, raster: Uint8Array, metadata: Metadata, crop: Crop): Promise<Uint8Array> {
+async function scale(
+  sharp: Sharp,
+  raster: Uint8Array,
+  metadata: Metadata,
+  crop: Crop,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const { width, height } = metadata.autoOrient;
   const columns = bilinearFilter(width, crop.width, crop.left, crop.size);
   const rows = bilinearFilter(height, crop.height, crop.top, crop.size);
@@ -144,7 +157,7 @@ async function scale(sharp: Sharp, raster: Uint8Array, metadata: Metadata, crop:
     width: columns.end - columns.start,
     height: rows.end - rows.start,
   };
-  return decodedBytes.spend(part.width * part.height * 3, async () => {
+  const decoded = async () => {
     const data = await sharp(raster, { ...decoding, ignoreIcc: metadata.space !== 'cmyk' })
       .autoOrient()
       .extract(part)
@@ -153,7 +166,8 @@ async function scale(sharp: Sharp, raster: Uint8Array, metadata: Metadata, crop:
       .raw()
       .toBuffer();
     return resample({ data, width: part.width, height: part.height }, columns, rows);
-  });
+  };
+  return decodedBytes.spend(part.width * part.height * 3, decoded, signal);
 }
 
 function checkSize(option: string, value: number): void {

@@ -40,16 +40,23 @@ export async function inBatches<T>(
     );
   }
   const nameOfBytes = (i: number) => (list === images ? `the encoded bytes of images[${i}]` : undefined);
+  const over = new AbortController();
   const decode = async (part: readonly EncodedImage[], first: number) =>
     Buffer.concat(
-      await Promise.all(Array.from(part, (image, i) => pixelsOf(image, { resize }, nameOfBytes(first + i)))),
+      await Promise.all(
+        Array.from(part, (image, i) => pixelsOf(image, { resize }, nameOfBytes(first + i), over.signal)),
+      ),
     );
   const asked = list.slice(); // the caller's array may be filled anew meanwhile
   return abortable(where, { signal: given, deadline }, async (signal) => {
     const results: T[] = [];
-    for await (const pixels of decodeAhead(asked, { batch, device: model.device, signal }, decode)) {
-      results.push(...(await work(pixels, signal)));
+    try {
+      for await (const pixels of decodeAhead(asked, { batch, device: model.device, signal }, decode)) {
+        results.push(...(await work(pixels, signal)));
+      }
+      return results;
+    } finally {
+      over.abort(); // others are not to wait behind images that nobody wants any more
     }
-    return results;
   });
 }
