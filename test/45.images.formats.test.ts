@@ -1,3 +1,4 @@
+import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import sharp, { type Sharp } from 'sharp';
@@ -193,5 +194,37 @@ describe('SVG', () => {
       '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40">' +
       `<image href="file://${target}" width="40" height="40"/></svg>`;
     expect(new Set(await preprocess(Buffer.from(svg)))).toEqual(new Set([255]));
+  });
+
+  describe('that waits to be drawn', () => {
+    const slow =
+      '<svg xmlns="http://www.w3.org/2000/svg" width="400" height="400">' +
+      '<filter id="f"><feTurbulence baseFrequency="0.05" numOctaves="20"/></filter>' +
+      '<rect width="400" height="400" filter="url(#f)"/></svg>';
+    const large = { size: 400, resize: 400 };
+
+    it('keeps no photo waiting', async () => {
+      const jpeg = await image().jpeg().toBuffer();
+      let drawn = 0;
+      const svgs = Array.from({ length: 16 }, async () => {
+        await preprocess(Buffer.from(slow), large);
+        drawn++;
+      });
+      await preprocess(jpeg, sizes);
+      expect(drawn).toBeLessThan(8); // of eight places for all, nine SVGs had to leave theirs first
+      await Promise.all(svgs);
+    });
+
+    it('is not kept in memory, but what its file holds then is taken', async () => {
+      const [path, other] = [join(folder, 'waiting'), join(folder, 'other')];
+      const png = await image().png().toBuffer();
+      writeFileSync(path, slow);
+      writeFileSync(other, png);
+      const asked = Array.from({ length: 16 }, () => preprocess(path, large));
+      await preprocess(png, sizes); // by then all have had their turn among the eight
+      renameSync(other, path);
+      const last = (await Promise.all(asked)).at(-1)!;
+      expect(Buffer.compare(last, await preprocess(png, large))).toBe(0);
+    });
   });
 });

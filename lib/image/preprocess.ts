@@ -49,8 +49,9 @@ const decoding = { failOn: 'error', limitInputPixels: maxPixels } as const satis
  * - Of an animation or a file with many pages the first is taken; of 16 bits the upper 8.
  *
  * The event loop stays free: decoding and scaling are done on other threads. Memory stays bounded:
- * of many calls at once eight are worked on, and their decoded pixels take 256 MiB or one image's. Bytes that are given
- * are copied at the call, and may be changed or transferred after it.
+ * of many calls at once eight are worked on, and two more whose SVGs are drawn; decoded pixels take 256 MiB or one image's.
+ * The file of an SVG is read again when its turn comes. Bytes that are given are copied at the call, and may be changed or
+ * transferred after it.
  *
  * @param image a file's path, or the bytes of an encoded image.
  * @returns `size × size × 3` bytes: rows of RGB pixels.
@@ -88,21 +89,25 @@ export async function pixelsOf(
   const name = nameOf(image, bytesName);
   const given = typeof image === 'string' ? undefined : copyOf(image, name);
   const sharp = await loadSharp();
-  const work = async () => {
+  const pixels = async <T>(ofSvg: (svg: Uint8Array, crop: Crop) => Promise<T>) => {
     const bytes = given ?? (await readImageFile(image as string));
-    return decode(sharp, name, bytes, size, resize, signal);
+    return decode(sharp, name, bytes, size, resize, ofSvg, signal);
   };
-  return inFlight.spend(1, work, signal);
+  // an SVG waits to be drawn without one of the places that photos need, and without its file's bytes, which are read again
+  const ofRaster = await inFlight.spend(1, () => pixels(async () => undefined), signal);
+  return ofRaster ?? drawn.spend(1, () => pixels((svg, crop) => draw(sharp, svg, crop)), signal);
 }
 
-async function decode(
+/** The pixels of a raster image, or what `ofSvg` gives for a vector image. */
+async function decode<T>(
   sharp: Sharp,
   name: string,
   bytes: Uint8Array,
   size: number,
   resize: number,
+  ofSvg: (svg: Uint8Array, crop: Crop) => Promise<T>,
   signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
+): Promise<Uint8Array | T> {
   if (bytes.length === 0) {
     throw new CudnnResnetError('ERR_IMAGE', `${name} is empty: no image to decode`);
   }
@@ -118,7 +123,7 @@ async function decode(
     }
     const crop = cropOf(width, height, size, resize);
     if (metadata.format !== 'svg') return await scale(sharp, bytes, metadata, crop, signal);
-    return await drawn.spend(1, () => draw(sharp, bytes, crop), signal);
+    return await ofSvg(bytes, crop);
   } catch (error) {
     signal?.throwIfAborted();
     throw imageError(name, error);
