@@ -16,7 +16,8 @@ export interface NativeTensor {
   /** A copy of the elements in C order, in the tensor's dtype. Rejects with the error of the operation that failed. */
   data(): Promise<ArrayBuffer>;
   dataSync(): ArrayBuffer;
-  topK(k: number): Promise<{ indices: number[]; values: number[] }[]>;
+  /** `k` of each row, one row behind the other. */
+  topK(k: number): Promise<{ indices: Float64Array; values: Float32Array }>;
   /** What is queued for this tensor alone, and for one reading of it, is not computed; it then has the error ERR_ABORTED. */
   cancel(): void;
   dispose(): void;

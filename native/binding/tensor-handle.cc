@@ -1,5 +1,6 @@
 #include "binding/tensor-handle.h"
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -16,22 +17,18 @@ namespace {
 // this library.
 const napi_type_tag tag{0x6b1f0d6c5a3e4f81, reinterpret_cast<uintptr_t>(&tag)};
 
-Napi::Value toJavaScript(Napi::Env env, const TopK& best, size_t k) {
-  Napi::Array rows = Napi::Array::New(env);
-  for (size_t row = 0; row * k < best.indices.size(); ++row) {
-    const Napi::HandleScope scope(env);
-    Napi::Array indices = Napi::Array::New(env, k);
-    Napi::Array values = Napi::Array::New(env, k);
-    for (size_t i = 0; i < k; ++i) {
-      indices.Set(static_cast<uint32_t>(i), static_cast<double>(best.indices[row * k + i]));
-      values.Set(static_cast<uint32_t>(i), static_cast<double>(best.values[row * k + i]));
-    }
-    Napi::Object entry = Napi::Object::New(env);
-    entry.Set("indices", indices);
-    entry.Set("values", values);
-    rows.Set(static_cast<uint32_t>(row), entry);
-  }
-  return rows;
+// Of all rows, one behind the other: JavaScript makes an array of each in a fraction of the time.
+Napi::Value toJavaScript(Napi::Env env, const TopK& best) {
+  const size_t count = best.values.size();
+  const Environment& environment = Environment::of(env);
+  auto indices = Napi::Float64Array::New(env, count, environment.arrayBuffer(count * sizeof(double)), 0);
+  auto values = Napi::Float32Array::New(env, count, environment.arrayBuffer(count * sizeof(float)), 0);
+  std::ranges::copy(best.indices, indices.Data());
+  std::ranges::copy(best.values, values.Data());
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("indices", indices);
+  result.Set("values", values);
+  return result;
 }
 
 }  // namespace
@@ -157,9 +154,8 @@ Napi::Value TensorHandle::topK(const Napi::CallbackInfo& info) {
     const auto best = std::make_shared<TopK>();
     device_->read(
         tensor, [tensor, k, best](Engine& engine) { return engine.topK(*tensor, k, *best); },
-        Environment::settling(settle, [k, best](Napi::Env env, Environment::Promised&) {
-          return toJavaScript(env, *best, static_cast<size_t>(k));
-        }));
+        Environment::settling(
+            settle, [best](Napi::Env env, Environment::Promised&) { return toJavaScript(env, *best); }));
   });
 }
 
