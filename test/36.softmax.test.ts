@@ -30,21 +30,23 @@ onEveryDevice('softmax', (id) => {
   }
 
   // oneDNN's reference implementation, which is what it has for C order, takes thirty times as long
-  check('the classes of pixels take no longer than a few additions', async () => {
-    const x = Tensor.randn([4, 64, 56, 56], { device: id });
-    const fastest = async (operation: () => Tensor) => {
-      const times: number[] = [];
-      for (let run = 0; run < 4; run++) {
-        const start = performance.now();
-        operation();
-        await device(id).synchronize();
-        times.push(performance.now() - start);
-      }
-      return Math.min(...times);
-    };
-    const addition = await fastest(() => ops.add(x, x));
-    expect(await fastest(() => ops.softmax(x))).toBeLessThan(30 * addition + 5);
-  });
+  if (id === 'cpu') {
+    check('the classes of pixels take no longer than a few additions', async () => {
+      const x = Tensor.randn([4, 64, 56, 56], { device: id });
+      const fastest = async (operation: () => Tensor) => {
+        const times: number[] = [];
+        for (let run = 0; run < 4; run++) {
+          const start = performance.now();
+          operation();
+          await device(id).synchronize();
+          times.push(performance.now() - start);
+        }
+        return Math.min(...times);
+      };
+      const addition = await fastest(() => ops.add(x, x));
+      expect(await fastest(() => ops.softmax(x))).toBeLessThan(30 * addition + 5);
+    });
+  }
 
   check('large logits neither overflow nor lose their order', async () => {
     const x = values([3, 3], [1e30, 0, -1e30, 5000, 5000, 4999, -5000, -5001, -5002]);
