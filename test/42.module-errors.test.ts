@@ -63,6 +63,14 @@ onEveryDevice('nn.Module', (id) => {
       const weight = [...(await linear.weight.data())];
       expectThrows('ERR_ARGUMENT', () => linear.to({ dtype: 'float16' }), /weight is read-only/);
       expect([...(await linear.weight.data())]).toEqual(weight);
+      using tied = new nn.Linear(2, 2, { device: id });
+      tied.weight = linear.weight;
+      expectThrows(
+        'ERR_ARGUMENT',
+        () => new nn.Sequential(tied, linear as nn.Linear).to({ dtype: 'float16' }),
+        /read-only/,
+      );
+      expect([...(await tied.weight.data())]).toHaveLength(4);
     });
 
     check('a layer too large for any memory says so where it is read', async () => {

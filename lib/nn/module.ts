@@ -134,24 +134,22 @@ export abstract class Module {
     for (const [name, tensor] of this.ownEntries()) {
       const became = moved.get(tensor) ?? movedTensor(tensor, to);
       if (became !== tensor) {
-        this.replace(name, became);
+        try {
+          Object.assign(this, { [name]: became });
+        } catch (error) {
+          if (!moved.has(tensor)) became.dispose(); // else another module has it
+          throw new CudnnResnetError(
+            'ERR_ARGUMENT',
+            `Module.to: ${name} is read-only, or its module is frozen`,
+            { cause: error },
+          );
+        }
         moved.set(tensor, became);
         tensor.dispose();
       }
     }
     for (const [, child] of this.children()) {
       child.moveTensors(to, moved);
-    }
-  }
-
-  private replace(name: string, became: Tensor): void {
-    try {
-      Object.assign(this, { [name]: became });
-    } catch (error) {
-      became.dispose();
-      throw new CudnnResnetError('ERR_ARGUMENT', `Module.to: ${name} is read-only, or its module is frozen`, {
-        cause: error,
-      });
     }
   }
 
