@@ -64,6 +64,7 @@ onEveryDevice('nn.Module', (id) => {
       expectThrows('ERR_ARGUMENT', () => linear.to({ dtype: 'float16' }), /weight is read-only/);
       expect([...(await linear.weight.data())]).toEqual(weight);
       using tied = new nn.Linear(2, 2, { device: id });
+      tied.weight.dispose();
       tied.weight = linear.weight;
       expectThrows(
         'ERR_ARGUMENT',
