@@ -6,6 +6,7 @@ export default defineConfig({
   resolve: { alias: { 'cudnn-resnet': fileURLToPath(new URL('./lib/index.ts', import.meta.url)) } },
   test: {
     include: ['test/**/*.test.ts'],
+    env: { CUDNN_RESNET_POISON: '1' }, // what is read before it is written shows
     pool: 'forks',
     // two cores: the engine's own threads are what runs in parallel
     fileParallelism: false,

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
+#include <cstdlib>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <utility>
 
@@ -44,6 +46,11 @@ struct CachingAllocator::Placement {
   size_t next = 0;
 };
 
+bool poisonsMemory() {
+  const char* const value = std::getenv("CUDNN_RESNET_POISON");
+  return value != nullptr && std::string_view(value) == "1";
+}
+
 Block::Block(Block&& other) noexcept
     : allocator_(std::move(other.allocator_)),
       pointer_(std::exchange(other.pointer_, nullptr)),
@@ -70,7 +77,11 @@ Block CachingAllocator::allocate(size_t bytes) {
     if (block >= placement_->traced.size() || placement_->traced[block].bytes != size) {
       placedOtherwise();
     }
-    return {nullptr, placement_->arena + placement_->plan.offsets[block], size};
+    std::byte* const place = placement_->arena + placement_->plan.offsets[block];
+    if (prepare_) {
+      prepare_(place, size);
+    }
+    return {nullptr, place, size};
   }
   void* pointer = obtain(size);
   if (pointer == nullptr && reclaim_) {
@@ -92,6 +103,9 @@ Block CachingAllocator::allocate(size_t bytes) {
   if (trace_ != nullptr) {
     trace_->blocks.push_back({size, trace_->moment++, SIZE_MAX});  // until it is freed
     trace_->held[pointer] = trace_->blocks.size() - 1;
+  }
+  if (prepare_) {
+    prepare_(pointer, size);
   }
   return block;
 }

@@ -14,6 +14,11 @@
 
 namespace cudnn_resnet {
 
+// Whether engines fill each block that they are handed out with `poison`: bytes that are NaN in every dtype
+// of floats, so that what is read before it is written shows. Tests have it so, by CUDNN_RESNET_POISON=1.
+[[nodiscard]] bool poisonsMemory();
+constexpr int poison = 0xff;
+
 // Where blocks come from.
 class RawMemory {
  public:
@@ -78,6 +83,11 @@ class CachingAllocator : public std::enable_shared_from_this<CachingAllocator> {
   // Called before an allocation fails: it may free blocks.
   void onShortage(std::function<void()> reclaim) { reclaim_ = std::move(reclaim); }
 
+  // Called with each block before it is handed out.
+  void onAllocation(std::function<void(void* pointer, size_t bytes)> prepare) {
+    prepare_ = std::move(prepare);
+  }
+
   // Runs `work` and says what it allocated, in order, and how long it held each block.
   [[nodiscard]] std::vector<Lifetime> trace(const std::function<void()>& work);
 
@@ -108,6 +118,7 @@ class CachingAllocator : public std::enable_shared_from_this<CachingAllocator> {
   std::shared_ptr<MemoryUse> use_;
   std::map<size_t, std::vector<void*>> kept_;  // by size
   std::function<void()> reclaim_;
+  std::function<void(void* pointer, size_t bytes)> prepare_;
   Trace* trace_ = nullptr;          // while trace() runs
   Placement* placement_ = nullptr;  // while place() runs
 };

@@ -26,14 +26,13 @@ std::string version() {
 }
 
 std::string instructionSet() {
-  const auto isa = dnnl::get_effective_cpu_isa();
-  if (isa >= dnnl::cpu_isa::avx512_core_bf16) {
+  if (hasInstructions(dnnl::cpu_isa::avx512_core_bf16)) {
     return "AVX-512 with bfloat16";
   }
-  if (isa >= dnnl::cpu_isa::avx512_core) {
+  if (hasInstructions(dnnl::cpu_isa::avx512_core)) {
     return "AVX-512";
   }
-  return isa >= dnnl::cpu_isa::avx2 ? "AVX2" : "SSE4.1 or none";
+  return hasInstructions(dnnl::cpu_isa::avx2) ? "AVX2" : "SSE4.1 or none";
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ Error translated(const dnnl::error& error) {
           std::string("oneDNN: ") + error.message};
 }
 
-// oneDNN does not look whether it gets memory for the code that it generates.
+// oneDNN does not look whether it gets memory for the code that it generates, nor for much else.
 void requireRoomForCode() {
   constexpr size_t room = size_t{8} << 20U;  // many times what one primitive takes
   HostMemory memory;
@@ -48,6 +48,11 @@ void requireRoomForCode() {
         "process (ulimit -v) or on its container");
   }
   memory.release(block, room);
+}
+
+dnnl::engine processor() {
+  requireRoomForCode();
+  return {dnnl::engine::kind::cpu, 0};
 }
 
 bool knownToOnednn(DType dtype) { return dtype == DType::Float32 || dtype == DType::BFloat16; }
@@ -62,15 +67,21 @@ std::unique_ptr<CpuStorage> plainStorage(Block block, const Tensor& tensor) {
   return std::make_unique<CpuStorage>(std::move(block), std::move(layout));
 }
 
-CpuEngine::CpuEngine(EngineMemory& memory, std::unique_ptr<RawMemory> raw)
-    : engine_(dnnl::engine::kind::cpu, 0),
+CpuEngine::CpuEngine(EngineMemory& memory, std::unique_ptr<RawMemory> raw) try
+    : engine_(processor()),
       stream_(engine_),
       allocator_(std::make_shared<CachingAllocator>(std::move(raw), memory.use)),
-      hasAvx512_(dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core),
+      hasAvx512_(hasInstructions(dnnl::cpu_isa::avx512_core)),
       multipliesInTiles_(multipliesInTiles()),
       hasWinograd_(hasAvx512_ && findsWinograd(engine_)) {
   memory.allocator = allocator_;
+  if (poisonsMemory()) {
+    allocator_->onAllocation(
+        [this](void* pointer, size_t bytes) { perform([=] { std::memset(pointer, poison, bytes); }); });
+  }
   useThreads(threadsToUse());
+} catch (const dnnl::error& error) {
+  throw translated(error);
 }
 
 void CpuEngine::setThreads(int threads) {

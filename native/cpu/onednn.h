@@ -1,6 +1,7 @@
 // oneDNN, and what differs between its 2.x and 3.x interfaces, so that the rest of this room is written once.
 #pragma once
 
+#include <cstdint>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
 #include <string_view>
@@ -12,6 +13,15 @@ namespace cudnn_resnet::cpu {
 using Layout = dnnl::memory::desc;
 using dnnl::algorithm;
 using dnnl::prop_kind;
+
+// Whether one set of instructions has all of another: its number has the bits of those that it includes, and
+// AVX2's newer ones are greater numbers than AVX-512's.
+constexpr bool includes(dnnl::cpu_isa set, dnnl::cpu_isa other) {
+  return (static_cast<uint32_t>(set) & static_cast<uint32_t>(other)) == static_cast<uint32_t>(other);
+}
+
+// Of what this processor has and oneDNN may use.
+inline bool hasInstructions(dnnl::cpu_isa set) { return includes(dnnl::get_effective_cpu_isa(), set); }
 
 // From what oneDNN would take on to the first that is not known to be wrong. The brgconv of 2.6.3 and of 3.2
 // gives wrong values for many shapes whose windows move by more than a pixel or lie in padding, in float32

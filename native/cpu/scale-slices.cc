@@ -2,6 +2,7 @@
 // not kept in one piece beside that: what they are made from is there in any case.
 #include <utility>
 
+#include "core/exchanged.h"
 #include "cpu/engine.h"
 #include "cpu/parallel.h"
 
@@ -20,6 +21,7 @@ std::unique_ptr<CpuStorage> CpuEngine::scaled(const Tensor& x) {
   const Scaled& scaled = *static_cast<CpuStorage&>(*x.storage).scaled();
   // As what is packed, they are no part of a computation that is being captured.
   const CachingAllocator::Apart apart(*allocator_);
+  const Exchanged<Captured*> now(captured_, nullptr);
   Block block = allocator_->allocate(x.bytes());
   const auto slices = static_cast<int64_t>(scaled.factors.size());
   const size_t length = static_cast<size_t>(x.size()) / scaled.factors.size();

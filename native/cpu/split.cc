@@ -20,12 +20,7 @@ constexpr float valueOf(uint32_t upperBits) { return std::bit_cast<float>(upperB
 
 }  // namespace
 
-bool multipliesInTiles() {
-  // The number of a newer set of instructions has the bits of those that it includes.
-  const auto bits = [](dnnl::cpu_isa isa) { return static_cast<uint32_t>(isa); };
-  const uint32_t tiles = bits(dnnl::cpu_isa::avx512_core_amx);
-  return (bits(dnnl::get_effective_cpu_isa()) & tiles) == tiles;
-}
+bool multipliesInTiles() { return hasInstructions(dnnl::cpu_isa::avx512_core_amx); }
 
 CUDNN_RESNET_ON_16_VALUES
 void split(const float* __restrict from, uint16_t* __restrict high, uint16_t* __restrict low, size_t count) {

@@ -153,7 +153,10 @@ bool findsWinograd(const dnnl::engine& engine) {
         Layout(), blocked, dnnl::memory::dims{1, 1}, dnnl::memory::dims{0, 0}, dnnl::memory::dims{1, 1},
         dnnl::memory::dims{1, 1});
     return true;
-  } catch (const dnnl::error&) {
+  } catch (const dnnl::error& error) {
+    if (error.status == dnnl_out_of_memory) {
+      throw;
+    }
     return false;
   }
 }

@@ -65,6 +65,11 @@ CudaEngine::CudaEngine(int device, const std::string& planIdentity, EngineOption
   downloads_ = std::make_unique<Staging>();
   plans_ = std::make_unique<PlanCache>(handle_.get(), *stream_, planIdentity);
   memory.allocator = allocator_;
+  if (poisonsMemory()) {
+    allocator_->onAllocation([this](void* pointer, size_t bytes) {
+      check(cudaMemsetAsync(pointer, poison, bytes, stream()), "cudaMemsetAsync");
+    });
+  }
 }
 
 // Memory that the stream still uses must not be given away before it has.

@@ -207,6 +207,24 @@ TEST_F(CachingAllocatorTest, PlacesBlocksInAnArenaAsTheyWereTraced) {
   EXPECT_EQ(use->used, held);
 }
 
+TEST_F(CachingAllocatorTest, PreparesEachBlockThatItHandsOut) {
+  std::vector<std::pair<void*, size_t>> prepared;
+  allocator->onAllocation([&](void* pointer, size_t bytes) { prepared.emplace_back(pointer, bytes); });
+  std::vector<std::pair<void*, size_t>> given;
+  const auto work = [&] {
+    const Block block = allocator->allocate(1000);
+    given.emplace_back(block.get(), block.bytes());
+  };
+  work();
+  work();  // a kept block
+  const auto blocks = allocator->trace(work);
+  const ArenaPlan plan = planArena(blocks);
+  const Block arena = allocator->allocate(plan.bytes);
+  given.emplace_back(arena.get(), arena.bytes());
+  allocator->place(blocks, plan, arena, work);
+  EXPECT_EQ(prepared, given);
+}
+
 TEST_F(CachingAllocatorTest, RefusesToPlaceOtherBlocksThanWereTraced) {
   const auto blocks = allocator->trace([&] { const Block a = allocator->allocate(1000); });
   const ArenaPlan plan = planArena(blocks);

@@ -297,6 +297,26 @@ TEST(CpuThreads, AreNotBegunWithoutMemory) {
   EXPECT_TRUE(refused);
 }
 
+// A device that cannot be opened for any other reason is lost.
+TEST(CpuEngine, IsNotOpenedWithoutMemory) {
+  if (!test::NoHostMemory::possible) {
+    GTEST_SKIP() << "not under sanitizers";
+  }
+  EngineMemory memory;
+  auto raw = std::make_unique<HostMemory>();
+  std::shared_ptr<const Error> error;
+  {
+    const test::NoHostMemory none;
+    try {
+      const CpuEngine engine(memory, std::move(raw));
+    } catch (...) {
+      error = sharedCurrentError();
+    }
+  }
+  ASSERT_NE(error, nullptr);
+  EXPECT_EQ(error->code(), ErrorCode::OutOfMemory) << error->what();
+}
+
 INSTANTIATE_TEST_SUITE_P(DTypes, CpuOutOfMemoryTest, test::floatDTypes, test::dtypeName);
 
 }  // namespace

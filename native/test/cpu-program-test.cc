@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -60,6 +64,15 @@ class TracedEngine : public CpuEngine {
 // Two blocks of ResNet-50 as lib/models/bottleneck.ts has them: the first, from 256 to 512 channels with a
 // stride of 2, convolves its shortcut right before its last convolution, which adds it; the second hands its
 // input on.
+TEST_F(CpuProgramTest, BlocksHoldNaNUntilTheyAreWritten) {
+  for (int use = 0; use < 2; ++use) {  // the second time a kept one
+    const Block block = memory_.allocator->allocate(1000);
+    const std::span bytes(static_cast<const std::byte*>(block.get()), block.bytes());
+    EXPECT_TRUE(std::ranges::all_of(bytes, [](std::byte byte) { return byte == std::byte{poison}; }));
+    std::memset(block.get(), 0, block.bytes());
+  }
+}
+
 TEST_F(CpuProgramTest, AnArenaOfBlocksNeedsLittleMoreThanTheLeast) {
   for (const ConvAlgorithm algorithm : {ConvAlgorithm::Fast, ConvAlgorithm::Direct}) {
     TracedEngine traced(memory_);

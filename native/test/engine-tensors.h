@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -9,6 +10,9 @@
 #include "core/random.h"
 
 namespace cudnn_resnet::test {
+
+// Of every engine of these tests.
+inline const bool memoryIsPoisoned = setenv("CUDNN_RESNET_POISON", "1", 1) == 0;
 
 using Bytes = std::vector<std::byte>;
 using Values = std::vector<double>;
