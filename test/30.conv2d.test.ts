@@ -81,6 +81,31 @@ onEveryDevice('conv2d', (id) => {
     });
   }
 
+  check('of a tensor by itself, as of equal ones', async () => {
+    for (const shape of [
+      [5, 1, 3, 3],
+      [17, 3, 3, 3],
+      [32, 32, 3, 3],
+      [16, 64, 1, 1],
+      [48, 16, 5, 5],
+    ]) {
+      const x = randomIntegers(`x ${shape}`, shape, -2, 2);
+      const bias = randomIntegers('bias', [shape[0]!], -8, 8);
+      const padding = (shape[2]! - 1) / 2;
+      for (const algorithm of ['direct', 'fast'] as const) {
+        const tensor = upload(x, 'float32', id); // not seen as a weight before
+        const y = ops.conv2d(tensor, tensor, { bias: upload(bias, 'float32', id), padding, algorithm });
+        expectClose(
+          await download(y),
+          conv2d(x, x, { bias, padding }),
+          perOp.float32,
+          `${shape} ${algorithm}`,
+        );
+        expectExact(await download(tensor), x, `${shape} afterwards`);
+      }
+    }
+  });
+
   for (const dtype of floatDTypes) {
     describe(dtype, () => {
       const ready = (shape: number[], kernel: number[]) => {

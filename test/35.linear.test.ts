@@ -56,6 +56,24 @@ onEveryDevice('linear', (id) => {
     expectClose(await download(y), linear(x!, weight!, { bias }), perOp.bfloat16);
   });
 
+  check('of a tensor by itself, as of equal ones', async () => {
+    for (const shape of [
+      [24, 96],
+      [33, 66],
+      [128, 256],
+      [5, 3],
+      [64, 64],
+    ]) {
+      const x = randomIntegers(`x ${shape}`, shape, -3, 3);
+      for (const deterministic of [false, true]) {
+        const tensor = upload(x, 'float32', id); // not seen as a weight before
+        const y = ops.linear(tensor, tensor, { deterministic });
+        expectExact(await download(y), linear(x, x), `${shape}${deterministic ? ', deterministic' : ''}`);
+        expectExact(await download(tensor), x, `${shape} afterwards`);
+      }
+    }
+  });
+
   check('integers are exact', async () => {
     const x = randomIntegers('x', [3, 517], -20, 20);
     const weight = randomIntegers('weight', [31, 517], -20, 20);

@@ -88,6 +88,7 @@ void CpuEngine::conv2d(const Conv2dAttributes& a, Tensor& x, Tensor& weight, Ten
 
 void CpuEngine::convolveInParts(int64_t together, const Layout& xLayout, Tensor& x, const Layout& yLayout,
                                 Tensor* add, Tensor& y, const ConvolveImages& convolve) {
+  const auto source = storageOf(x).share();  // where x is the weight too, packing takes this memory from it
   Buffer held;
   const dnnl::memory values = in(xLayout, x, held);
   Buffer result = add != nullptr ? addend(yLayout, *add) : allocate(yLayout);

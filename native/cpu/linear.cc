@@ -59,6 +59,7 @@ void CpuEngine::linear(const LinearAttributes& a, Tensor& x, Tensor& weight, Ten
     activate(a.activation, y, y);
     return;
   }
+  const auto source = storageOf(x).share();  // where x is the weight too, packing takes this memory from it
   Buffer heldX;
   Buffer heldBias;
   const dnnl::memory values = in(primitive.x, x, heldX);
