@@ -44,6 +44,15 @@ onEveryDevice('the queue', (id) => {
     expect(on.pending).toBe(0);
   });
 
+  check('lets programs be recorded whatever waits: nothing of that is queued', async () => {
+    await limited({ operations: 1 }, async () => {
+      const x = slow();
+      expectThrows('ERR_BUSY', () => ops.activation(x, 'relu'));
+      on.record((a) => ops.activation(a!, 'relu'), [{ shape: [2] }]).dispose();
+      await on.synchronize();
+    });
+  });
+
   check(
     'refuses operations beyond its limit, leaves nothing of them, and takes them once it is ready',
     async () => {

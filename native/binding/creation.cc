@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <climits>
 #include <memory>
-#include <vector>
+#include <span>
 
 #include "binding/device-handle.h"
 #include "binding/environment.h"
@@ -11,6 +11,7 @@
 #include "binding/tensor-handle.h"
 #include "core/file-range.h"
 #include "core/host-copy.h"
+#include "core/host-memory.h"
 #include "core/random.h"
 #include "core/shape-inference.h"
 #include "core/transfer.h"
@@ -51,9 +52,9 @@ void uploadConverted(Engine& engine, const void* data, DType type, Tensor& y) {
     engine.upload(data, y);
     return;
   }
-  std::vector<std::byte> converted(y.bytes());
-  convertElements(data, type, converted.data(), y.dtype, static_cast<size_t>(y.size()));
-  engine.upload(converted.data(), y);
+  const HostBuffer converted(y.bytes());
+  convertElements(data, type, converted.get(), y.dtype, static_cast<size_t>(y.size()));
+  engine.upload(converted.get(), y);
 }
 
 // As uploadConverted, of elements in a file.
@@ -63,10 +64,11 @@ void uploadFile(Engine& engine, FileRange& file, DType type, Tensor& y) {
     file.check();
     return;
   }
-  std::vector<std::byte> elements(static_cast<size_t>(y.size()) * bytesPerElement(type));
-  file.read(elements.data(), 0, elements.size());
+  const size_t bytes = static_cast<size_t>(y.size()) * bytesPerElement(type);
+  const HostBuffer elements(bytes);
+  file.read(elements.get(), 0, bytes);
   file.check();
-  uploadConverted(engine, elements.data(), type, y);
+  uploadConverted(engine, elements.get(), type, y);
 }
 
 // Elements that JavaScript gave, copied: it may write to its array as soon as the call returns.
@@ -158,7 +160,9 @@ Napi::Value random(const Napi::CallbackInfo& info) {
   const RandomSequence sequence{natural("seed"), natural("stream")};
   checkFloat("random", "dtype", made.tensor->dtype);
   return submitted(info.Env(), made, [=, y = made.tensor](Engine& engine) {
-    std::vector<float> values(static_cast<size_t>(y->size()));
+    const auto count = static_cast<size_t>(y->size());
+    const HostBuffer buffer(count * sizeof(float));
+    const std::span values(reinterpret_cast<float*>(buffer.get()), count);
     (normal ? fillNormal : fillUniform)(sequence, a, b, values);
     uploadConverted(engine, values.data(), DType::Float32, *y);
   });

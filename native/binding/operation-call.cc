@@ -1,5 +1,6 @@
 #include "binding/operation-call.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "binding/tensor-handle.h"
@@ -38,7 +39,9 @@ TensorPtr OperationCall::target(const char* name) {
 Napi::Value OperationCall::output(Shape shape, DType dtype, std::function<void(Engine&, Tensor& y)> run,
                                   bool pure) {
   checkAddressable(shape, operation_ + ": the result's shape");
-  device_->backlog().requireRoom(0);
+  if (std::ranges::none_of(inputs_, [](const TensorPtr& x) { return x->recording != nullptr; })) {
+    device_->backlog().requireRoom(0);  // what is recorded is not queued
+  }
   const auto y = std::make_shared<Tensor>(std::move(shape), dtype);
   device_->submit({std::move(inputs_),
                    {y},

@@ -1,5 +1,5 @@
 // What waits in a device's queue: counted, limited, and waited for. The thread of JavaScript adds to it, the
-// queue's takes away.
+// queue's and that of arrivals take away.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +34,7 @@ class Backlog {
   // No more than half of the limit waits.
   [[nodiscard]] bool halfEmpty() const;
 
-  // Calls `done` once that is so: at once, or on the queue's thread.
+  // Calls `done` once that is so: at once, or on the thread that takes away.
   void whenHalfEmpty(std::function<void()> done);
 
  private:

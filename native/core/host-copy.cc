@@ -1,7 +1,6 @@
 #include "core/host-copy.h"
 
 #include <cstring>
-#include <new>
 #include <vector>
 
 #include "core/host-memory.h"
@@ -22,12 +21,9 @@ std::shared_ptr<const std::byte> hostCopy(const void* from, size_t bytes) {
     const auto copy = std::make_shared<std::vector<std::byte>>(first, first + bytes);
     return {copy, copy->data()};
   }
-  auto* const copy = static_cast<std::byte*>(HostMemory().allocate(bytes));
-  if (copy == nullptr) {
-    throw std::bad_alloc();
-  }
-  std::memcpy(copy, from, bytes);
-  return {copy, [bytes](std::byte* memory) { HostMemory().release(memory, bytes); }};
+  const auto copy = std::make_shared<HostBuffer>(bytes);
+  std::memcpy(copy->get(), from, bytes);
+  return {copy, copy->get()};
 }
 
 }  // namespace cudnn_resnet

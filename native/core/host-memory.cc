@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <new>
 #include <utility>
 
 #include "core/host.h"
@@ -88,6 +89,15 @@ void* HostMemory::allocate(size_t bytes) {
   void* pointer = nullptr;
   return posix_memalign(&pointer, alignment, bytes) == 0 ? pointer : nullptr;
 }
+
+HostBuffer::HostBuffer(size_t bytes)
+    : bytes_(bytes), memory_(static_cast<std::byte*>(HostMemory().allocate(bytes))) {
+  if (memory_ == nullptr) {
+    throw std::bad_alloc();
+  }
+}
+
+HostBuffer::~HostBuffer() { HostMemory().release(memory_, bytes_); }
 
 void HostMemory::release(void* pointer, size_t bytes) noexcept {
   if (bytes >= leastMapped) {

@@ -20,7 +20,7 @@ class Queue {
   Queue& operator=(const Queue&) = delete;
   ~Queue() { stop(); }
 
-  // After stop() a task is dropped at once, on the caller's thread.
+  // From beginStop() on a task is dropped at once, on the caller's thread.
   void post(Task task);
 
   // No task begins until it is resumed.

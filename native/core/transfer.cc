@@ -2,7 +2,9 @@
 
 #include <cstddef>
 #include <future>
-#include <vector>
+#include <optional>
+
+#include "core/host-memory.h"
 
 namespace cudnn_resnet {
 
@@ -13,24 +15,24 @@ void transfer(Device& from, const TensorPtr& x, Device& to, const TensorPtr& y) 
   const size_t held = x->bytes() <= from.memory().limit ? x->bytes() : 0;
   from.backlog().requireRoom(held);
   to.backlog().requireRoom(held);
-  const auto bytes = std::make_shared<std::vector<std::byte>>();
+  const auto values = std::make_shared<std::optional<HostBuffer>>();
   const auto downloaded = std::make_shared<std::promise<Outcome>>();
   const std::shared_future<Outcome> outcome = downloaded->get_future().share();
   from.read(
       x,
-      [x, bytes](Engine& engine) {
-        bytes->resize(x->bytes());
-        return engine.fetch(*x, bytes->data());
+      [x, values](Engine& engine) {
+        values->emplace(x->bytes());
+        return engine.fetch(*x, (*values)->get());
       },
-      // bytes: `to` may be closed before they are written
-      [downloaded, bytes](const Outcome& error) { downloaded->set_value(error); }, held);
+      // values: `to` may be closed before they are written
+      [downloaded, values](const Outcome& error) { downloaded->set_value(error); }, held);
   to.submit({{},
              {y},
-             [y, bytes, outcome](Engine& engine) {
+             [y, values, outcome](Engine& engine) {
                if (const Outcome& error = outcome.get()) {
                  throw Error(*error);
                }
-               engine.upload(bytes->data(), *y);
+               engine.upload((*values)->get(), *y);
              },
              false,
              held});
