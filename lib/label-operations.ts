@@ -3,7 +3,7 @@ import { CudnnResnetError, messageOf } from './errors.js';
 import type { Module } from './nn/module.js';
 
 /** The methods in which modules call operations. */
-const calling = ['forward', 'apply', 'applyFolded'] as const;
+const calling = ['forward', 'applyFolded'] as const;
 type Methods = Partial<Record<(typeof calling)[number], (...args: unknown[]) => unknown>>;
 
 /** Tells the device from which module each operation comes, until the function that is returned is called. */

@@ -1,15 +1,12 @@
-import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import { BasicBlock, Bottleneck, nn, ops, ResNet, scope, Tensor } from '../lib/index.js';
 import type { DeviceId } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
+import { collectGarbage } from './support/garbage.js';
 import { inUse } from './support/memory.js';
 import { onEveryDevice } from './support/suite.js';
 import { sizeOf } from './support/values.js';
-
-setFlagsFromString('--expose-gc');
-const gc = runInNewContext('gc') as () => void;
 
 /** Gives its input back, a copy, and keeps the sum of all of them in a buffer that it makes anew each time. */
 class Sum extends nn.Module {
@@ -218,7 +215,7 @@ onEveryDevice('scope', (id) => {
     await scope(start);
     expect((await started.pop()!).disposed).toBe(false);
     const inUseWithoutGarbage = () => {
-      gc();
+      collectGarbage();
       return inUse(id);
     };
     await expect.poll(inUseWithoutGarbage, { timeout: 10_000 }).toEqual(before);
@@ -305,7 +302,7 @@ onEveryDevice('scope', (id) => {
       };
       const modules = Array.from({ length: 3 }, module).flat();
       const alive = () => {
-        gc();
+        collectGarbage();
         return modules.filter((each) => each.deref()).length;
       };
       await expect.poll(alive, { timeout: 5000 }).toBe(0);
@@ -326,7 +323,7 @@ onEveryDevice('scope', (id) => {
     };
     const held = start();
     const alive = () => {
-      gc();
+      collectGarbage();
       return held.filter((each) => each.deref()).length;
     };
     await expect.poll(alive, { timeout: 5000 }).toBe(0);

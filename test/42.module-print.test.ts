@@ -1,6 +1,6 @@
 import { describe, expect } from 'vitest';
 import { Bottleneck as TutorialBottleneck } from '../examples/tutorial-bottleneck.js';
-import { BasicBlock, Bottleneck, models, nn } from '../lib/index.js';
+import { BasicBlock, Bottleneck, models, nn, ResNet, ResNet18 } from '../lib/index.js';
 import type { DeviceId } from './support/devices.js';
 import { goldenJson } from './support/golden.js';
 import { withModule } from './support/modules.js';
@@ -55,6 +55,13 @@ onEveryDevice('nn.Module', (id) => {
         }),
       );
     }
+  });
+
+  check('prints a network that extends one of ours under its own name', () => {
+    class Mine extends ResNet {}
+    using mine = new Mine({ block: BasicBlock, layers: [1, 1, 1, 1], device: id });
+    using known = new ResNet18({ device: id });
+    expect([mine, known].map((net) => String(net).split('\n')[0])).toEqual(['Mine(', 'ResNet(']);
   });
 
   check('prints numbers as Python does', () => {

@@ -27,7 +27,7 @@ import { type EmbedOptions, type EncodedImage, inBatches } from './batches.js';
 import { type Classification, classesOf } from './classification.js';
 import { type ImageInput, imageTensor, normalizedImages } from './input.js';
 import { Programs } from './programs.js';
-import { checkStructure, memberOf, type ResNetStructure } from './structure.js';
+import { checkStructure, family, memberOf, type ResNetStructure } from './structure.js';
 
 /** Options of a ResNet, beside those of every layer. */
 export interface ResNetOptions extends LayerOptions {
@@ -282,8 +282,9 @@ export class ResNet extends Module {
     );
   }
 
+  /** As torchvision's networks, whose depth the layers show. */
   protected override typeName(): string {
-    return 'ResNet';
+    return Object.hasOwn(family, this.constructor.name) ? 'ResNet' : super.typeName();
   }
 }
 

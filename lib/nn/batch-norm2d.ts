@@ -60,26 +60,19 @@ export class BatchNorm2d extends Module {
 
   /** `[N, features, H, W]` to the same shape; errors as `ops.batchNorm` and, in training mode, `ops.batchNormTraining`. */
   override forward(x: Tensor): Tensor {
-    return this.apply(x, {});
-  }
-
-  /** @internal The normalization with an activation of its result. Call it in a scope: it may make a tensor on the way. */
-  apply(x: Tensor, { activation }: { activation?: ops.Activation | undefined }): Tensor {
-    const { weight, bias, eps } = this;
+    const { running_mean, running_var, weight, bias, eps, momentum } = this;
     if (!this.training) {
-      const { running_mean: mean, running_var: variance } = this;
-      return ops.batchNorm(x, { mean, variance, weight, bias, eps, activation });
+      return ops.batchNorm(x, { mean: running_mean, variance: running_var, weight, bias, eps });
     }
-    const normalised = ops.batchNormTraining(x, {
-      runningMean: this.running_mean,
-      runningVariance: this.running_var,
+    return ops.batchNormTraining(x, {
+      runningMean: running_mean,
+      runningVariance: running_var,
       batchesTracked: this.num_batches_tracked,
       weight,
       bias,
       eps,
-      momentum: this.momentum,
+      momentum,
     });
-    return activation ? ops.activation(normalised, activation) : normalised;
   }
 
   /** @internal PyTorch before 0.4.1 did not count, and of torchvision's files those of IMAGENET1K_V1 hold no counts. */
@@ -88,8 +81,8 @@ export class BatchNorm2d extends Module {
   }
 
   /** @internal The dtype stays float32. */
-  protected override moveTensors({ device }: Placement, moved: Map<Tensor, Tensor>): void {
-    super.moveTensors({ device }, moved);
+  protected override ownPlacement({ device }: Placement): Placement {
+    return { device };
   }
 
   protected override describeOptions(): string {

@@ -46,7 +46,7 @@ export class Conv2d extends Module {
   /** How it is computed. */
   readonly compute: Readonly<ComputeOptions>;
   /** One for each batch norm: programs that were recorded read theirs whichever ran last. */
-  readonly #foldings = new Map<BatchNorm2d, Folding>();
+  readonly #foldings = new Set<Folding>();
 
   /**
    * @throws `ERR_SHAPE` where channels or the kernel's sides are no integers of at least 1, or the channels do not divide
@@ -84,15 +84,13 @@ export class Conv2d extends Module {
 
   /** `[N, inChannels, H, W]` to `[N, outChannels, H', W']`; sizes and errors as `ops.conv2d`. */
   override forward(x: Tensor): Tensor {
-    return this.apply(x, {});
+    return ops.conv2d(x, this.weight, { ...this.attributes(), bias: this.bias });
   }
 
-  /** @internal The convolution with an activation, or a tensor to add, in the same operation. */
-  apply(x: Tensor, fused: Pick<ops.Conv2dOptions, 'activation' | 'add'>): Tensor {
-    return ops.conv2d(x, this.weight, { ...this.attributes(), ...fused, bias: this.bias });
-  }
-
-  /** @internal As {@link Conv2d.apply}, with `batchNorm` in inference folded into weight and bias. */
+  /**
+   * @internal With `batchNorm` in inference folded into weight and bias, and an activation, or a tensor to add, in the same
+   * operation.
+   */
   applyFolded(
     x: Tensor,
     batchNorm: BatchNorm2d,
@@ -117,7 +115,7 @@ export class Conv2d extends Module {
   }
 
   #dropFoldings(): void {
-    for (const folding of this.#foldings.values()) folding.dispose();
+    for (const folding of this.#foldings) folding.dispose();
     this.#foldings.clear();
   }
 
@@ -127,16 +125,16 @@ export class Conv2d extends Module {
   }
 
   #foldedWith(batchNorm: BatchNorm2d): Folding {
-    let folding = this.#foldings.get(batchNorm);
-    if (!folding?.isOf(this, batchNorm)) {
-      for (const [known, former] of this.#foldings) {
-        if (known === batchNorm || former.isOutlived()) {
-          former.dispose();
-          this.#foldings.delete(known);
-        }
+    let folding = [...this.#foldings].find((known) => known.isOf(this, batchNorm));
+    if (!folding) {
+      for (const former of this.#foldings) {
+        const of = former.batchNorm.deref();
+        if (of === batchNorm || former.isOutlived()) former.dispose();
+        else if (of) continue;
+        this.#foldings.delete(former); // of a batch norm that was collected: a program may read it still
       }
       folding = new Folding(this, batchNorm);
-      this.#foldings.set(batchNorm, folding);
+      this.#foldings.add(folding);
     }
     folding.refresh();
     return folding;

@@ -9,6 +9,8 @@ export class Folding {
   readonly weight: Tensor;
   /** float32. */
   readonly bias: Tensor;
+  /** What was folded: a layer that nobody else holds is not to be kept for this. */
+  readonly batchNorm: WeakRef<BatchNorm2d>;
   readonly #tensors: ReturnType<typeof tensorsOf>;
   readonly #eps: number;
   #foldedVersion = -1;
@@ -21,6 +23,7 @@ export class Folding {
       unwritten(shape, dtype),
       unwritten(shape.slice(0, 1), 'float32'),
     ]);
+    this.batchNorm = new WeakRef(batchNorm);
     this.#tensors = tensorsOf(conv, batchNorm);
     this.#eps = batchNorm.eps;
   }

@@ -131,8 +131,9 @@ export abstract class Module {
 
   /** @internal {@link Module.to}; `moved` holds what tensors have become so far. */
   protected moveTensors(to: Placement, moved: Map<Tensor, Tensor>): void {
+    const own = this.ownPlacement(to);
     for (const [name, tensor] of this.ownEntries()) {
-      const became = moved.get(tensor) ?? movedTensor(tensor, to);
+      const became = moved.get(tensor) ?? movedTensor(tensor, own);
       if (became !== tensor) {
         try {
           Object.assign(this, { [name]: became });
@@ -151,6 +152,11 @@ export abstract class Module {
     for (const [, child] of this.children()) {
       child.moveTensors(to, moved);
     }
+  }
+
+  /** @internal Where {@link Module.to} brings this module's tensors, those of submodules apart. */
+  protected ownPlacement(to: Placement): Placement {
+    return to;
   }
 
   /** Frees the parameters and buffers, those of submodules included. */

@@ -9,6 +9,9 @@ import { Tensor } from '../tensor.js';
  * plain `Tensor` is one of its buffers. It takes `tensor` over and belongs to no scope.
  */
 export class Parameter<D extends DType = DType> extends Tensor<D> {
+  /** So that TypeScript takes no other tensor for one. */
+  declare private readonly isParameter: true;
+
   /** @throws `ERR_ARGUMENT` where it is no tensor */
   constructor(tensor: Tensor<D>) {
     if (!(tensor instanceof Tensor)) {

@@ -2,6 +2,7 @@ import { CudnnResnetError } from '../errors.js';
 import { kindOf } from '../kind-of.js';
 import type { Tensor } from '../tensor.js';
 import { BatchNorm2d } from './batch-norm2d.js';
+import { computesAs } from './computes-as.js';
 import { convBatchNorm } from './conv-batch-norm.js';
 import { Conv2d } from './conv2d.js';
 import { Module } from './module.js';
@@ -46,8 +47,8 @@ export class Sequential extends Module {
     let y = x;
     for (let i = 0; i < modules.length; ) {
       const [module, second, third] = modules.slice(i, i + 3) as [Module, ...Module[]];
-      if (isA(Conv2d, module) && isA(BatchNorm2d, second)) {
-        const relu = isA(ReLU, third);
+      if (computesAs(Conv2d, module) && computesAs(BatchNorm2d, second)) {
+        const relu = computesAs(ReLU, third);
         y = convBatchNorm(y, module, second, { activation: relu ? 'relu' : undefined });
         i += relu ? 3 : 2;
       } else {
@@ -57,12 +58,4 @@ export class Sequential extends Module {
     }
     return y;
   }
-}
-
-/** Whether `module` is one of our layers and not a class derived from it, which may compute something else. */
-function isA<M extends Module>(
-  layer: abstract new (...args: never[]) => M,
-  module: Module | undefined,
-): module is M {
-  return module?.constructor === layer;
 }

@@ -115,16 +115,15 @@ export function writeEntry(to: Tensor, entry: Tensor | WeightEntry): void {
   } else if (entry.device === to.device) {
     native().assign({ from: entry.handle, to: to.handle });
   } else {
-    const moved = entry.to({ device: to.device });
+    using moved = entry.to({ device: to.device });
     native().assign({ from: moved.handle, to: to.handle });
-    moved.dispose();
   }
   to.version++;
 }
 
 /** The entry's elements, widened where the device does not know their type. */
 function uploadable({ dtype, data }: WeightEntry): ReturnType<typeof hostData> {
-  const elements = isHostDType(dtype) ? data : Float64Array.from(data as Int32Array, Number);
+  const elements = isHostDType(dtype) ? data : new Float64Array(data as Int32Array);
   return hostData(elements as HostArray, dtype as DType);
 }
 
