@@ -95,7 +95,7 @@ export class Program<R extends Tensor | readonly Tensor[] = Tensor | readonly Te
     } finally {
       preparedOfRecording = around;
     }
-    this.inputs = specs;
+    this.inputs = specs.map(({ shape, dtype }) => ({ shape: [...shape], dtype }));
     this.#outputs = results.map((tensor) => tensor.dtype);
     this.#single = single;
   }

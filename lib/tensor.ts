@@ -33,6 +33,9 @@ export interface RandomOptions<D extends FloatDType = FloatDType> extends Tensor
   seed?: number | undefined;
 }
 
+/** Options that name the dtype, so that the result has that one and no default. */
+type Named<D extends DType> = { dtype: D };
+
 /** The largest values of one row. */
 export interface TopK {
   /** Their columns, from 0. */
@@ -87,18 +90,24 @@ export class Tensor<D extends DType = DType> {
    * Throws `ERR_SHAPE` where the shape has another number of elements, `ERR_DTYPE` for an array of another type, and
    * where a plain array for an integer dtype holds other than whole numbers.
    */
+  static from<D extends DType>(
+    data: HostArray,
+    shape: readonly number[],
+    options: TensorOptions<D> & Named<D>,
+  ): Tensor<D>;
   static from<A extends HostArray, D extends DType = DTypeOf<A>>(
     data: A,
     shape: readonly number[],
-    options: TensorOptions<D> = {},
-  ): Tensor<D> {
+    options?: TensorOptions<D>,
+  ): Tensor<D | DTypeOf<A>>;
+  static from(data: HostArray, shape: readonly number[], options: TensorOptions = {}): Tensor {
     checkOptions('Tensor.from', options, ['device', 'dtype']);
     checkLength(data, shape);
     const elements = hostData(data, options.dtype);
     const dtype = options.dtype ?? (elements.dataType === 'float64' ? 'float32' : elements.dataType);
     const on = device(options.device);
     const handle = native().upload({ device: on.handle, shape, dtype, ...elements });
-    return new Tensor(handle, dtype as D, on);
+    return new Tensor(handle, dtype, on);
   }
 
   /**
@@ -106,13 +115,15 @@ export class Tensor<D extends DType = DType> {
    *
    * @throws `ERR_SHAPE` where an extent is no integer of at least 1; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_ARGUMENT`
    */
+  static zeros<D extends DType>(shape: readonly number[], options: TensorOptions<D> & Named<D>): Tensor<D>;
   static zeros<D extends DType = 'float32'>(
     shape: readonly number[],
-    options: TensorOptions<D> = {},
-  ): Tensor<D> {
+    options?: TensorOptions<D>,
+  ): Tensor<D | 'float32'>;
+  static zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
     checkOptions('Tensor.zeros', options, ['device', 'dtype']);
     const on = device(options.device);
-    const dtype = (options.dtype ?? 'float32') as D;
+    const { dtype = 'float32' } = options;
     return new Tensor(native().zeros({ device: on.handle, shape, dtype }), dtype, on);
   }
 
@@ -122,10 +133,15 @@ export class Tensor<D extends DType = DType> {
    * @throws `ERR_SHAPE` where an extent is no integer of at least 1; `ERR_DTYPE` where the dtype is none of floating-point
    *   numbers; `ERR_DEVICE`, `ERR_ARGUMENT`
    */
+  static randn<D extends FloatDType>(
+    shape: readonly number[],
+    options: RandomOptions<D> & Named<D>,
+  ): Tensor<D>;
   static randn<D extends FloatDType = 'float32'>(
     shape: readonly number[],
-    options: RandomOptions<D> = {},
-  ): Tensor<D> {
+    options?: RandomOptions<D>,
+  ): Tensor<D | 'float32'>;
+  static randn(shape: readonly number[], options: RandomOptions = {}): Tensor<FloatDType> {
     return random('Tensor.randn', true, shape, options);
   }
 
@@ -133,10 +149,15 @@ export class Tensor<D extends DType = DType> {
    * Values drawn from the uniform distribution over [0, 1); `float32` by default. Rounded to `float16` or `bfloat16` they
    * may be 1. Throws as {@link Tensor.randn}.
    */
+  static rand<D extends FloatDType>(
+    shape: readonly number[],
+    options: RandomOptions<D> & Named<D>,
+  ): Tensor<D>;
   static rand<D extends FloatDType = 'float32'>(
     shape: readonly number[],
-    options: RandomOptions<D> = {},
-  ): Tensor<D> {
+    options?: RandomOptions<D>,
+  ): Tensor<D | 'float32'>;
+  static rand(shape: readonly number[], options: RandomOptions = {}): Tensor<FloatDType> {
     return random('Tensor.rand', false, shape, options);
   }
 
@@ -180,12 +201,11 @@ export class Tensor<D extends DType = DType> {
    *
    * @throws `ERR_DTYPE` where there is no such dtype; `ERR_DEVICE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
    */
-  to<E extends DType = D>(options: {
-    dtype?: E | undefined;
-    device?: DeviceId | Device | undefined;
-  }): Tensor<E> {
+  to<E extends DType>(options: TensorOptions<E> & Named<E>): Tensor<E>;
+  to<E extends DType = D>(options: TensorOptions<E>): Tensor<E | D>;
+  to(options: TensorOptions): Tensor {
     checkOptions('Tensor.to', options, ['device', 'dtype']);
-    const dtype = (options.dtype ?? this.dtype) as E;
+    const { dtype = this.dtype } = options;
     const on = options.device === undefined ? this.device : device(options.device);
     if (on === this.device) {
       return new Tensor(native().cast({ x: this.handle, dtype }), dtype, on);
@@ -283,14 +303,14 @@ export function drawn<D extends DType>(
   return new Tensor(native().random({ device: on.handle, shape, dtype, ...draw }), dtype, on);
 }
 
-function random<D extends FloatDType>(
+function random(
   where: string,
   normal: boolean,
   shape: readonly number[],
-  options: RandomOptions<D>,
-): Tensor<D> {
+  options: RandomOptions,
+): Tensor<FloatDType> {
   checkOptions(where, options, ['device', 'dtype', 'seed']);
-  const dtype = (options.dtype ?? 'float32') as D;
+  const { dtype = 'float32' } = options;
   checkFloatDType(where, dtype);
   const seed = checkInteger(`${where}: seed`, options.seed ?? 0, 0);
   return drawn(shape, dtype, device(options.device), { normal, a: 0, b: 1, seed, stream: 0 });

@@ -45,6 +45,28 @@ onEveryDevice('types', (id) => {
     expect(entry.shape).toEqual([2]);
   });
 
+  check('a dtype that may be left out leaves both', () => {
+    const asked = undefined as 'float16' | undefined;
+    const x = Tensor.zeros([2], { device: id, dtype: asked });
+    expectTypeOf(x).toEqualTypeOf<Tensor<'float16' | 'float32'>>();
+    expectTypeOf(Tensor.randn([2], { dtype: asked })).toEqualTypeOf<Tensor<'float16' | 'float32'>>();
+    expectTypeOf(Tensor.from([1], [1], { dtype: asked })).toEqualTypeOf<Tensor<'float16' | 'float32'>>();
+    expectTypeOf(x.to({ dtype: asked })).toEqualTypeOf<Tensor<'float16' | 'float32'>>();
+    expectTypeOf(x.to({ dtype: 'bfloat16' })).toEqualTypeOf<Tensor<'bfloat16'>>();
+    expectTypeOf(Tensor.from(new Uint8Array(1), [1])).toEqualTypeOf<Tensor<'uint8'>>();
+    expect(x.to({ dtype: asked }).dtype).toBe('float32');
+  });
+
+  check('a parameter is no other tensor', () => {
+    const linear = new nn.Linear(2, 2, { device: id });
+    const { weight } = linear;
+    // @ts-expect-error
+    linear.weight = Tensor.zeros([2, 2], { device: id });
+    linear.weight = weight;
+    linear.dispose();
+    expect(linear.parameters()).toContain(weight);
+  });
+
   check('a tensor is not made of nothing', () => {
     // @ts-expect-error
     expectThrows('ERR_ARGUMENT', () => new Tensor(), /^new Tensor: expected the addon's handle/);

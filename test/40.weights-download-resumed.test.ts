@@ -104,6 +104,16 @@ describe('a download', () => {
     expect(requests).toEqual(['bytes=100000-', undefined]);
   });
 
+  test('is not made again where the part is whole', async () => {
+    await leavePart();
+    const [part] = await readdir(cache.folder);
+    await writeFile(join(cache.folder, part!), content);
+    const { url, requests } = await serve();
+    await cache.download(url);
+    await cache.expectComplete();
+    expect(requests).toEqual([`bytes=${content.length}-`]);
+  });
+
   test('of a part that is longer than the file', async () => {
     await leavePart();
     const [part] = await readdir(cache.folder);

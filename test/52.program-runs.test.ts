@@ -9,10 +9,16 @@ onEveryDevice('device.record', (id) => {
   const x = (shape: number[], key = 'x') => upload(random(key, shape), 'float32', id);
 
   check('runs what was recorded on other inputs; earlier results stay as they are', async () => {
+    const shape = [2, 3];
     using program = device(id).record(
       (a, b) => ops.add(a!, b!, { activation: 'relu' }),
-      [{ shape: [2, 3] }, { shape: [2, 3] }],
+      [{ shape }, { shape }],
     );
+    shape[0] = 7; // the caller's own array
+    expect(program.inputs.map((input) => input.shape)).toEqual([
+      [2, 3],
+      [2, 3],
+    ]);
     const first = program.run(x([2, 3], 'a'), x([2, 3], 'b'));
     const copy = await digestOf(first);
     const second = program.run(x([2, 3], 'c'), x([2, 3], 'd'));

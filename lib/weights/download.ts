@@ -118,6 +118,8 @@ class Transfer {
         await this.restart(response, stall);
       } else if (response.status === 206 && handle && this.continues(response, have)) {
         await this.receive(response, handle, have, stall);
+      } else if (handle && isWholeAt(response, have)) {
+        // an earlier call ended before the part had the file's name
       } else if (handle && (response.status === 206 || response.status === 416)) {
         return false;
       } else {
@@ -237,6 +239,11 @@ function contentRange(response: Response): { first: number; total: number | unde
   const match = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get('content-range') ?? '');
   if (!match) return undefined;
   return { first: Number(match[1]), total: match[2] === '*' ? undefined : Number(match[2]) };
+}
+
+/** Whether the server refuses a range because there is nothing behind what is there. */
+function isWholeAt({ status, headers }: Response, have: number): boolean {
+  return status === 416 && headers.get('content-range') === `bytes */${have}`;
 }
 
 async function checkDigest(job: Download, part: string): Promise<void> {
