@@ -45,7 +45,7 @@ onEveryDevice('the queue', (id) => {
   });
 
   check('lets programs be recorded whatever waits: nothing of that is queued', async () => {
-    await limited({ operations: 1 }, async () => {
+    await limited({ operations: 2 }, async () => {
       const x = slow();
       expectThrows('ERR_BUSY', () => ops.activation(x, 'relu'));
       on.record((a) => ops.activation(a!, 'relu'), [{ shape: [2] }]).dispose();
