@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { type DType, device, ops, Tensor } from '../lib/index.js';
+import { type DType, device, devices, ops, Tensor } from '../lib/index.js';
 import { deviceIds } from './support/devices.js';
 import { expectRejects, expectThrows } from './support/errors.js';
 import { inUse } from './support/memory.js';
@@ -258,8 +258,12 @@ test('an unknown device is ERR_DEVICE', () => {
   expectThrows('ERR_DEVICE', () => device('cuda:99'), /cuda:99/);
 });
 
-// Every two devices that are present
-describe.each(deviceIds.flatMap((a) => deviceIds.filter((b) => a !== b).map((b) => [a, b])))(
+// The devices under test, and the CPU beside a GPU that is tested alone.
+const present = devices()
+  .map(({ id }) => id)
+  .filter((id) => id === 'cpu' || deviceIds.includes(id));
+
+describe.each(present.flatMap((a) => present.filter((b) => a !== b).map((b) => [a, b])))(
   '%s and %s',
   (a, b) => {
     check('tensors of two devices do not mix', () => {
