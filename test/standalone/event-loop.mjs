@@ -12,7 +12,8 @@ const cases = {
     const images = new Uint8Array(Number(args[0]) * 224 * 224 * 3);
     const forwards = [];
     const seen = await watchEventLoop(async () => {
-      for (let i = 0; i < 3; i++) {
+      const end = performance.now() + 100; // a GPU is done with three before the timer has fired ten times
+      while (forwards.length < 3 || performance.now() < end) {
         const { result, elapsed } = await watchEventLoop(() => model.forward(images));
         forwards.push(elapsed);
         await result.data();
@@ -37,7 +38,7 @@ const cases = {
     const picture = fileURLToPath(new URL('../../examples/traffic-light.svg', import.meta.url));
     await model.classify(picture); // loads sharp, which blocks at its first use
     const seen = await watchEventLoop(async () => {
-      await model.classify([picture, picture, picture], { top: 3 });
+      await model.classify(Array(24).fill(picture), { top: 3 }); // three batches
     });
     return { forwards: [], ...seen };
   },
