@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -11,6 +12,9 @@ import { temporaryFolder } from './support/temporary-folder.js';
 const script = fileURLToPath(new URL('../scripts/gpu/check.sh', import.meta.url));
 
 const succeeds = 'exit 0';
+
+/** Python for the report alone. */
+const reports = `case $1 in *report.py) PATH='${process.env.PATH}' exec python3 "$@" ;; esac`;
 
 /** Leaves a file that is named after its process, and waits. */
 const waits = (folder: string) => `touch "${folder}/$$"; exec sleep 100`;
@@ -33,7 +37,7 @@ async function check(
   for (const [name, body] of Object.entries({ ...stages, tsc: succeeds, esbuild: succeeds })) {
     await program(join(packages, name), body);
   }
-  for (const [name, body] of Object.entries({ node: succeeds, python3: succeeds, ...programs })) {
+  for (const [name, body] of Object.entries({ node: succeeds, python3: reports, ...programs })) {
     await program(join(bin, name), body);
   }
   await writeFile(join(folder, 'archive'), '');
@@ -54,14 +58,19 @@ function isAlive(process_: number): boolean {
 }
 
 it.runIf(process.platform === 'linux').each([
-  ['while it builds', 1, (started: string) => ({ 'cmake-js': waits(started), vitest: succeeds })],
-  ['while the suite runs', 2, (started: string) => ({ 'cmake-js': succeeds, vitest: waits(started) })],
-])('the GPU check ends what it runs when it is stopped %s', async (_, count, stages) => {
+  ['while it builds', 1, 'not run', (started: string) => ({ 'cmake-js': waits(started), vitest: succeeds })],
+  [
+    'while the suite runs',
+    2,
+    'passed',
+    (started: string) => ({ 'cmake-js': succeeds, vitest: waits(started) }),
+  ],
+])('the GPU check ends what runs, and reports, when stopped %s', async (_, count, build, stages) => {
   const folder = await temporaryFolder();
   const started = join(folder, 'started');
   await mkdir(started);
   const running = await check(folder, stages(started));
-  running.stdout?.resume();
+  const printed = text(running.stdout!);
   const ended = once(running, 'exit');
   const processes = async () => (await readdir(started)).map(Number);
   while ((await processes()).length < count) await sleep(50);
@@ -70,6 +79,14 @@ it.runIf(process.platform === 'linux').each([
   // what a program has started may end a moment after it
   await expect.poll(async () => (await processes()).filter(isAlive), { timeout: 5000 }).toEqual([]);
   expect((await readdir(folder)).sort()).toEqual(['archive', 'out', 'started', 'work']);
+  expect(await printed).toMatch(
+    /^suite +not run +0 s {2}the check ended before it did\n(.*\n)*\d+ of 12 passed\n$/m,
+  );
+  const report: { steps: { name: string; state: string }[] } = JSON.parse(
+    await readFile(join(folder, 'out/gpu-check.json'), 'utf8'),
+  );
+  const states = Object.fromEntries(report.steps.map(({ name, state }) => [name, state]));
+  expect(states).toMatchObject({ build, suite: 'not run' });
 });
 
 it.runIf(process.platform === 'linux')(
@@ -82,19 +99,15 @@ it.runIf(process.platform === 'linux')(
       { 'cmake-js': `echo "$CUDAARCHS $CUDA_DEVICE_ORDER" >"${asked}"; exit 1`, vitest: succeeds },
       {
         'nvidia-smi': `case "$*" in
-        *compute_cap*--id=1) echo 7.5 ;;
-        *--query-gpu=name*--id=1) echo the second ;;
-        *) printf '9.0\\nanother\\n' ;;
+        *name,driver_version,compute_cap*--id=1) echo 'the second, 580.1, 7.5' ;;
+        *) printf 'the first, 580.1, 9.0\\n' ;;
       esac`,
       },
       { CUDA_VISIBLE_DEVICES: '1,0', CUDAARCHS: '' },
     );
-    let printed = '';
-    running.stdout?.on('data', (text) => {
-      printed += text;
-    });
+    const printed = text(running.stdout!);
     expect(await once(running, 'close')).toEqual([1, null]);
     expect(await readFile(asked, 'utf8')).toBe('75-real PCI_BUS_ID\n');
-    expect(printed).toMatch(/^the second, driver 9\.0, /m);
+    expect(await printed).toMatch(/^the second, driver 580\.1, /m);
   },
 );

@@ -4,9 +4,9 @@
 #
 #   scripts/gpu/check.sh --out DIR [--archive FILE] [--work DIR] [--minutes N]
 #
-# Prints one table of what passed, last; details go to DIR/gpu-check.json and DIR/check.log. A step that does not end
-# in its time is stopped and has failed. Exits 0 where all passed; what could not be run is shown as such, and is no pass.
-# With --work the build stays there, for bench.sh.
+# Prints one table of what passed, last, also where it is stopped; details go to DIR/gpu-check.json, after each step, and
+# to DIR/check.log. A step that does not end in its time is stopped and has failed. Exits 0 where all passed; what could not
+# be run is shown as such, and is no pass. With --work the build stays there, for bench.sh.
 set -euo pipefail
 
 out=
@@ -30,35 +30,73 @@ rm -f "$out/parity.json" "$out/gpu-check.json"
 deadline=$((SECONDS + minutes * 60))
 
 logs=$(mktemp -d "${TMPDIR:-/tmp}/cudnn-resnet-check.XXXXXX")
+trap 'rm -rf "$logs"' EXIT
 [[ -n $work ]] || work=$logs/work
-# What ran when this was stopped is told as well, and ended: a GPU is not left at work.
-finish() {
-  end_jobs
-  cat "$logs"/*.log >>"$out/check.log" 2>/dev/null || true
-  rm -rf "$logs"
-}
-trap finish EXIT
-end_jobs() {
-  local running
-  running=$(jobs -p)
-  # shellcheck disable=SC2086  # one word each
-  [[ -z $running ]] || { kill $running; wait $running; } 2>/dev/null || true
-}
-trap 'exit 130' INT
-trap 'exit 143' TERM
 # shellcheck source=scripts/gpu/machine.sh
 . "$(dirname "$0")/machine.sh"
 export CUDNN_RESNET_CACHE=$logs/cache NO_COLOR=1
 export CUDNN_RESNET_TEST_GPU=required
 # Several programs at a time: threads beyond the cores would wait for each other.
 export OMP_NUM_THREADS=2 OMP_WAIT_POLICY=passive
+cuda=$({ "${CUDACXX:-nvcc}" --version 2>/dev/null || true; } | sed -n 's/.*release \([0-9.]*\).*/\1/p')
 
 # How long the first forward takes, and the event loop waits, is measured alone, in the time that is kept for it; everything
 # else runs side by side.
 measured=(first-forward throughput event-loop)
 kept=170
 
-names=() states=() seconds=() notes=()
+steps=(build devices native-tests parity-with-pytorch memcheck racecheck plans processes suite "${measured[@]}")
+
+found() { # found STEP...: of each a line of its name, state, seconds and note, with tabs between them
+  local name
+  for name; do
+    printf '%s\t%s\n' "$name" \
+      "$(grep . "$logs/$name.state" 2>/dev/null || printf 'not run\t0\tthe check ended before it did')"
+  done
+}
+
+show() { # what `found` gives, as a table
+  local name state seconds note
+  while IFS=$'\t' read -r name state seconds note; do
+    printf '%-28s %-8s %4d s  %s\n' "$name" "$state" "$seconds" "$note"
+  done
+}
+
+report() { # to gpu-check.json, and `cudnn`
+  cudnn=$({ grep -o 'cuDNN [0-9.]*:' "$out/check.log" || true; } | head -1 | tr -dc '0-9.')
+  found "${steps[@]}" |
+    python3 "$(dirname "$0")/report.py" "$out" "$gpu" "$driver" "$cuda" "$cudnn" "$commit" ||
+    printf 'check: gpu-check.json could not be written\n' >&2
+}
+
+end_jobs() {
+  local tenths
+  # shellcheck disable=SC2046  # one word each
+  kill $(jobs -p) 2>/dev/null || true
+  # For ten seconds: what waits for a GPU that hangs need not end.
+  for ((tenths = 0; tenths < 100; tenths++)); do
+    [[ -n $(jobs -pr) ]] || break
+    sleep 0.1
+  done
+}
+
+# However this ends, what was found is told, and what runs is ended: a GPU is not left at work.
+finish() {
+  local status=$? passed
+  report
+  end_jobs
+  cat "$logs"/*.log >>"$out/check.log" 2>/dev/null || true
+  printf '\n%s, driver %s, CUDA %s, cuDNN %s\n' "${gpu:-no GPU}" "${driver:-none}" "${cuda:-none}" "${cudnn:-none}"
+  found "${steps[@]}" | show
+  passed=$(found "${steps[@]}" | grep -c $'\tpassed\t' || true)
+  printf '%d of %d passed\n' "$passed" ${#steps[@]}
+  rm -rf "$logs"
+  ((status > 0 || passed == ${#steps[@]})) || status=1
+  exit "$status"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # What a log says of its outcome: the line of totals of the test runner, else its last line.
 outcome() {
@@ -92,20 +130,20 @@ perform() {
   printf '%s\t%d\t%s\n' "$state" $((SECONDS - begin)) "$note" >"$logs/$name.state"
 }
 
+declare -A begun
 beside() { # beside NAME SECONDS COMMAND...: performs it in the background
   { trap 'end_jobs; exit 143' TERM && perform "$@"; } &
+  begun[$1]=$!
 }
 
-collect() { # collect NAME: into the table
-  local state time note
-  IFS=$'\t' read -r state time note <"$logs/$1.state"
+collect() { # collect NAME: into the report, and whether it passed
   if [[ -f $logs/$1.log ]]; then
     { printf '\n== %s\n' "$1" && cat "$logs/$1.log"; } >>"$out/check.log"
     rm "$logs/$1.log"
   fi
-  names+=("$1") states+=("$state") seconds+=("$time") notes+=("$note")
-  printf '%-28s %-8s %4d s  %s\n' "$1" "$state" "$time" "$note"
-  [[ $state == passed ]]
+  report
+  found "$1" | show
+  grep -q '^passed' "$logs/$1.state"
 }
 
 step() { # step NAME SECONDS COMMAND...
@@ -172,48 +210,21 @@ timed=(test/61.event-loop.test.ts test/40.weights-event-loop.test.ts)
 starting=(test/60 test/66 test/70 test/71 test/73 test/80 test/81)
 # 72 asks npm, which is not packed, what the package holds.
 excluded=("${timed[@]}" "${starting[@]/%/.*}" test/72.package.test.ts)
-later=(native-tests parity-with-pytorch memcheck racecheck plans processes suite first-forward throughput event-loop)
 vitest=(env TEST_DEVICES=cuda:0 node_modules/.bin/vitest run --reporter=verbose --testTimeout=120000 --fileParallelism)
-if step build 300 bash -c "build '$work/pack'" && step devices 60 bash -c devices; then
-  beside processes 420 "${vitest[@]}" --maxWorkers=5 "${starting[@]}"
-  processes=$!
-  beside suite 420 "${vitest[@]}" --maxWorkers=5 "${excluded[@]/#/--exclude=}"
-  suite=$!
-  mkdir "$logs/plans"
-  beside plans 240 bash -c "plans '$logs/plans'"
-  plans=$!
-  step native-tests 150 bash -c native_tests || true
-  step parity-with-pytorch 240 bash -c "parity '$out/parity.json'" || true
-  step memcheck 170 bash -c 'sanitize memcheck' || true
-  step racecheck 170 bash -c 'sanitize racecheck' || true
-  wait "$processes" "$suite" "$plans"
-  for name in plans processes suite; do
-    collect "$name" || true
-  done
-  step first-forward 60 bash -c "first_forward '$logs/plans'" || true
-  step throughput 60 bash -c throughput || true
-  step event-loop 120 "${vitest[@]}" "${timed[@]}" || true
-else
-  for name in "${later[@]}"; do
-    printf 'not run\t0\tneeds the steps before it\n' >"$logs/$name.state"
-    collect "$name" || true
-  done
-fi
-
-gpu=$(gpu_says name)
-driver=$(gpu_says driver_version)
-cuda=$({ "${CUDACXX:-nvcc}" --version 2>/dev/null || true; } | sed -n 's/.*release \([0-9.]*\).*/\1/p')
-cudnn=$({ grep -o 'cuDNN [0-9.]*:' "$out/check.log" 2>/dev/null || true; } | head -1 | tr -dc '0-9.')
-for i in "${!names[@]}"; do
-  printf '%s\t%s\t%s\t%s\n' "${names[i]}" "${states[i]}" "${seconds[i]}" "${notes[i]}"
-done | python3 "$(dirname "$0")/report.py" "$out" "$gpu" "$driver" "$cuda" "$cudnn" "$commit" ||
-  printf 'check: gpu-check.json could not be written\n' >&2
-
-printf '\n%s, driver %s, CUDA %s, cuDNN %s\n' "${gpu:-no GPU}" "${driver:-none}" "${cuda:-none}" "${cudnn:-none}"
-failures=0
-for i in "${!names[@]}"; do
-  printf '%-28s %-8s %4d s  %s\n' "${names[i]}" "${states[i]}" "${seconds[i]}" "${notes[i]}"
-  [[ ${states[i]} == passed ]] || failures=$((failures + 1))
+step build 300 bash -c "build '$work/pack'" || exit 1
+step devices 60 bash -c devices || exit 1
+mkdir "$logs/plans"
+beside processes 420 "${vitest[@]}" --maxWorkers=5 "${starting[@]}"
+beside suite 420 "${vitest[@]}" --maxWorkers=5 "${excluded[@]/#/--exclude=}"
+beside plans 240 bash -c "plans '$logs/plans'"
+step native-tests 150 bash -c native_tests || true
+step parity-with-pytorch 240 bash -c "parity '$out/parity.json'" || true
+step memcheck 170 bash -c 'sanitize memcheck' || true
+step racecheck 170 bash -c 'sanitize racecheck' || true
+for name in plans processes suite; do
+  wait "${begun[$name]}" || true
+  collect "$name" || true
 done
-printf '%d of %d passed\n' $((${#names[@]} - failures)) "${#names[@]}"
-((failures == 0))
+step first-forward 60 bash -c "first_forward '$logs/plans'" || true
+step throughput 60 bash -c throughput || true
+step event-loop 120 "${vitest[@]}" "${timed[@]}" || true

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A bare machine with a GPU made ready: sourced by check.sh and bench.sh, which set `archive`, what pack.sh made, `work`,
-# the folder that all goes to, and `out`. Sets `tree`, a copy of the checkout with its packages, `commit` and the environment, and
-# defines `build` and `gpu_says`.
+# the folder that all goes to, and `out`. Sets `tree`, a copy of the checkout with its packages, `commit`, `gpu`, `driver` and the
+# environment, and defines `build`.
 # shellcheck disable=SC2154,SC2034  # what those that source this set and read
 repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 mkdir -p "$work"
@@ -35,18 +35,18 @@ fi
 
 export CUDA_VISIBLE_DEVICES=${CUDA_VISIBLE_DEVICES:-0}  # one is enough, and there is not the time for eight
 export CUDA_DEVICE_ORDER=PCI_BUS_ID                     # nvidia-smi's
-gpu_says() { # gpu_says PROPERTY: of the GPU that is used; of the first where nvidia-smi knows none of that name
-  local query=(nvidia-smi "--query-gpu=$1" '--format=csv,noheader') answer
-  answer=$("${query[@]}" "--id=${CUDA_VISIBLE_DEVICES%%,*}" 2>/dev/null) || answer=$("${query[@]}" 2>/dev/null) || answer=
-  head -1 <<<"$answer"
-}
 export PATH=$work/pack/node/bin:$PATH
 export CUDNN_FRONTEND_PATH=$work/pack/cudnn-frontend
 [[ ! -d $work/pack/onednn ]] || export ONEDNN_PATH=$work/pack/onednn
 export LD_LIBRARY_PATH=$work/pack/onednn/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
+# Of the GPU that is used; of the first where nvidia-smi knows none of that name. It does not end where a GPU hangs.
+ask=(timeout 10 nvidia-smi '--query-gpu=name,driver_version,compute_cap' '--format=csv,noheader')
+said=$("${ask[@]}" "--id=${CUDA_VISIBLE_DEVICES%%,*}" 2>/dev/null) || said=$("${ask[@]}" 2>/dev/null) || said=
+IFS=, read -r gpu driver capability <<<"$said"
+driver=${driver# }
 # Machine code for the GPU that is here, and for no other: a quarter of the time. Not `native`, which an older CMake does
 # not know.
-capability=$(gpu_says compute_cap | tr -dc '0-9')
+capability=${capability//[^0-9]/}
 export CUDAARCHS=${CUDAARCHS:-${capability:-90}-real}
 # For nvcc and compute-sanitizer. NVIDIA's wheel of the latter lacks the program that it starts others with.
 export PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer
