@@ -170,7 +170,7 @@ sanitize() { # sanitize TOOL
   command -v compute-sanitizer >/dev/null || { echo 'compute-sanitizer is not installed' && exit 77; }
   # The kernels of this package; those of cuDNN are not ours to check, and checked would take minutes.
   # Nor are calls that a driver answers with an error: a cuDNN newer than the driver asks it for what it does not know.
-  local status=0 log=sanitize-$1.log
+  local status=0 log=build/sanitize-$1.log
   compute-sanitizer --tool "$1" --report-api-errors no --error-exitcode 1 --launch-timeout 60 --kernel-name kns=cudnn_resnet \
     build/native-tests --gtest_brief=1 \
     --gtest_filter='*CudaEngineTest.*-*Convolves*:*BatchNorm*:*StatisticsOfTheBatch*:*StatisticThatMoved*' 2>&1 |
@@ -217,11 +217,11 @@ mkdir "$logs/plans"
 beside processes 420 "${vitest[@]}" --maxWorkers=5 "${starting[@]}"
 beside suite 420 "${vitest[@]}" --maxWorkers=5 "${excluded[@]/#/--exclude=}"
 beside plans 240 bash -c "plans '$logs/plans'"
+beside memcheck 300 bash -c 'sanitize memcheck'
+beside racecheck 300 bash -c 'sanitize racecheck'
 step native-tests 150 bash -c native_tests || true
 step parity-with-pytorch 240 bash -c "parity '$out/parity.json'" || true
-step memcheck 170 bash -c 'sanitize memcheck' || true
-step racecheck 170 bash -c 'sanitize racecheck' || true
-for name in plans processes suite; do
+for name in plans memcheck racecheck processes suite; do
   wait "${begun[$name]}" || true
   collect "$name" || true
 done
