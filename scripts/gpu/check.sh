@@ -210,7 +210,8 @@ timed=(test/61.event-loop.test.ts test/40.weights-event-loop.test.ts)
 starting=(test/60 test/66 test/70 test/71 test/73 test/80 test/81)
 # 72 asks npm, which is not packed, what the package holds.
 excluded=("${timed[@]}" "${starting[@]/%/.*}" test/72.package.test.ts)
-vitest=(env TEST_DEVICES=cuda:0 node_modules/.bin/vitest run --reporter=verbose --testTimeout=120000 --fileParallelism)
+# For half a second and more a plan is compiled for most random shapes.
+vitest=(env TEST_DEVICES=cuda:0 FUZZ_RUNS=20 node_modules/.bin/vitest run --reporter=verbose --fileParallelism)
 step build 300 bash -c "build '$work/pack'" || exit 1
 step devices 60 bash -c devices || exit 1
 mkdir "$logs/plans"
