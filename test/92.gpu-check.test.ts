@@ -1,7 +1,7 @@
 // scripts/gpu/check.sh, with programs that only wait or fail in the place of the build and of the suite.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -111,3 +111,20 @@ it.runIf(process.platform === 'linux')(
     expect(await printed).toMatch(/^the second, driver 580\.1, /m);
   },
 );
+
+it.runIf(process.platform === 'linux')('the GPU check has no source from the future', async () => {
+  const folder = await temporaryFolder();
+  const packages = join(folder, 'work/tree/node_modules');
+  await mkdir(packages, { recursive: true });
+  const tomorrow = new Date(Date.now() + 24 * 3600 * 1000);
+  await writeFile(join(packages, 'a.h'), '');
+  await utimes(join(packages, 'a.h'), tomorrow, tomorrow);
+  const ahead = join(folder, 'ahead');
+  const running = await check(folder, {
+    'cmake-js': `find . -newermt '1 hour' >"${ahead}"; exit 1`,
+    vitest: succeeds,
+  });
+  running.stdout?.resume();
+  expect(await once(running, 'close')).toEqual([1, null]);
+  expect(await readFile(ahead, 'utf8')).toBe('');
+});

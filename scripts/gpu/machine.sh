@@ -26,6 +26,8 @@ for folder in "$work" "$out"; do
 done
 find "$tree" -mindepth 1 -maxdepth 1 ! -name node_modules ! -name build -exec rm -rf {} +
 tar -C "$repository" --mode=u+rwX "${without[@]/#/--exclude=./}" -cf - . | tar -C "$tree" --no-same-owner -xf -
+# What is built here would be older than its sources where the clock that dated them was ahead of this one's.
+find "$tree" -type f -newermt now -exec touch {} +
 # With a plus where there is more than that commit, as pack.sh writes it.
 if [[ -e $repository/.git ]] && commit=$(git -C "$repository" rev-parse HEAD 2>/dev/null); then
   [[ -z $(git -C "$repository" status --porcelain --untracked-files=no) ]] || commit+=+
