@@ -53,6 +53,8 @@ export CUDAARCHS=${CUDAARCHS:-${capability:-90}-real}
 # For nvcc and compute-sanitizer. NVIDIA's wheel of the latter lacks the program that it starts others with.
 export PATH=$PATH:/usr/local/cuda/bin:/usr/local/cuda/compute-sanitizer
 export CMAKE_BUILD_PARALLEL_LEVEL=${CMAKE_BUILD_PARALLEL_LEVEL:-$(nproc)}
+# cmake-js looks for it, CMake itself for make alone, as test/82 starts it.
+command -v make >/dev/null || export CMAKE_GENERATOR=Ninja
 
 # In the tree. The addon and the native tests at once: the engine is compiled once.
 build() { # build PACK
