@@ -190,7 +190,9 @@ describe.runIf(plans)('plan', () => {
       '--model',
       'resnet18',
       '--size',
-      '64',
+      '32',
+      '--batch',
+      '3',
       '--dtype',
       'tf32',
       '--training',
@@ -203,7 +205,33 @@ describe.runIf(plans)('plan', () => {
     for (const kind of [/^conv tf32 .*\+add \+bias relu$/, /^conv tf32 .* g1$/, /^batch-norm /]) {
       expect(graphs.filter((graph) => kind.test(graph)).length, String(kind)).toBeGreaterThan(0);
     }
-    expect(graphs).toContain('conv tf32 nhwc x[1, 512, 1, 1] w[1000, 512, 1, 1] s1,1 p0,0 d1,1 g1 +bias');
+    expect(graphs).toContain('conv tf32 nhwc x[3, 512, 1, 1] w[1000, 512, 1, 1] s1,1 p0,0 d1,1 g1 +bias');
+    expect(graphs).toContain('batch-norm f32 x[3, 512, 1, 1]');
+  });
+
+  it('has plans for odd channels, groups and windows, in every dtype', async () => {
+    const odd = [
+      '17x1x1 64x1x1 bias',
+      '64x7x7 17x1x1 bias add',
+      '17x5x9 64x3x3 s2 p1 bias add relu',
+      '13x8x8 3x3x3 p2 d2',
+      '34x5x6 16x3x3 p1 g2 bias relu',
+      '17x7x6 17x3x3 p1 g17 bias add relu',
+      '5x5x9 15x3x3 g5 gelu',
+      '1x2x3 2x2x1 p3 d5 add',
+      '3x2x2 4x1x1 s2 p3 bias swish',
+    ];
+    const args = [
+      '--layers',
+      await file('odd.txt', odd.join('\n')),
+      '--dtype',
+      'float32,tf32,float16,bfloat16',
+    ];
+    const { stdout } = await cudnnResnet(['plan', '--gpu', 'h200', ...args, '--json']);
+    const graphs = planned(stdout);
+    expect(graphs.length).toBeGreaterThanOrEqual(4 * odd.length);
+    // what is not fused is convolved alone: nothing stands behind the groups
+    expect(graphs.filter(({ graph, refusal }) => refusal !== '' && / g\d+$/.test(graph))).toEqual([]);
   });
 
   // cuDNN loads what it compiles into a GPU that it sees, which takes no code of another kind.
