@@ -300,7 +300,7 @@ void batchNorm(benchmark::State& state, Machine& machine, int64_t batch, bool tr
   const double flops = (training ? 5.0 : 2.0) * static_cast<double>(y.size());
   run(state, machine, {flops, bytesOf({x.get(), &y})}, [&] {
     if (training) {
-      machine.engine().batchNormTraining(inputs, 0.1, *x, y);
+      machine.engine().batchNormTraining(inputs, 0.1, nullptr, *x, y);
     } else {
       machine.engine().batchNorm(inputs, Activation::Relu, *x, y);
     }

@@ -115,18 +115,7 @@ Napi::Value batchNormTraining(const Napi::CallbackInfo& info) {
   return call.output(
       x->shape, x->dtype,
       [=](Engine& engine, Tensor& y) {
-        // The count is made first and put in its place last, so that all three statistics move or none does.
-        Tensor counted({}, DType::Int64);
-        if (batches) {
-          int64_t count = 0;
-          engine.download(*batches, &count);
-          ++count;
-          engine.upload(&count, counted);
-        }
-        engine.batchNormTraining(tensors.inputs(), momentum, *x, y);
-        if (batches) {
-          batches->storage = std::move(counted.storage);
-        }
+        engine.batchNormTraining(tensors.inputs(), momentum, batches.get(), *x, y);
       },
       false);
 }

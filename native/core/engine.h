@@ -91,8 +91,10 @@ class Engine {
                       Tensor& y) = 0;
   virtual void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) = 0;
   // Normalises by the statistics of the batch and moves the running ones (`inputs.mean`, `inputs.variance`)
-  // towards them in place: running += momentum · (batch - running), the variance unbiased.
-  virtual void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) = 0;
+  // towards them in place: running += momentum · (batch - running), the variance unbiased. `batches`, one
+  // int64 where it is given, counts one more. Where it fails, none of the three has changed.
+  virtual void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor* batches, Tensor& x,
+                                 Tensor& y) = 0;
   virtual void activate(Activation activation, Tensor& x, Tensor& y) = 0;
   virtual void add(Activation activation, Tensor& a, Tensor& b, Tensor& y) = 0;
   virtual void pool2d(const Pool2dAttributes& attributes, Tensor& x, Tensor& y) = 0;

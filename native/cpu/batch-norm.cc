@@ -13,7 +13,8 @@ void CpuEngine::batchNorm(const BatchNormInputs& inputs, Activation activation, 
   }
 }
 
-void CpuEngine::batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) {
+void CpuEngine::batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor* batches, Tensor& x,
+                                  Tensor& y) {
   const Layout layout = plain(inputs.mean.shape, DType::Float32);
   const Buffer mean = allocate(layout);
   const Buffer variance = allocate(layout);
@@ -29,6 +30,9 @@ void CpuEngine::batchNormTraining(const BatchNormInputs& inputs, double momentum
   };
   move(inputs.mean, mean, 1);
   move(inputs.variance, variance, perChannel / (perChannel - 1));
+  if (batches != nullptr) {
+    ++*static_cast<int64_t*>(storageOf(*batches).data());
+  }
 }
 
 void CpuEngine::runBatchNorm(const BatchNormInputs& inputs, bool global, const dnnl::memory& mean,

@@ -35,10 +35,11 @@ void CudaEngine::batchNorm(const BatchNormInputs& inputs, Activation activation,
                        x.dtype, stream());
 }
 
-void CudaEngine::batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) {
+void CudaEngine::batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor* batches, Tensor& x,
+                                   Tensor& y) {
   if (!computes(x.dtype)) {
     Tensor wide(y.shape, DType::Float32);
-    batchNormTraining(inputs, momentum, *widened(&x), wide);
+    batchNormTraining(inputs, momentum, batches, *widened(&x), wide);
     cast(wide, y);
     return;
   }
@@ -86,8 +87,9 @@ void CudaEngine::batchNormTraining(const BatchNormInputs& inputs, double momentu
   const auto perChannel = static_cast<double>(valuesPerChannel);
   kernels::moveRunningStatistics(
       {static_cast<float*>(storageOf(inputs.mean).data()),
-       static_cast<float*>(storageOf(inputs.variance).data()), floatsOf(mean), floatsOf(inverseDeviation),
-       epsilon, momentum, perChannel / (perChannel - 1), channels},
+       static_cast<float*>(storageOf(inputs.variance).data()),
+       batches != nullptr ? static_cast<int64_t*>(storageOf(*batches).data()) : nullptr, floatsOf(mean),
+       floatsOf(inverseDeviation), epsilon, momentum, perChannel / (perChannel - 1), channels},
       stream());
   storageOf(inputs.mean).changed();
   storageOf(inputs.variance).changed();

@@ -104,8 +104,8 @@ void PlanningEngine::linear(const LinearAttributes& attributes, Tensor& x, Tenso
   keepNothing(y);
 }
 
-void PlanningEngine::batchNormTraining(const BatchNormInputs& /*inputs*/, double /*momentum*/, Tensor& x,
-                                       Tensor& y) {
+void PlanningEngine::batchNormTraining(const BatchNormInputs& /*inputs*/, double /*momentum*/,
+                                       Tensor* /*batches*/, Tensor& x, Tensor& y) {
   planned(batchNormGraph(math(x.dtype), x.shape));
   keepNothing(y);
 }

@@ -31,7 +31,8 @@ class PlanningEngine : public Engine {
   void linear(const LinearAttributes& attributes, Tensor& x, Tensor& weight, Tensor* bias,
               Tensor& y) override;
   void batchNorm(const BatchNormInputs& inputs, Activation activation, Tensor& x, Tensor& y) override;
-  void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor& x, Tensor& y) override;
+  void batchNormTraining(const BatchNormInputs& inputs, double momentum, Tensor* batches, Tensor& x,
+                         Tensor& y) override;
   void activate(Activation activation, Tensor& x, Tensor& y) override;
   void add(Activation activation, Tensor& a, Tensor& b, Tensor& y) override;
   void pool2d(const Pool2dAttributes& attributes, Tensor& x, Tensor& y) override;

@@ -24,6 +24,9 @@ __global__ void runningStatisticsKernel(RunningStatistics p) {
     const double variance = rounded < 0 ? 0 : rounded;  // NaN stays NaN
     p.mean[c] = static_cast<float>((1 - p.momentum) * p.mean[c] + p.momentum * p.batchMean[c]);
     p.variance[c] = static_cast<float>((1 - p.momentum) * p.variance[c] + p.momentum * p.unbiased * variance);
+    if (c == 0 && p.batches != nullptr) {
+      ++*p.batches;
+    }
   });
 }
 

@@ -1,4 +1,4 @@
-// The small per-channel steps of batch norm; all values are float32 [channels].
+// The small per-channel steps of batch norm; values are float32 [channels].
 #pragma once
 
 #include <cuda_runtime.h>
@@ -18,9 +18,10 @@ struct BatchNormParameters {
 void batchNormParameters(const BatchNormParameters& arguments, cudaStream_t stream);
 
 // Moves the running statistics towards those of the batch, whose variance is given as 1 / sqrt(variance +
-// epsilon) and is multiplied by `unbiased`.
+// epsilon) and is multiplied by `unbiased`. `batches` counts one more, unless it is nullptr.
 struct RunningStatistics {
   float *mean, *variance;
+  int64_t* batches;
   const float *batchMean, *batchInverseDeviation;
   double epsilon, momentum, unbiased;
   int64_t channels;

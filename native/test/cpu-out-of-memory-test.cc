@@ -166,24 +166,25 @@ TEST_P(CpuOutOfMemoryTest, Linear) {
   }
 }
 
-// Both running statistics move, or neither does.
+// All statistics move, or none does.
 TEST_P(CpuOutOfMemoryTest, BatchNorm) {
   for (const bool training : {false, true}) {
     failAtEach([&] {
       const auto x = randomTensor({2, 16, 5, 7});
       const std::vector<TensorPtr> parameters{randomParameter(16), randomParameter(16), randomParameter(16),
                                               randomParameter(16)};
+      const auto batches = tensor({}, {41}, DType::Int64);
       const auto y = empty(x->shape);
       Trial trial{parameters, {y}, [=, this] {
                     const BatchNormInputs inputs{*parameters[0], *parameters[1], parameters[2].get(),
                                                  parameters[3].get(), 1e-5};
                     if (training) {
-                      engine_->batchNormTraining(inputs, 0.1, *x, *y);
+                      engine_->batchNormTraining(inputs, 0.1, batches.get(), *x, *y);
                     } else {
                       engine_->batchNorm(inputs, Activation::Relu, *x, *y);
                     }
                   }};
-      trial.inputs.push_back(x);
+      trial.inputs.insert(trial.inputs.end(), {x, batches});
       return trial;
     });
   }

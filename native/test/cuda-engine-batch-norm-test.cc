@@ -53,7 +53,7 @@ TEST_P(CudaEngineTest, AStatisticThatMovedIsABiasOfItsNewValues) {
   };
   EXPECT_EQ(convolved(), Values(32, 0.5));
   const auto y = empty({1, 8, 2, 2});
-  engine_->batchNormTraining({*mean, *variance, nullptr, nullptr, 1e-5}, 1,
+  engine_->batchNormTraining({*mean, *variance, nullptr, nullptr, 1e-5}, 1, nullptr,
                              *tensor({1, 8, 2, 2}, Values(32, 2)), *y);
   EXPECT_EQ(convolved(), Values(32, 2));
   engine_->copy(*tensor({8}, Values(8, 3), f32), *mean);
@@ -67,7 +67,7 @@ TEST_P(CudaEngineTest, TheVarianceOfEqualValuesIsNotNegative) {
     const auto mean = tensor({8}, Values(8, 0), f32);
     const auto variance = tensor({8}, Values(8, 1), f32);
     const auto y = empty({1, 8, 2, 2});
-    engine_->batchNormTraining({*mean, *variance, nullptr, nullptr, epsilon}, 1,
+    engine_->batchNormTraining({*mean, *variance, nullptr, nullptr, epsilon}, 1, nullptr,
                                *tensor({1, 8, 2, 2}, Values(32, 2)), *y);
     for (const float value : read(*variance)) {
       EXPECT_GE(value, 0) << epsilon;
@@ -85,10 +85,11 @@ TEST_P(CudaEngineTest, NormalisesByTheStatisticsOfTheBatch) {
     const auto f32 = DType::Float32;
     const auto mean = tensor({channels}, Values(static_cast<size_t>(channels), 0.5), f32);
     const auto variance = tensor({channels}, Values(static_cast<size_t>(channels), 2), f32);
+    const auto batches = tensor({}, {41}, DType::Int64);
     const auto y = empty(shape);
     engine_->batchNormTraining(
         {*mean, *variance, tensor({channels}, weight, f32).get(), tensor({channels}, bias, f32).get(), 1e-5},
-        0.1, *tensor(shape, x), *y);
+        0.1, batches.get(), *tensor(shape, x), *y);
     Values expected(x.size());
     Values movedMean;
     Values movedVariance;
@@ -113,6 +114,30 @@ TEST_P(CudaEngineTest, NormalisesByTheStatisticsOfTheBatch) {
     expectClose(*y, expected);
     expectClose(*mean, movedMean);
     expectClose(*variance, movedVariance);
+    EXPECT_EQ(read(*batches), Values{42});
+  }
+}
+
+TEST_P(CudaEngineTest, AllStatisticsMoveOrNoneDoesWhicheverAllocationFails) {
+  const auto x = randomTensor({2, 3, 5, 7});
+  bool failed = true;
+  for (size_t room = 0; failed; room += 512) {
+    const auto mean = tensor({3}, Values(3, 3), DType::Float32);
+    const auto variance = tensor({3}, Values(3, 5), DType::Float32);
+    const auto batches = tensor({}, {0}, DType::Int64);
+    const auto y = empty(x->shape);
+    memory_.use->limit = memory_.use->used + room;
+    failed = false;
+    try {
+      engine_->batchNormTraining({*mean, *variance, nullptr, nullptr, 1e-5}, 0.1, batches.get(), *x, *y);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::OutOfMemory) << error.what();
+      failed = true;
+    }
+    memory_.use->limit = SIZE_MAX;
+    EXPECT_EQ(read(*mean) == Values(3, 3), failed) << room;
+    EXPECT_EQ(read(*variance) == Values(3, 5), failed) << room;
+    EXPECT_EQ(read(*batches), Values{failed ? 0.0 : 1.0}) << room;
   }
 }
 

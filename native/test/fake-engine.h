@@ -68,8 +68,8 @@ class FakeEngine : public Engine {
                  Tensor& y) override {
     zeros(y);
   }
-  void batchNormTraining(const BatchNormInputs& /*inputs*/, double /*momentum*/, Tensor& /*x*/,
-                         Tensor& y) override {
+  void batchNormTraining(const BatchNormInputs& /*inputs*/, double /*momentum*/, Tensor* /*batches*/,
+                         Tensor& /*x*/, Tensor& y) override {
     zeros(y);
   }
   void activate(Activation /*activation*/, Tensor& /*x*/, Tensor& y) override { zeros(y); }

@@ -122,6 +122,9 @@ TEST_F(EmulatedGpuTest, ComputesWithoutWaitingAndWithoutNewMemory) {
     const auto weight = zeros({16, 16, 3, 3}, dtype);
     const auto bias = zeros({16}, dtype);
     const auto classes = zeros({10, 16}, dtype);
+    const auto mean = zeros({16});
+    const auto variance = zeros({16});
+    const auto batches = zeros({}, DType::Int64);
     const auto forward = [&](Engine& engine) {
       Conv2dAttributes first;
       first.stride = {2, 2};
@@ -131,13 +134,14 @@ TEST_F(EmulatedGpuTest, ComputesWithoutWaitingAndWithoutNewMemory) {
       second.padding = {1, 1};
       second.activation = Activation::Relu;
       Tensor x({2, 3, 24, 24}, dtype), a({2, 16, 12, 12}, dtype), b({2, 16, 6, 6}, dtype),
-          c({2, 16, 6, 6}, dtype), d({2, 16, 1, 1}, dtype), e({2, 16}, dtype), f({2, 10}, dtype),
-          g({2, 10}, dtype), h({2, 10}, DType::Float32);
+          c({2, 16, 6, 6}, dtype), trained(c.shape, dtype), d({2, 16, 1, 1}, dtype), e({2, 16}, dtype),
+          f({2, 10}, dtype), g({2, 10}, dtype), h({2, 10}, DType::Float32);
       engine.normalizeImage({{0.5F, 0.5F, 0.5F}, {1, 1, 1}}, *pixels, x);
       engine.conv2d(first, x, *stem, bias.get(), nullptr, a);
       engine.pool2d({PoolKind::Max, {3, 3}, {2, 2}, {1, 1}}, a, b);
       engine.conv2d(second, b, *weight, bias.get(), &b, c);
-      engine.pool2d({PoolKind::AverageIncludingPadding, {6, 6}, {1, 1}, {0, 0}}, c, d);
+      engine.batchNormTraining({*mean, *variance, nullptr, nullptr, 1e-5}, 0.1, batches.get(), c, trained);
+      engine.pool2d({PoolKind::AverageIncludingPadding, {6, 6}, {1, 1}, {0, 0}}, trained, d);
       engine.reshape(d, e);
       engine.linear({}, e, *classes, nullptr, f);
       engine.softmax(f, g);
