@@ -18,6 +18,9 @@ namespace {
 // Eight sizes per power of two, so that at most an eighth of a block is wasted and blocks still find each
 // other.
 size_t roundedUp(size_t bytes) {
+  if (bytes > SIZE_MAX / 2) {
+    return SIZE_MAX;  // it must not wrap around
+  }
   constexpr size_t smallest = 512;
   if (bytes <= smallest) {
     return smallest;
@@ -69,9 +72,8 @@ Block::~Block() {
   }
 }
 
-Block CachingAllocator::allocate(size_t bytes) {
-  const size_t size =
-      bytes <= SIZE_MAX / 2 ? roundedUp(bytes) : SIZE_MAX;  // rounding up must not wrap around
+Block CachingAllocator::tryAllocate(size_t bytes) {
+  const size_t size = roundedUp(bytes);
   if (placement_ != nullptr) {
     const size_t block = placement_->next++;
     if (block >= placement_->traced.size() || placement_->traced[block].bytes != size) {
@@ -84,18 +86,8 @@ Block CachingAllocator::allocate(size_t bytes) {
     return {nullptr, place, size};
   }
   void* pointer = obtain(size);
-  if (pointer == nullptr && reclaim_) {
-    reclaim_();
-    pointer = obtain(size);
-  }
   if (pointer == nullptr) {
-    const bool limited = size > use_->limit || use_->used > use_->limit - size;
-    throw Error(ErrorCode::OutOfMemory,
-                "no memory for " + std::to_string(bytes) + " bytes: " + std::to_string(use_->used) +
-                    " are in use" +
-                    (limited ? ", the device's limit is " + std::to_string(use_->limit) : "") +
-                    "; dispose of tensors, take a smaller batch" +
-                    (limited ? ", or raise the limit with setMemoryLimit()" : ""));
+    return {};
   }
   use_->used += size;
   use_->peak = std::max<size_t>(use_->peak, use_->used);
@@ -110,6 +102,36 @@ Block CachingAllocator::allocate(size_t bytes) {
   return block;
 }
 
+Block CachingAllocator::allocate(size_t bytes) {
+  Block block = tryAllocate(bytes);
+  if (block.get() == nullptr) {
+    trim();
+    block = tryAllocate(bytes);
+  }
+  if (block.get() == nullptr) {
+    reclaim();
+    block = tryAllocate(bytes);
+  }
+  if (block.get() == nullptr) {
+    const size_t size = roundedUp(bytes);
+    const bool limited = size > use_->limit || use_->used > use_->limit - size;
+    throw Error(ErrorCode::OutOfMemory,
+                "no memory for " + std::to_string(bytes) + " bytes: " + std::to_string(use_->used) +
+                    " are in use" +
+                    (limited ? ", the device's limit is " + std::to_string(use_->limit) : "") +
+                    "; dispose of tensors, take a smaller batch" +
+                    (limited ? ", or raise the limit with setMemoryLimit()" : ""));
+  }
+  return block;
+}
+
+void CachingAllocator::reclaim() {
+  if (reclaim_) {
+    reclaim_();
+  }
+  trim();
+}
+
 // A kept block of this size, or a new one; nullptr where neither can be had.
 void* CachingAllocator::obtain(size_t size) {
   const auto found = kept_.find(size);
@@ -118,18 +140,10 @@ void* CachingAllocator::obtain(size_t size) {
     found->second.pop_back();
     return pointer;
   }
-  const auto fits = [&] { return size <= use_->limit && use_->reserved <= use_->limit - size; };
-  if (!fits()) {
-    trim();
-  }
-  if (size == SIZE_MAX || !fits()) {
+  if (size == SIZE_MAX || size > use_->limit || use_->reserved > use_->limit - size) {
     return nullptr;
   }
   void* pointer = raw_->allocate(size);
-  if (pointer == nullptr) {
-    trim();
-    pointer = raw_->allocate(size);
-  }
   if (pointer != nullptr) {
     use_->reserved += size;
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/arena-planner.h"
+#include "core/error.h"
 
 namespace cudnn_resnet {
 
@@ -77,6 +78,26 @@ class CachingAllocator : public std::enable_shared_from_this<CachingAllocator> {
   // Throws Error(OutOfMemory) where neither a kept block, nor the raw memory, nor the limit allows it.
   [[nodiscard]] Block allocate(size_t bytes);
 
+  // As allocate(), for what can be done without: gives nothing back for it, and an empty block where there is
+  // no room.
+  [[nodiscard]] Block tryAllocate(size_t bytes);
+
+  // Runs `work`, which takes memory of others than this. Where there is none it is run once more, after all
+  // has been given back that can be; but not while blocks are placed, as what is captured bears no giving
+  // back.
+  template <typename Work>
+  auto withRoom(const Work& work) {
+    try {
+      return work();
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::OutOfMemory || placement_ != nullptr) {
+        throw;
+      }
+    }
+    reclaim();
+    return work();
+  }
+
   // Gives every block that is not in use back.
   void trim() noexcept;
 
@@ -112,6 +133,7 @@ class CachingAllocator : public std::enable_shared_from_this<CachingAllocator> {
  private:
   friend class Block;
   [[nodiscard]] void* obtain(size_t size);
+  void reclaim();
   void release(void* pointer, size_t bytes) noexcept;
 
   std::unique_ptr<RawMemory> raw_;

@@ -94,6 +94,7 @@ class CudaEngine : public Engine {
     void* y;
   };
   void runConv(const ConvGraph& graph, DType dtype, const ConvPointers& pointers);
+  [[nodiscard]] Block workspaceFor(const Plan& plan);
   void execute(const Plan& plan, std::span<const Binding> bindings);
   // The milliseconds that the plan takes; none where it fails. Waits for the stream.
   [[nodiscard]] std::optional<float> time(const Plan& plan, std::span<const Binding> bindings);

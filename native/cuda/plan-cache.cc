@@ -47,8 +47,13 @@ size_t fastest(const Candidates& candidates, const PlanCache::Measure& measure) 
 
 }  // namespace
 
-PlanCache::PlanCache(cudnnHandle_t handle, const Stream& stream, const std::string& identity)
-    : handle_(handle), stream_(stream), identity_(identity), files_(cacheFor(identity)) {}
+PlanCache::PlanCache(cudnnHandle_t handle, const Stream& stream, CachingAllocator& allocator,
+                     const std::string& identity)
+    : handle_(handle),
+      stream_(stream),
+      allocator_(allocator),
+      identity_(identity),
+      files_(cacheFor(identity)) {}
 
 void PlanCache::alsoRead(const std::string& folder) {
   const auto same = [&](const PlanFiles& files) { return files.folder() == folder; };
@@ -127,7 +132,8 @@ const PlanCache::Entry& PlanCache::entry(const GraphDescription& graph, const Me
     stream_.synchronize();  // their code may be running
     entries_.clear();
   }
-  return entries_.emplace(key, make(key, graph, measure)).first->second;
+  Entry made = allocator_.withRoom([&] { return make(key, graph, measure); });
+  return entries_.emplace(key, std::move(made)).first->second;
 }
 
 const Plan* PlanCache::find(const GraphDescription& graph, const Measure& measure) {

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "core/caching-allocator.h"
 #include "cuda/plan-files.h"
 #include "cuda/plan.h"
 #include "cuda/stream.h"
@@ -15,8 +16,10 @@ namespace cudnn_resnet::cuda {
 
 class PlanCache {
  public:
-  // Of the plans that run in `stream`. `identity` says which plans fit: see planIdentity().
-  PlanCache(cudnnHandle_t handle, const Stream& stream, const std::string& identity);
+  // Of the plans that run in `stream`. `identity` says which plans fit: see planIdentity(). Where making a
+  // plan wants memory that is not there, `allocator` gives back what it keeps.
+  PlanCache(cudnnHandle_t handle, const Stream& stream, CachingAllocator& allocator,
+            const std::string& identity);
 
   // The milliseconds that a plan takes; none where it cannot run.
   using Measure = std::function<std::optional<float>(const Plan&)>;
@@ -48,6 +51,7 @@ class PlanCache {
 
   cudnnHandle_t handle_;
   const Stream& stream_;
+  CachingAllocator& allocator_;
   std::string identity_;
   std::vector<PlanFiles> given_;
   std::optional<PlanFiles> files_;  // none where there is no folder for them

@@ -9,8 +9,10 @@ namespace {
 
 class GraphReplay : public Replay {
  public:
-  GraphReplay(Block arena, std::vector<Plan> plans, ExecutableGraph executable, cudaStream_t stream)
-      : arena_(std::move(arena)),
+  GraphReplay(std::shared_ptr<CachingAllocator> allocator, Block arena, std::vector<Plan> plans,
+              ExecutableGraph executable, cudaStream_t stream)
+      : allocator_(std::move(allocator)),
+        arena_(std::move(arena)),
         plans_(std::move(plans)),
         executable_(std::move(executable)),
         stream_(stream) {}
@@ -19,10 +21,11 @@ class GraphReplay : public Replay {
   ~GraphReplay() override { cudaStreamSynchronize(stream_); }  // the plans' code may be running
   // What has been launched cannot be stopped.
   void run(const Cancellation& /*cancellation*/) override {
-    check(cudaGraphLaunch(executable_.get(), stream_), "cudaGraphLaunch");
+    allocator_->withRoom([&] { check(cudaGraphLaunch(executable_.get(), stream_), "cudaGraphLaunch"); });
   }
 
  private:
+  std::shared_ptr<CachingAllocator> allocator_;
   Block arena_;
   std::vector<Plan> plans_;  // own the code that the graph launches, also when the cache drops them
   ExecutableGraph executable_;
@@ -37,13 +40,18 @@ std::unique_ptr<Replay> CudaEngine::capture(const Work& work) {
   const std::vector<Lifetime> blocks = allocator_->trace(work);
   const ArenaPlan plan = planArena(blocks);
   Block arena = allocator_->allocate(plan.bytes);
-  ExecutableGraph executable;
   std::vector<Plan> plans;
-  const Exchanged<std::vector<Plan>*> capturing(captured_, &plans);
   // An engine of cuDNN that cannot be captured, or whose launches the driver takes into no graph, or a tensor
   // that has to be rearranged at each run is an Error(Backend).
-  allocator_->place(blocks, plan, arena, [&] { executable = captured(stream(), work); });
-  return std::make_unique<GraphReplay>(std::move(arena), std::move(plans), std::move(executable), stream());
+  ExecutableGraph executable = allocator_->withRoom([&] {
+    plans.clear();
+    const Exchanged<std::vector<Plan>*> capturing(captured_, &plans);
+    ExecutableGraph made;
+    allocator_->place(blocks, plan, arena, [&] { made = captured(stream(), work); });
+    return made;
+  });
+  return std::make_unique<GraphReplay>(allocator_, std::move(arena), std::move(plans), std::move(executable),
+                                       stream());
 }
 
 }  // namespace cudnn_resnet::cuda

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "core/error.h"
 #include "cuda/error.h"
 
 namespace cudnn_resnet::cuda {
@@ -20,12 +19,8 @@ Uploads::Landing* Uploads::next(size_t bytes) {
     return &landing;
   }
   landing.block = Block();
-  try {
-    landing.block = allocator_->allocate(bytes);
-  } catch (const Error& error) {
-    if (error.code() != ErrorCode::OutOfMemory) {
-      throw;
-    }
+  landing.block = allocator_->tryAllocate(bytes);
+  if (landing.block.get() == nullptr) {
     return nullptr;
   }
   landing.read.record(computing_);  // what used the block before is in that stream

@@ -32,7 +32,7 @@ class Uploads {
     Event written;
     Event read;
   };
-  // The next one, with room for so many bytes; nullptr where there is no memory for it.
+  // The next one, with room for so many bytes; nullptr where there is no memory to spare for it.
   Landing* next(size_t bytes);
 
   const Stream& computing_;

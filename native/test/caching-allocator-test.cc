@@ -260,6 +260,53 @@ TEST_F(CachingAllocatorTest, LeavesOutOfATraceWhatIsAllocatedApart) {
   EXPECT_TRUE(counted.held.contains(stays.get()));
 }
 
+TEST_F(CachingAllocatorTest, GivesNothingBackForWhatCanBeDoneWithout) {
+  counted.capacity = 10'000;
+  bool reclaimed = false;
+  allocator->onShortage([&] { reclaimed = true; });
+  { const Block kept = allocator->allocate(8000); }
+  EXPECT_EQ(allocator->tryAllocate(4000).get(), nullptr);
+  EXPECT_EQ(counted.allocations, 1);
+  EXPECT_EQ(counted.held.size(), 1U);
+  EXPECT_FALSE(reclaimed);
+  EXPECT_NE(allocator->tryAllocate(8000).get(), nullptr);
+  EXPECT_NE(allocator->tryAllocate(1000).get(), nullptr);
+}
+
+TEST_F(CachingAllocatorTest, MakesRoomOnceForWhatElseWantsMemory) {
+  Block held = allocator->allocate(8000);
+  { const Block kept = allocator->allocate(1000); }
+  allocator->onShortage([&] { held = Block(); });
+  int runs = 0;
+  const auto work = [&](ErrorCode thrown) {
+    ++runs;
+    if (counted.bytes > 0) {
+      throw Error(thrown, "no room");
+    }
+    return runs;
+  };
+  test::expectError(ErrorCode::Backend,
+                    [&] { allocator->withRoom([&] { return work(ErrorCode::Backend); }); });
+  EXPECT_EQ(runs, 1);
+  EXPECT_EQ(counted.held.size(), 2U) << "for another error";
+  EXPECT_EQ(allocator->withRoom([&] { return work(ErrorCode::OutOfMemory); }), 3);
+  held = allocator->allocate(8000);
+  allocator->onShortage({});
+  test::expectError(ErrorCode::OutOfMemory,
+                    [&] { allocator->withRoom([&] { return work(ErrorCode::OutOfMemory); }); });
+  EXPECT_EQ(runs, 5);
+}
+
+TEST_F(CachingAllocatorTest, GivesNothingBackWhileBlocksArePlaced) {
+  { const Block kept = allocator->allocate(1000); }
+  const Block arena = allocator->allocate(5000);
+  test::expectError(ErrorCode::OutOfMemory, [&] {
+    allocator->place({}, planArena({}), arena,
+                     [&] { allocator->withRoom([] { throw Error(ErrorCode::OutOfMemory, "no room"); }); });
+  });
+  EXPECT_EQ(counted.held.size(), 2U);
+}
+
 TEST_F(CachingAllocatorTest, AsksForMemoryToBeFreedBeforeItFails) {
   use->limit = 10'000;
   Block held = allocator->allocate(8000);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "core/device.h"
+#include "core/recording.h"
 #include "cuda/backend.h"
 #include "test/outcome.h"
 
@@ -71,6 +72,70 @@ TEST_F(EmulatedGpuTest, GoesOnAfterItWasFull) {
   EXPECT_FALSE(read(zeros({2 * megabyte})));
   held.reset();
   EXPECT_FALSE(read(zeros({5 * megabyte}))) << "kept blocks of other sizes are given back first";
+}
+
+// Plans and graphs want memory that is none of a tensor's: what is kept for reuse is given back for it.
+TEST_F(EmulatedGpuTest, GivesBackWhatItKeepsForPlansAndGraphs) {
+  gpu.memory = 100 << 20;
+  gpu.code = 50 << 20;
+  EXPECT_FALSE(outcome([](Engine& engine) {
+    const auto keepMuch = [&] {
+      Tensor x({60 * megabyte}, DType::Float32);
+      engine.zeros(x);
+    };
+    Tensor x({1, 8, 4, 4}, DType::Float32), weight({8, 8, 1, 1}, DType::Float32);
+    engine.zeros(x);
+    engine.zeros(weight);
+    for (const char* step : {"making a plan", "running it"}) {
+      keepMuch();
+      Tensor y(x.shape, x.dtype);
+      EXPECT_NO_THROW(engine.conv2d({}, x, weight, nullptr, nullptr, y)) << step;
+    }
+    std::unique_ptr<Replay> replay;
+    keepMuch();
+    ASSERT_NO_THROW(replay = engine.capture([&] {
+      Tensor y(x.shape, x.dtype);
+      engine.activate(Activation::Relu, x, y);
+    }));
+    keepMuch();
+    EXPECT_NO_THROW(replay->run(Cancellation()));
+  }));
+}
+
+// An upload can do without memory to land in.
+TEST_F(EmulatedGpuTest, ProgramsStayCapturedWhereUploadsHaveNoRoomToLand) {
+  const auto x = zeros({4});
+  const auto recording = std::make_shared<Recording>();
+  const auto input = recording->input({4}, DType::Float32);
+  const auto output = tensor({4});
+  int notCaptured = 0;
+  recording->append({{input},
+                     {output},
+                     [=, &notCaptured](Engine& engine) {
+                       ++notCaptured;
+                       engine.activate(Activation::Relu, *input, *output);
+                     },
+                     true});
+  auto program = recording->end({output});
+  const auto run = [&] {
+    auto y = tensor({4});
+    device().run(program, {x}, {y});
+    EXPECT_FALSE(read(y));
+    device().release(std::move(y));
+  };
+  run();
+  const int before = notCaptured;
+  gpu.memory = gpu.used + (1 << 20);
+  EXPECT_FALSE(outcome([](Engine& engine) {
+    const std::vector<float> values(static_cast<size_t>(megabyte));
+    for (int i = 0; i < 3; ++i) {
+      Tensor large({megabyte}, DType::Float32);
+      engine.upload(values.data(), large);
+    }
+  }));
+  run();
+  EXPECT_EQ(notCaptured, before);
+  device().release(std::move(program));
 }
 
 TEST_F(EmulatedGpuTest, OpensLaterWhereItWasFullAtTheStart) {

@@ -19,15 +19,20 @@ struct Gpu {
   std::atomic<int> driver{13000};                       // its version
   std::atomic<cudaError_t> instantiation{cudaSuccess};  // to making what was captured a graph that runs
 
+  std::atomic<size_t> code{0};  // bytes that must be free where a plan or a graph is made or run
+
   std::atomic<size_t> used{0};  // bytes of its memory
   std::atomic<int> allocations{0};
   std::atomic<int> waits{0};         // of the host for a stream
   std::atomic<int> compilations{0};  // of graphs
   std::atomic<int> timings{0};       // of work between two events
 
+  [[nodiscard]] bool hasRoomForCode() const { return used + code <= memory; }
+
   // All memory is there, nothing goes wrong any more.
   void mend() {
     memory = SIZE_MAX;
+    code = 0;
     answer = capture = instantiation = cudaSuccess;
     opens = loads = compiles = true;
     driver = 13000;

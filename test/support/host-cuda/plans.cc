@@ -216,7 +216,7 @@ GraphDescription parsed(const std::string& text) {
 
 std::vector<CompiledGraph> compile(const Target&, const GraphDescription& graph, size_t most) {
   ++host_cuda::gpu.compilations;
-  if (refused(graph) || !host_cuda::gpu.compiles) {
+  if (refused(graph) || !host_cuda::gpu.compiles || !host_cuda::gpu.hasRoomForCode()) {
     throw Error(ErrorCode::Backend, "refused: " + text(graph));
   }
   return std::vector<CompiledGraph>(std::min(most, size_t{2}),
@@ -231,10 +231,13 @@ Plan::Plan(CompiledGraph compiled) noexcept : owner_(std::move(compiled.owner)) 
 
 Plan::Plan(const Target&, const std::string& serialized)
     : owner_(std::make_shared<GraphDescription>(parsed(serialized))) {
-  check(host_cuda::gpu.loads ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_INTERNAL_ERROR, "loading a plan");
+  const bool loaded = host_cuda::gpu.loads && host_cuda::gpu.hasRoomForCode();
+  check(loaded ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_INTERNAL_ERROR, "loading a plan");
 }
 
 void Plan::execute(cudnnHandle_t handle, std::span<const Binding> bindings, void*) const {
+  checkOnDevice(host_cuda::gpu.hasRoomForCode() ? CUDNN_STATUS_SUCCESS : CUDNN_STATUS_INTERNAL_ERROR,
+                "running a plan");
   host_cuda::enqueue(handle->stream, [bound = Bound(bindings), plan = std::weak_ptr(owner_)] {
     const auto owner = plan.lock();
     if (!owner) {

@@ -217,10 +217,16 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t graph,
   if (gpu.instantiation != cudaSuccess) {
     return host_cuda::failed(gpu.instantiation);
   }
+  if (!gpu.hasRoomForCode()) {
+    return host_cuda::failed(cudaErrorMemoryAllocation);
+  }
   *executable = new CUgraphExec_st{{graph->work}};
   return gpu.answer;
 }
 cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
+  if (!gpu.hasRoomForCode()) {
+    return host_cuda::failed(cudaErrorMemoryAllocation);
+  }
   const std::scoped_lock lock(mutex);
   for (const auto& work : executable->work) {
     stream->steps.push_back({nullptr, work});
