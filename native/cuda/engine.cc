@@ -185,7 +185,8 @@ std::optional<float> CudaEngine::time(const Plan& plan, std::span<const Binding>
     if (error.code() == ErrorCode::DeviceLost) {
       throw;
     }
-    return std::nullopt;  // too large a workspace, or a plan that does not run here, or in no graph
+    stream_->synchronize();  // its code may be running, and goes where another plan is taken
+    return std::nullopt;     // too large a workspace, or a plan that does not run here, or in no graph
   }
 }
 

@@ -28,12 +28,12 @@ std::optional<PlanFiles> cacheFor(const std::string& identity) {
                                                    identity + " driver " + std::to_string(driver), warn);
 }
 
-// The fastest, where it is faster by more than what chance does to a measurement; else the first, which cuDNN
-// thinks best.
+// The fastest, where it is faster by more than what chance does to a measurement; else the first that could
+// be measured, as cuDNN names the best first; none where none could be.
 template <typename Candidates>
-size_t fastest(const Candidates& candidates, const PlanCache::Measure& measure) {
+std::optional<size_t> fastest(const Candidates& candidates, const PlanCache::Measure& measure) {
   constexpr float clearly = 0.97F;
-  size_t best = 0;
+  std::optional<size_t> best;
   std::optional<float> bestTime;
   for (size_t i = 0; i < candidates.size(); ++i) {
     const auto time = measure(candidates[i].plan);
@@ -116,8 +116,10 @@ PlanCache::Entry PlanCache::make(const std::string& key, const GraphDescription&
     checkDevice("compiling a plan of cuDNN");
     return {std::nullopt, error.what()};
   }
-  Candidate& chosen = found[found.size() > 1 ? fastest(found, measure) : 0];
-  if (files_ && chosen.serialized) {
+  const std::optional<size_t> best = found.size() > 1 ? fastest(found, measure) : 0;
+  Candidate& chosen = found[best.value_or(0)];
+  // One that could not be measured is for this process: the next may be able to.
+  if (files_ && best && chosen.serialized) {
     files_->write(key, *chosen.serialized);
   }
   return {std::move(chosen.plan), {}};

@@ -189,5 +189,23 @@ TEST_F(PlanCacheTest, KeepsTheOneThatIsChosenByTiming) {
   EXPECT_EQ(gpu.timings, 0);
 }
 
+TEST_F(PlanCacheTest, KeepsNoneThatCouldNotBeTimed) {
+  {
+    EngineMemory memory;
+    const auto engine = backend().devices.at(0).open(memory);
+    Tensor x({1, 8, 4, 4}, DType::Float32), weight({8, 8, 1, 1}, DType::Float32), y(x.shape, x.dtype);
+    engine->zeros(x);
+    engine->zeros(weight);
+    Conv2dAttributes attributes;
+    attributes.compute.tune = true;
+    gpu.capture = cudaErrorNotSupported;
+    engine->conv2d(attributes, x, weight, nullptr, nullptr, y);
+    engine->synchronize();  // the plans that were not taken are gone, and none of them still ran
+  }
+  gpu.mend();
+  EXPECT_FALSE(fs::exists(folder_ / "plans"));
+  EXPECT_EQ(captured("", /*tune=*/true), layers);
+}
+
 }  // namespace
 }  // namespace cudnn_resnet::cuda

@@ -219,8 +219,11 @@ std::vector<CompiledGraph> compile(const Target&, const GraphDescription& graph,
   if (refused(graph) || !host_cuda::gpu.compiles || !host_cuda::gpu.hasRoomForCode()) {
     throw Error(ErrorCode::Backend, "refused: " + text(graph));
   }
-  return std::vector<CompiledGraph>(std::min(most, size_t{2}),
-                                    {std::make_shared<GraphDescription>(graph), nullptr, 0, "loops"});
+  std::vector<CompiledGraph> plans;
+  while (plans.size() < std::min(most, size_t{2})) {
+    plans.push_back({std::make_shared<GraphDescription>(graph), nullptr, 0, "loops"});
+  }
+  return plans;
 }
 
 std::optional<std::string> CompiledGraph::serialize() const {
