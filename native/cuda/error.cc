@@ -30,6 +30,7 @@ bool isSticky(cudaError_t status) noexcept {
     case cudaErrorNvlinkUncorrectable:
     case cudaErrorDevicesUnavailable:
     case cudaErrorContextIsDestroyed:
+    case cudaErrorMpsClientTerminated:
     case cudaErrorCudartUnloading:
     case cudaErrorUnknown:
       return true;

@@ -169,7 +169,7 @@ TEST_F(EmulatedGpuTest, StaysLostOnceItIs) {
 TEST_F(EmulatedGpuTest, TakesDisappearingForLost) {
   // A GPU that fell off the bus answers with these; the numbers are of newer headers than the oldest
   // supported.
-  for (const int gone : {46, 100, 214, 226, 721, 911, 999}) {
+  for (const int gone : {46, 100, 214, 226, 721, 810, 911, 999}) {
     SetUp();
     EXPECT_FALSE(outcome([](Engine& engine) { engine.synchronize(); }));
     gpu.answer = static_cast<cudaError_t>(gone);
