@@ -7,6 +7,7 @@
 #include <chrono>
 #include <future>
 #include <memory>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -31,10 +32,11 @@ class EmulatedGpuTest : public testing::Test {
 
   Device& device() {
     if (!device_) {
-      device_ = std::make_unique<Device>(backend().devices.at(0));
+      useDevice(backend().devices.at(0));
     }
     return *device_;
   }
+  void useDevice(const DeviceDescription& description) { device_ = std::make_unique<Device>(description); }
   static TensorPtr tensor(Shape shape, DType dtype = DType::Float32) {
     return std::make_shared<Tensor>(std::move(shape), dtype);
   }
@@ -59,6 +61,40 @@ class EmulatedGpuTest : public testing::Test {
  private:
   std::unique_ptr<Device> device_;
 };
+
+TEST_F(EmulatedGpuTest, IsUsedFromTuringOn) {
+  for (const int capability : {37, 70, 72, 75, 80, 120}) {
+    gpu.capability = capability;
+    const Backend found = backend();
+    EXPECT_EQ(found.devices.size(), capability >= 75 ? 1U : 0U) << capability;
+    const bool refused =
+        found.report().find("not used: its compute capability is below 7.5") != std::string::npos;
+    EXPECT_EQ(refused, capability < 75) << found.report();
+  }
+}
+
+// Work for the one, from whatever thread, is given to the one alone: the emulation ends the process else.
+TEST_F(EmulatedGpuTest, OneOfSeveralComputes) {
+  gpu.count = 3;
+  const std::vector<DeviceDescription> found = backend().devices;
+  ASSERT_EQ(found.size(), 3U);
+  for (const size_t index : {2, 0, 1}) {
+    EXPECT_EQ(found[index].id, "cuda:" + std::to_string(index));
+    useDevice(found[index]);
+    const auto x = zeros({4});
+    EXPECT_FALSE(read(x));
+    EXPECT_FALSE(outcome([&](Engine& engine) {
+      const std::vector<float> values(4, 1);
+      engine.upload(values.data(), *x);
+      const auto replay = engine.capture([&] {
+        Tensor y({4}, DType::Float32);
+        engine.add(Activation::Relu, *x, *x, y);
+      });
+      replay->run(Cancellation());
+    }));
+    EXPECT_FALSE(read(x));
+  }
+}
 
 constexpr int64_t megabyte = int64_t{1} << 18;  // elements of float32
 

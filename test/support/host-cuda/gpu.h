@@ -17,6 +17,8 @@ struct Gpu {
   std::atomic<bool> loads{true};                        // plans that were kept
   std::atomic<bool> compiles{true};                     // plans at all
   std::atomic<int> driver{13000};                       // its version
+  std::atomic<int> count{1};                            // of such GPUs
+  std::atomic<int> capability{80};                      // 80 for 8.0
   std::atomic<cudaError_t> instantiation{cudaSuccess};  // to making what was captured a graph that runs
 
   std::atomic<size_t> code{0};  // bytes that must be free where a plan or a graph is made or run
@@ -36,6 +38,8 @@ struct Gpu {
     answer = capture = instantiation = cudaSuccess;
     opens = loads = compiles = true;
     driver = 13000;
+    count = 1;
+    capability = 80;
   }
 };
 extern Gpu gpu;

@@ -147,14 +147,15 @@ TEST_F(PlanCacheTest, CompilesAnewForAnotherDriver) {
 TEST_F(PlanCacheTest, TakesThoseThatItIsGiven) {
   captured();
   const fs::path given = folder_ / "given";
-  PlanFiles made(given, "emulated", [](const std::string& warning) { FAIL() << warning; });
+  const std::string identity = planIdentity("9.0.0", 0, 80, 1);
+  PlanFiles made(given, identity, [](const std::string& warning) { FAIL() << warning; });
   for (const auto& entry : fs::directory_iterator(folder_ / "plans")) {
     std::ifstream file(entry.path());
-    std::string magic, identity, graph, hash;
-    for (std::string* line : {&magic, &identity, &graph, &hash}) {
+    std::string magic, madeFor, graph, hash;
+    for (std::string* line : {&magic, &madeFor, &graph, &hash}) {
       std::getline(file, *line);
     }
-    EXPECT_EQ(identity, "emulated driver 13000");
+    EXPECT_EQ(madeFor, identity + " driver 13000");
     made.write(graph, {std::istreambuf_iterator<char>(file), {}});
   }
   fs::remove_all(folder_ / "plans");

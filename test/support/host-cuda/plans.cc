@@ -1,6 +1,6 @@
 // In place of cuDNN: loops that compute what a graph describes, from the same bindings and memory as cuDNN's
 // plans. With CUDNN_RESNET_REFUSE_FUSED set no fused convolution has a plan, as on a GPU that cuDNN knows
-// less of; with CUDNN_RESNET_NO_BFLOAT16 nothing in bfloat16 has, as before Ampere.
+// less of; with CUDNN_RESNET_NO_BFLOAT16 it is one of before Ampere, and nothing in bfloat16 has.
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "core/error.h"
-#include "cuda/backend.h"
+#include "cuda/driver.h"
 #include "cuda/engine.h"
 #include "cuda/error.h"
 #include "gpu.h"
@@ -256,6 +256,7 @@ void Plan::execute(cudnnHandle_t handle, std::span<const Binding> bindings, void
 const CudnnLibrary& requireCudnn() {
   static const CudnnLibrary library = [] {
     CudnnLibrary emulated;
+    emulated.versionText = "9.0.0";
     // Both wait for the whole GPU, as cuDNN's do.
     emulated.create = [](cudnnHandle_t* handle) {
       cudaDeviceSynchronize();
@@ -292,15 +293,14 @@ void check(cudnnStatus_t status, const char* what) {
   }
 }
 
-Backend backend() noexcept {
-  Backend found;
-  const auto open = [](EngineMemory& memory) {
-    const EngineOptions options{!isSet("CUDNN_RESNET_NO_BFLOAT16")};
-    return std::make_unique<CudaEngine>(0, "emulated", options, memory);
-  };
-  found.devices.push_back({"cuda:0", "the host", "cuDNN 9.0.0", uint64_t{1} << 30U, open});
-  found.report = [] { return "built with CUDA, emulated on the host; not used: cuDNN"; };
+const CudnnSearch& cudnn() {
+  static const CudnnSearch found{&requireCudnn(), "", ""};
   return found;
 }
+
+// Of a planner, which nothing here asks for.
+Target::Target(const std::string&) {}
+std::string describeDevice(int) { return "{}"; }
+void requireDriver() {}
 
 }  // namespace cudnn_resnet::cuda

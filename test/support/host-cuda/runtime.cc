@@ -86,7 +86,28 @@ cudaError_t cudaDriverGetVersion(int* version) {
   *version = gpu.driver;
   return cudaSuccess;
 }
-cudaError_t cudaSetDevice(int) { return gpu.answer; }
+cudaError_t cudaRuntimeGetVersion(int* version) {
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDeviceCount(int* count) {
+  *count = gpu.count;
+  return cudaSuccess;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int) {
+  const int capability = std::getenv("CUDNN_RESNET_NO_BFLOAT16") != nullptr ? 75 : gpu.capability.load();
+  *properties = {};
+  std::strcpy(properties->name, "the host");
+  properties->major = capability / 10;
+  properties->minor = capability % 10;
+  properties->totalGlobalMem = size_t{1} << 30;
+  properties->multiProcessorCount = 1;
+  return cudaSuccess;
+}
+cudaError_t cudaSetDevice(int device) {
+  host_cuda::device = device;
+  return gpu.answer;
+}
 cudaError_t cudaGetLastError(void) {
   const cudaError_t last = host_cuda::takeLastError();
   return gpu.answer != cudaSuccess ? gpu.answer.load() : last;

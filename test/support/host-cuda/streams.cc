@@ -32,6 +32,7 @@ struct CUstream_st {
   std::unique_ptr<CUgraph_st> captured;
   bool invalid = false;  // what is captured: something had to wait for it
   bool busy = false;
+  const int device = host_cuda::device;
 };
 
 namespace host_cuda {
@@ -73,6 +74,14 @@ cudaError_t runUntil(Condition met) {
   return gpu.answer;
 }
 
+// CUDA takes work for a stream of the current GPU alone.
+void requireCurrent(cudaStream_t stream) {
+  if (stream->device != device) {
+    std::fputs("emulated GPU: work for a stream of another one than this thread's\n", stderr);
+    std::abort();
+  }
+}
+
 // What cannot be part of a graph, or end one, while it is captured.
 bool capturing(cudaStream_t stream) { return stream->captured != nullptr; }
 
@@ -83,9 +92,12 @@ cudaError_t failed(cudaError_t status) { return last = status; }
 
 }  // namespace
 
+thread_local int device = 0;
+
 cudaError_t takeLastError() { return std::exchange(last, cudaSuccess); }
 
 void enqueue(cudaStream_t stream, std::function<void()> work) {
+  requireCurrent(stream);
   const std::scoped_lock lock(mutex);
   if (capturing(stream) && stream->invalid) {
     failed(cudaErrorStreamCaptureInvalidated);
@@ -174,6 +186,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return gpu.answer;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  host_cuda::requireCurrent(stream);
   const std::scoped_lock lock(mutex);
   if (host_cuda::capturing(stream)) {
     return cudaErrorStreamCaptureUnsupported;
@@ -227,6 +240,7 @@ cudaError_t cudaGraphLaunch(cudaGraphExec_t executable, cudaStream_t stream) {
   if (!gpu.hasRoomForCode()) {
     return host_cuda::failed(cudaErrorMemoryAllocation);
   }
+  host_cuda::requireCurrent(stream);
   const std::scoped_lock lock(mutex);
   for (const auto& work : executable->work) {
     stream->steps.push_back({nullptr, work});

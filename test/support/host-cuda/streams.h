@@ -8,6 +8,9 @@
 
 namespace host_cuda {
 
+// The GPU of this thread's calls.
+extern thread_local int device;
+
 // `work` runs in the order of the stream; or is noted, where the stream is being captured.
 void enqueue(cudaStream_t stream, std::function<void()> work);
 
