@@ -53,6 +53,18 @@ function driver(version: number): string {
   return source.replace('driverVersion = 13000', `driverVersion = ${version}`);
 }
 
+/** The environment of a process that opens no library with this in its name. */
+function without(name: string): Record<string, string> {
+  const code = `
+    #include <dlfcn.h>
+    #include <cstring>
+    extern "C" void* dlopen(const char* file, int flags) {
+      static const auto real = reinterpret_cast<void* (*)(const char*, int)>(dlsym(RTLD_NEXT, "dlopen"));
+      return file != nullptr && std::strstr(file, "${name}") != nullptr ? nullptr : real(file, flags);
+    }`;
+  return { LD_PRELOAD: join(library(`without-${name}`, 'without.so', code), 'without.so') };
+}
+
 /** diagnose(), the devices, and what asking for a GPU and for any device gives, in a process with this environment. */
 function report(env: Record<string, string>) {
   const program = `
@@ -111,6 +123,29 @@ describe.runIf(cuda)('without a GPU that can be used, diagnose() says why and wh
     const text = found.text.replaceAll(join(inside, 'libcudnn.so.9'), 'PATH');
     expect(text).toMatch(message);
     expectNoGpu(found);
+  });
+
+  it('cuDNN 8', () => {
+    const inside = library('cuDNN 8', 'libcudnn.so.8', 'int other;');
+    const found = report({ ...without('libcudnn.so.9'), CUDNN_PATH: inside });
+    expect(found.text).toContain(
+      `cuDNN 8 was found (${join(inside, 'libcudnn.so.8')}), but this engine needs cuDNN 9.8 or newer; install cuDNN 9`,
+    );
+    expectNoGpu(found);
+  });
+
+  it('no cuDNN', () => {
+    const found = report(without('libcudnn.so'));
+    expect(found.text).toContain('cuDNN was not found; install cuDNN 9');
+    expectNoGpu(found);
+  });
+
+  it.each(['libcublasLt', 'libnvrtc'])('%s missing', (name) => {
+    // With a cuDNN of ours: NVIDIA's ends the process where what it opens is opened through another library.
+    const CUDNN_PATH = library('any cuDNN', 'libcudnn.so.9', cudnn(99900, cuda * 1000));
+    expect(report({ ...without(`${name}.so`), CUDNN_PATH }).text).toContain(
+      `${name}.so.${cuda} was not found: set CUDA_PATH to the folder of CUDA ${cuda}, or LD_LIBRARY_PATH to`,
+    );
   });
 
   it.each([
