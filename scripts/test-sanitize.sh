@@ -50,9 +50,9 @@ emulated() {
         -DCUDNN_RESNET_NATIVE_TESTS=ON "-DCUDNN_RESNET_SANITIZE=$sanitizer"
       cmake --build build-native --parallel "$(nproc)" --target cuda-on-host-tests
       # The threads of a kernel are fibers, with stacks that AddressSanitizer's search for uses after a return is slow with.
-      CUDNN_RESNET_CACHE=$PWD/cache ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=0 \
+      ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1:detect_stack_use_after_return=0 \
         TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1 setarch "$(uname -m)" -R \
-        build-native/cuda-on-host-tests --gtest_brief=1
+        ctest --test-dir build-native --tests-regex cuda-on-host --output-on-failure
     )
   done
 }
