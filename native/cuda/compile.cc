@@ -193,8 +193,7 @@ std::vector<CompiledGraph> compiled(const Target& target, const GraphDescription
   }
   check(graph->validate());
   check(target.properties() ? graph->build_operation_graph() : graph->build_operation_graph(target.handle()));
-  // What is fallen back on is not timed: some of it reads textures that exist only while it is launched,
-  // which no graph may hold.
+  // What is fallen back on is not timed: cuDNN names it for computing the graph at all, not for being fast.
   std::vector<fe::HeurMode_t> modes{fe::HeurMode_t::A};
   if (most == 1) {
     modes.push_back(fe::HeurMode_t::FALLBACK);

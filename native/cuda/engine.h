@@ -1,8 +1,10 @@
 // The engine on cuDNN. The primitives stand in files named after them; engine.cc holds what they share.
 //
-// What is computed is put into one stream, and values come and go in streams of their own. The queue's thread
-// waits for neither, except in download, synchronize, and where more is fetched than is worth a copy: what is
-// fetched arrives on another thread.
+// What is computed is put into one stream, and values come and go in streams of their own. What is fetched
+// arrives on another thread. The queue's thread waits for what is computed in download and synchronize, where
+// more is fetched than is worth a copy, where plans are timed, and where plans, graphs or memory are given
+// back; and an upload waits for the copies of earlier ones, where both buffers are on their way or nothing is
+// left to land in.
 #pragma once
 
 #include <memory>
