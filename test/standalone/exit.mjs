@@ -29,7 +29,7 @@ async function initialized() {
 
 /** Says how many operations are not done, and exits. */
 function exitAtWork(code) {
-  process.stdout.write(`${library.device(device).pending}\n`);
+  process.stdout.write(`${library.device(device).pending}\nend of main\n`);
   process.exit(code);
 }
 
@@ -61,27 +61,32 @@ const cases = {
     exitAtWork(3);
   },
 
+  // of as many images as take a fifth of a second, so many times
   'process.exit during a long operation': async () => {
-    const weight = Tensor.zeros([32, 32, 7, 7], { device });
-    let x;
-    let took = 0;
-    for (let n = 1; took < 200 && n <= 4096; n *= 2) {
-      x = Tensor.zeros([n, 32, 56, 56], { device });
+    const [channels, side, times] = args.map(Number);
+    const weight = Tensor.zeros([channels, channels, 7, 7], { device });
+    const images = async (n) => {
+      const x = Tensor.zeros([n, channels, side, side], { device });
       await library.device(device).synchronize();
+      return x;
+    };
+    let [n, took] = [1, 0];
+    for (; took < 200 && n <= 4096; n *= 2) {
+      const x = await images(n);
       const begin = performance.now();
       ops.conv2d(x, weight, { padding: 3 });
       await library.device(device).synchronize();
       took = performance.now() - begin;
     }
-    ops.conv2d(x, weight, { padding: 3 });
+    ops.conv2d(await images((n / 2) * times), weight, { padding: 3 });
     await sleep(20);
-    process.stdout.write(`${took}\nend of main\n`);
+    process.stdout.write(`${took * times}\nend of main\n`);
     process.exit(3);
   },
 
-  'process.exit with 1,000 forwards queued': () => {
-    busy(1000, 32);
-    process.exit(4);
+  'process.exit with 1,000 forwards queued': async () => {
+    busy(1000, Number(args[0]), await initialized());
+    exitAtWork(4);
   },
 
   // a first forward at each size makes every primitive, or plan, anew
@@ -93,21 +98,41 @@ const cases = {
   },
 
   'process.exit while the queue is full': async () => {
-    library.device(device).setQueueLimit({ operations: 10 });
+    const on = library.device(device);
+    on.setQueueLimit({ operations: 10 });
     const x = Tensor.randn([8, 8, 64, 64], { device });
-    for (let i = 0; i < 4; i++)
-      ops
-        .activation(x, 'tanh')
-        .data({ deadline: 60_000 })
-        .catch(() => undefined);
-    library.device(device).ready();
+    const fill = () => {
+      try {
+        for (;;)
+          ops
+            .activation(x, 'tanh')
+            .data({ deadline: 60_000 })
+            .catch(() => undefined);
+      } catch (error) {
+        if (error.code !== 'ERR_BUSY') throw error;
+      }
+    };
+    fill();
+    on.ready();
     await sleep(Number(args[0]));
-    process.exit(3);
+    fill(); // for what was done meanwhile
+    exitAtWork(3);
   },
 
+  // one load after the other, so that at every moment one is under way
   'process.exit during weight loading': async () => {
-    ResNet18.load(args[0], { device });
+    let loading = false;
+    const load = async () => {
+      for (;;) {
+        loading = true;
+        const model = await ResNet18.load(args[0], { device });
+        loading = false;
+        model.dispose();
+      }
+    };
+    load();
     await sleep(Number(args[1]));
+    process.stdout.write(`${loading}\nend of main\n`);
     process.exit(5);
   },
 
