@@ -2,7 +2,7 @@ import { getEventListeners } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
-import { device, ops, ResNet18, readWeights, scope, Tensor } from '../lib/index.js';
+import { device, devices, ops, ResNet18, readWeights, scope, Tensor } from '../lib/index.js';
 import { lastLine, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { expectRejects, expectThrows } from './support/errors.js';
@@ -118,6 +118,15 @@ onEveryDevice('the queue', (id) => {
 });
 
 describe.each(deviceIds)('overload of %s', (id) => {
+  test('is refused at 100,000 operations and a quarter of the memory where nobody set other limits', async () => {
+    const { refusal } = lastLine(await program('overload.mjs', ['operations without end', id])) as {
+      refusal: string;
+    };
+    const memory = Math.min(...devices().flatMap((at) => ([id, 'cpu'].includes(at.id) ? at.memory : [])));
+    expect(refusal).toMatch(/^the device has 100000 operations waiting, /);
+    expect(refusal).toContain(` its limit is 100000 and ${Math.floor(memory / 4)}:`);
+  });
+
   const patience = 300_000; // some 40 s of computing, which a busy machine takes several times as long for
   const patient = { timeout: patience + 15_000 };
 
@@ -392,6 +401,7 @@ onEveryDevice('a memory limit', (id) => {
     using model = new ResNet18({ device: id, numClasses: 10 });
     const x = Tensor.randn([2, 3, 224, 224], { device: id });
     const expected = await model.forward(x).data();
+    let refused = 0;
     for (const spare of [0, 1, 5, 20]) {
       on.trim();
       await on.synchronize();
@@ -401,7 +411,10 @@ onEveryDevice('a memory limit', (id) => {
           using y = model.forward(x);
           await y.data().then(
             (data) => expect(data).toEqual(expected), // what it needs was reserved before
-            (error) => expect(error).toMatchObject({ code: 'ERR_OUT_OF_MEMORY' }),
+            (error) => {
+              expect(error).toMatchObject({ code: 'ERR_OUT_OF_MEMORY' });
+              refused++;
+            },
           );
         }
       } finally {
@@ -409,5 +422,6 @@ onEveryDevice('a memory limit', (id) => {
       }
       expect(await scope(() => model.forward(x).data())).toEqual(expected);
     }
+    expect(refused).toBeGreaterThan(0);
   });
 });

@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "core/host.h"
 #include "fake-engine.h"
 #include "outcome.h"
 
@@ -126,6 +127,12 @@ TEST(Device, ATensorBeyondTheLimitFailsBeforeTheEngineIsAsked) {
   const auto now = tensor({250});
   makeZeros(device, now);
   EXPECT_EQ(readOutcome(device, now)->code(), ErrorCode::OutOfMemory);
+}
+
+TEST(Device, LimitsWhatWaitsToAQuarterOfItsMemoryOrTheHosts) {
+  EXPECT_EQ(Device(fakeDevice(1000)).backlog().limit().operations, 100'000U);
+  EXPECT_EQ(Device(fakeDevice(1000)).backlog().limit().bytes, 250U);
+  EXPECT_EQ(Device(fakeDevice(UINT64_MAX)).backlog().limit().bytes, usableHostMemory() / 4);
 }
 
 // What an engine may rely on to write a result into the memory of an input.

@@ -1,6 +1,6 @@
 // Far more forwards than a device can compute at once, by the case that the first argument names; prints what came of it
 // as JSON. The network is small and so are its images: what is queued for a forward does not depend on their size.
-import { device as open, ResNet18, Tensor } from '../../dist/index.js';
+import { device as open, ops, ResNet18, Tensor } from '../../dist/index.js';
 
 const [, , name, device, count] = process.argv;
 const on = open(device);
@@ -27,6 +27,16 @@ const cases = {
     watch();
     const all = await Promise.all(readings);
     return { accepted: all.length, right: all.every((data) => [...data].join() === expected) };
+  },
+
+  // of so many elements that few of them are done meanwhile
+  'operations without end': () => {
+    const large = Tensor.zeros([2 ** 24], { device });
+    try {
+      for (;;) ops.activation(large, 'tanh').dispose();
+    } catch (error) {
+      return { refusal: error.message };
+    }
   },
 
   'forwards when ready': async () => {
