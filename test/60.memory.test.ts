@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { device, ResNet18, ResNet34, saveWeights, scope, Tensor } from '../lib/index.js';
 import { lastLine, longTest, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
-import { inUse } from './support/memory.js';
+import { inUse, returnsMemory } from './support/memory.js';
 import { onEveryDevice } from './support/suite.js';
 import { suiteFolder } from './support/temporary-folder.js';
 
@@ -35,6 +35,8 @@ test.each(deviceIds)('a program that uses most of the package once leaves no ten
 });
 
 describe.each(deviceIds)('resident memory on %s', (id) => {
+  returnsMemory();
+
   async function measure(name: string, args: string[] = [], node: string[] = []): Promise<Measured> {
     // What is kept does not depend on the threads of the engine, and one does not wait for others on a busy machine.
     const env = { OMP_NUM_THREADS: '1' };
@@ -103,11 +105,14 @@ describe.each(deviceIds)('resident memory on %s', (id) => {
     }
     using other = new ResNet34({ device: id, numClasses: 10 });
     await saveWeights(join(folder, 'other.safetensors'), other.stateDict());
-    const paths = [...Object.keys(files), 'other', 'missing'].map((name) =>
+    const paths = [...Object.keys(files), 'other', 'missing', 'whole'].map((name) =>
       join(folder, `${name}.safetensors`),
     );
-    const measured = await measure('failed loads', paths);
-    // 4 to 13 were measured: each file is refused before its values are read, and V8 lets the rest lie for a while
+    const measured = (await measure('failed loads', paths)) as Measured & { codes: string[]; peak: number };
+    // all but the last are refused before a value is read, which has filled many tensors when there is no room for more
+    expect(measured.codes).toEqual([...paths.slice(1).map(() => 'ERR_WEIGHTS'), 'ERR_OUT_OF_MEMORY']);
+    expect(measured.peak).toBeGreaterThan(10);
+    // 4 to 13 were measured: V8 lets what was read of the files lie for a while
     expectFlat(measured, 40);
     expect(measured.tensors).toBe(0);
   });

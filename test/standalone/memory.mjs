@@ -9,21 +9,21 @@ const on = open(device);
 /** How often something is done: in the nightly run (LONG_TESTS=1) far more often. */
 const times = (usually, nightly) => (process.env.LONG_TESTS === '1' ? nightly : usually);
 
-const resident = () => Math.round(process.memoryUsage.rss() / 2 ** 20);
+const megabytes = (bytes) => Math.round(bytes / 2 ** 20);
 
 /** Runs `step` so often, and measures `points` times on the way. */
 async function measured(count, points, step) {
   const start = on.memory().tensors;
-  const megabytes = [];
+  const resident = [];
   const reserved = [];
   for (let i = 1; i <= count; i++) {
     await step(i);
     if (i % Math.floor(count / points) === 0) {
-      megabytes.push(resident());
-      reserved.push(Math.round(on.memory().reservedBytes / 2 ** 20));
+      resident.push(megabytes(process.memoryUsage.rss()));
+      reserved.push(megabytes(on.memory().reservedBytes));
     }
   }
-  return { count, megabytes, reserved, tensors: on.memory().tensors - start };
+  return { count, megabytes: resident, reserved, tensors: on.memory().tensors - start };
 }
 
 async function forwards(Model, side, count, points, after) {
@@ -61,15 +61,20 @@ const cases = {
       await Tensor.zeros([2 ** 20], { device }).data();
     }),
 
-  'failed loads': () =>
-    measured(times(100, 500), 10, async (i) => {
+  // files that are refused, and one that is not, where it has no more than half of the memory that it needs
+  'failed loads': async () => {
+    on.setMemoryLimit(on.memory().reservedBytes + 22 * 2 ** 20);
+    const codes = args.map(() => new Set());
+    const all = await measured(times(100, 500), 10, async (i) => {
       await ResNet18.load(args[i % args.length], { device }).then(
         () => {
           throw new Error('was loaded');
         },
-        () => undefined,
+        ({ code }) => codes[i % args.length].add(code),
       );
-    }),
+    });
+    return { ...all, codes: codes.map((seen) => [...seen].join()), peak: megabytes(on.memory().peakBytes) };
+  },
 
   'models made and disposed of': () =>
     measured(times(20, 200), 10, async () => {
