@@ -21,6 +21,7 @@ import { native } from '../lib/native.js';
 import { loadStoredEntries } from '../lib/nn/load-stored-entries.js';
 import { withStoredEntries } from '../lib/weights/read.js';
 import { expectRejects } from './support/errors.js';
+import { randomIntegers } from './support/random.js';
 import { check, onEveryDevice } from './support/suite.js';
 import { temporaryFolder } from './support/temporary-folder.js';
 import { checkpoint, expectRefusal, pickle, safetensors, tensorPickle } from './support/weights-files.js';
@@ -31,7 +32,8 @@ onEveryDevice('ResNet.load', (id) => {
   /** A file of random weights, and its entries. */
   async function saved(): Promise<{ path: string; entries: Map<string, WeightEntry> }> {
     const path = join(await temporaryFolder(), 'model.safetensors');
-    const model = new ResNet18({ numClasses: 7, seed: 1 + Math.floor(1e6 * Math.random()), device: id });
+    const [drawn] = randomIntegers('weights', [1], 1, 1e6).data;
+    const model = new ResNet18({ numClasses: 7, seed: drawn, device: id });
     await saveWeights(path, model.stateDict());
     model.dispose();
     return { path, entries: await readWeights(path) };

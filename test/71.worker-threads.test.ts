@@ -4,6 +4,7 @@ import { ops, ResNet18, Tensor } from '../lib/index.js';
 import { lastLine, longTest, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
+import { random, seed } from './support/random.js';
 import { check, onEveryDevice } from './support/suite.js';
 import { suiteWeights } from './support/suite-weights.js';
 
@@ -19,8 +20,11 @@ describe.each(deviceIds)('worker threads on %s', (id) => {
     expect(lastLine(await program('workers.mjs', ['terminate mid-run', id, weights]))).toBe(true);
   });
 
-  test('sixteen at once that end, exit, throw and are terminated in any order', async () => {
-    expect(lastLine(await program('workers.mjs', ['sixteen at once', id]))).toBe(true);
+  test('sixteen at once that end, exit, throw and are terminated in any order', async ({ onTestFailed }) => {
+    onTestFailed(() => console.error(`TEST_SEED=${seed}`));
+    const moments = Array.from(random('moments', [16], { scale: 0.5, center: 0.5 }).data);
+    const args = ['sixteen at once', id, JSON.stringify(moments)];
+    expect(lastLine(await program('workers.mjs', args))).toBe(true);
   });
 
   test('have memory of their own', async () => {
@@ -28,14 +32,17 @@ describe.each(deviceIds)('worker threads on %s', (id) => {
   });
 
   // What a worker's engine, queue and tensors leave behind would show 30 times over, or 480 times in the nightly run: an
-  // engine alone is over 1 MB. A GPU's driver and cuDNN keep something of their own for every handle that came and went.
+  // engine alone is over 1 MB, its weights 20. A GPU's driver and cuDNN keep something of their own for every handle that
+  // came and went.
   test('leave nothing behind', longTest, async () => {
-    const resident = lastLine(
-      await program('workers.mjs', ['resident memory of many lifetimes', id]),
-    ) as number[];
+    const { resident, reserved } = lastLine(
+      await program('workers.mjs', ['memory of many lifetimes', id]),
+    ) as { resident: number[]; reserved: number[] };
     const [warm, last] = [Math.max(...resident.slice(15, 20)), Math.min(...resident.slice(-5))];
-    console.log(`lifetimes of workers on ${id}: ${resident} MB resident`);
+    console.log(`lifetimes of workers on ${id}: ${resident} MB resident, ${reserved} MB on the device`);
     expect(last - warm, `MB resident: ${resident}`).toBeLessThan(id === 'cpu' ? 20 : 100);
+    expect(Math.min(...reserved)).toBeGreaterThan(15); // the weights
+    expect(Math.max(...reserved.slice(-5))).toBeLessThanOrEqual(Math.max(...reserved.slice(0, 20)) + 1);
   });
 });
 

@@ -32,20 +32,40 @@ async function scoresOf(model) {
   return [...(await model.forward(x).data())].join();
 }
 
-const moment = (most) => sleep(Math.random() * most);
+const megabytes = (bytes) => Math.round(bytes / 2 ** 20);
 
-/** Loads a network from the file of `workerData`, runs it, asks for more, and goes on to its end at some moment. */
+/** Hands `body` the path of a file with a network's weights, and what any thread must come to with them. */
+async function withWeights(body) {
+  const folder = mkdtempSync(join(tmpdir(), 'cudnn-resnet-'));
+  try {
+    const weights = join(folder, 'weights.safetensors');
+    const model = new Small({ device, seed: 3 });
+    await saveWeights(weights, model.stateDict());
+    return await body(weights, () => scoresOf(model));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Loads a network from the file of `workerData`, runs it, asks for more, and goes on to its end at the moment given. */
 async function loadAndRun() {
   const model = await Small.load(workerData.weights, { device });
   parentPort.postMessage(await scoresOf(model));
   const running = Promise.all(Array.from({ length: 20 }, () => scoresOf(model)));
-  await moment(50);
+  await sleep(50 * workerData.moment);
   return { model, running };
 }
 
 /** What a worker does, by its role; a role may never end by itself. */
 const roles = {
   checksum: async () => parentPort.postMessage(await checksum(workerData.seed)),
+
+  // and leaves all of it to the end
+  'load and run once': async () => {
+    const model = await Small.load(workerData.weights, { device });
+    const scores = await scoresOf(model);
+    parentPort.postMessage({ scores, reserved: library.device(device).memory().reservedBytes });
+  },
 
   'many tensors': () => {
     const held = Array.from({ length: 20 }, () => Tensor.zeros([3], { device }));
@@ -160,24 +180,23 @@ const cases = {
     return (await checksum(1)) === before;
   },
 
-  // each loads the same file, runs and ends in its way, at a moment that is drawn
-  'sixteen at once': async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'cudnn-resnet-'));
-    try {
-      const weights = join(folder, 'weights.safetensors');
-      const model = new Small({ device, seed: 3 });
-      await saveWeights(weights, model.stateDict());
-      const expected = await scoresOf(model);
+  // each loads the same file, runs and ends in its way, at a moment that was drawn: a fraction of the time that there is
+  'sixteen at once': () =>
+    withWeights(async (weights, scoresHere) => {
+      const moments = args[0]
+        ? JSON.parse(args[0])
+        : Array.from({ length: 16 }, (_, i) => ((5 * i) % 16) / 16);
+      const expected = await scoresHere();
       /** Whether a worker of this role ends with this code, and came to no other scores until then. */
-      const endsAsItShould = async ([role, code]) => {
-        const worker = start(role, { weights });
+      const endsAsItShould = async ([role, code], moment) => {
+        const worker = start(role, { weights, moment });
         const end = new Promise((resolve) => worker.on('exit', resolve)); // once() would reject at 'error'
         const scores = [];
         worker.on('message', (message) => scores.push(message));
         worker.on('error', (error) => error.message !== 'thrown on purpose' && scores.push(String(error)));
         if (role === 'load and run on') {
           await once(worker, 'online'); // Node gives one that ends sooner the code 0
-          await moment(1500); // while it loads or runs
+          await sleep(1500 * moment); // while it loads or runs
           worker.terminate();
         }
         const right = (await end) === code && scores.every((of) => of === expected);
@@ -190,12 +209,9 @@ const cases = {
         'load, run and throw': 1,
         'load and run on': 1,
       });
-      const ends = Array.from({ length: 16 }, (_, i) => endsAsItShould(roleEnds[i % roleEnds.length]));
-      return [...(await Promise.all(ends)), (await scoresOf(model)) === expected].every(Boolean);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
-  },
+      const ends = moments.map((moment, i) => endsAsItShould(roleEnds[i % roleEnds.length], moment));
+      return [...(await Promise.all(ends)), (await scoresHere()) === expected].every(Boolean);
+    }),
 
   'memory of its own': async () => {
     const mine = Tensor.zeros([7], { device });
@@ -207,16 +223,21 @@ const cases = {
     return theirs === 20 && tensors === 1;
   },
 
-  'resident memory of many lifetimes': async () => {
-    const resident = [];
-    const lifetimes = process.env.LONG_TESTS === '1' ? 500 : 50;
-    for (let i = 0; i < lifetimes; i++) {
-      const worker = start('checksum', { seed: i });
-      await once(worker, 'exit');
-      resident.push(process.memoryUsage.rss());
-    }
-    return resident.map((bytes) => Math.round(bytes / 2 ** 20));
-  },
+  'memory of many lifetimes': () =>
+    withWeights(async (weights, scoresHere) => {
+      const expected = await scoresHere();
+      const [resident, reserved] = [[], []];
+      const lifetimes = process.env.LONG_TESTS === '1' ? 500 : 50;
+      for (let i = 0; i < lifetimes; i++) {
+        const worker = start('load and run once', { weights });
+        const [theirs] = await once(worker, 'message');
+        await once(worker, 'exit');
+        if (theirs.scores !== expected) throw new Error(`other scores in worker ${i}`);
+        resident.push(megabytes(process.memoryUsage.rss()));
+        reserved.push(megabytes(theirs.reserved));
+      }
+      return { resident, reserved };
+    }),
 };
 
 if (isMainThread) {
