@@ -6,10 +6,14 @@ import { native } from '../lib/native.js';
 import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
 import { hostile, interruptions, Sentinel } from './support/hostile-values.js';
+import { returnsMemory } from './support/memory.js';
 import { addon, Case, calls, callsWithoutOptions } from './support/native-calls.js';
 
 /** Calls of each entry point; FUZZ_RUNS makes it thorough. */
 const runs = Number(process.env.FUZZ_RUNS ?? 250);
+
+/** Whether the engine that makes plans was built. */
+const plans = !/^CUDA engine: not built/m.test(native().diagnose());
 
 /** Most take a millisecond or two; under a sanitizer, and on a busy machine, far more. */
 const timeout = 180_000 + 100 * runs;
@@ -79,6 +83,7 @@ describe.each(deviceIds)('hostile arguments on %s', (id) => {
   // An operation that asks for much fails by this limit, and not by taking the machine's memory.
   const limit = 64 * 2 ** 20;
   const device = native().openDevice(id);
+  returnsMemory();
 
   function attempt(c: Case, call: () => unknown): void {
     let result: unknown;
@@ -118,6 +123,18 @@ describe.each(deviceIds)('hostile arguments on %s', (id) => {
 
   const restored = () => device.setMemoryLimit(open(id).info.memory);
 
+  // or the manglings would be of calls that are refused anyway
+  test.each(Object.keys(calls))('%s is called rightly, before that is made wrong', async (name) => {
+    const c = new Case(device);
+    const call = () => addon[name]!(calls[name]!(c));
+    if (name === 'openPlanner' && !plans) return expectThrows('ERR_DEVICE', call, /built without it/);
+    const made = (await call()) as Partial<NativeTensor> | undefined;
+    await device.synchronize();
+    for (const x of [made, ...c.made]) expect(x?.failed?.() ?? false).toBe(false);
+    made?.dispose?.();
+    c.disposeAll();
+  });
+
   test.each(Object.keys(calls))('%s', { timeout }, async (name) => {
     device.setMemoryLimit(limit);
     const before = device.memory().tensors;
@@ -144,7 +161,9 @@ describe.each(deviceIds)('hostile arguments on %s', (id) => {
   test('every value at every option of every entry point', async () => {
     device.setMemoryLimit(limit);
     for (const [name, valid] of Object.entries(calls)) {
-      const fields = Object.keys(valid(new Case(device))).length;
+      const example = new Case(device);
+      const fields = Object.keys(valid(example)).length;
+      example.disposeAll();
       for (let which = 0; which < fields; which++) {
         for (const how of Object.keys(hostile)) {
           const c = new Case(device);
