@@ -2,7 +2,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import sharp, { type Sharp } from 'sharp';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
 import { suiteFolder } from './support/temporary-folder.js';
 
@@ -213,6 +213,24 @@ describe('SVG', () => {
       await preprocess(jpeg, sizes);
       expect(drawn).toBeLessThan(8); // of eight places for all, nine SVGs had to leave theirs first
       await Promise.all(svgs);
+    });
+
+    it('waits for two others, and no more are drawn at once', async () => {
+      let [drawing, most] = [0, 0];
+      const { prototype } = sharp as unknown as { prototype: Sharp };
+      const { toBuffer } = prototype;
+      const drawn = vi.spyOn(prototype, 'toBuffer').mockImplementation(async function (this: Sharp) {
+        most = Math.max(most, ++drawing);
+        try {
+          return await Reflect.apply(toBuffer, this, []);
+        } finally {
+          drawing--;
+        }
+      });
+      onTestFinished(() => drawn.mockRestore());
+      await Promise.all(Array.from({ length: 16 }, () => preprocess(Buffer.from(slow), large)));
+      expect(drawn).toHaveBeenCalledTimes(16);
+      expect(most).toBe(2);
     });
 
     it('is not kept in memory, but what its file holds then is taken', async () => {
