@@ -1,5 +1,6 @@
-// Prints, as JSON, digests of what seeded networks and operations come to, bit for bit.
+// Prints, as JSON, digests of what seeded networks and operations come to, bit for bit, and how many threads there were.
 import { createHash } from 'node:crypto';
+import { readdirSync } from 'node:fs';
 import { ops, ResNet18, ResNet50, Tensor } from '../../dist/index.js';
 
 const [, , device] = process.argv;
@@ -66,4 +67,6 @@ for (const [n, c, side] of [
     ...statistics,
   );
 }
-process.stdout.write(`${JSON.stringify({ inference, sums })}\n`);
+/** Of this process, where the system lists them. */
+const threads = process.platform === 'linux' ? readdirSync('/proc/self/task').length : undefined;
+process.stdout.write(`${JSON.stringify({ inference, sums, threads })}\n`);
