@@ -35,7 +35,14 @@ const l40s = {
 };
 
 const planned = (stdout: string) =>
-  jsonLines(stdout) as { gpu: string; graph: string; engine: string; refusal: string; bytes: number }[];
+  jsonLines(stdout) as {
+    gpu: string;
+    graph: string;
+    engine: string;
+    refusal: string;
+    bytes: number;
+    seconds: number;
+  }[];
 
 describe('plan, called wrongly', () => {
   it.each([
@@ -125,9 +132,10 @@ it.skipIf(plans)('plan, without the engine or without cuDNN, says so', async () 
 describe.runIf(plans)('plan', () => {
   const layers =
     '64x14x14 64x3x3 p1 bias add relu\n# the same again\n64x14x14 64x3x3 p1 bias add relu\n3x31x29 8x7x7 s2 p3\n';
+  const compiled = 40;
   /** Ten seconds' work: cuDNN compiles these at run time. */
   const compiling = async () => {
-    const gelu = Array.from({ length: 40 }, (_, i) => `16x${8 + i}x8 16x3x3 p1 bias gelu`).join('\n');
+    const gelu = Array.from({ length: compiled }, (_, i) => `16x${8 + i}x8 16x3x3 p1 bias gelu`).join('\n');
     const layers = await file('gelu.txt', gelu);
     return ['plan', '--gpu', 'h200', '--layers', layers, '--dtype', 'float16', '--json'];
   };
@@ -265,8 +273,13 @@ describe.runIf(plans)('plan', () => {
   it('ends with the status that it has when nobody reads on, though it is compiling', async () => {
     const args = await compiling();
     const ended = await Promise.all([1, 2, 3, 4].map(() => cudnnResnet(args, { closeAfter: 1 })));
-    for (const { code, signal, stderr } of ended) {
+    for (const { code, signal, stdout, stderr, afterClosing } of ended) {
       expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' });
+      // it notices when it has something to say again, which it looks for every fifth of a second, and waits two more
+      const done = planned(stdout);
+      const { seconds } = done[0]!;
+      expect(afterClosing).toBeLessThan(3500 + 1000 * seconds);
+      expect(afterClosing).toBeLessThan(((compiled - done.length) * seconds * 1000) / 2);
     }
   });
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type Ended, ended } from './process.js';
+import * as support from './process.js';
 
 /** The command line's source, run through tsx: what is tested is what is in the tree, built or not. */
 const source = fileURLToPath(new URL('../../lib/cli/main.ts', import.meta.url));
@@ -24,8 +24,13 @@ export interface Surroundings {
   kill?: { signal: NodeJS.Signals; lines: number };
 }
 
+export interface Ended extends support.Ended {
+  /** From the closing of stdout that `closeAfter` asked for to the end of the process, in milliseconds. */
+  afterClosing: number;
+}
+
 /** Runs `cudnn-resnet` with these arguments in a process of its own. */
-export function cudnnResnet(
+export async function cudnnResnet(
   args: string[],
   { cwd = root, env = {}, main = source, stdoutFile, noRoom, unheard, closeAfter, kill }: Surroundings = {},
 ): Promise<Ended> {
@@ -40,12 +45,15 @@ export function cudnnResnet(
   });
   if (file !== undefined) closeSync(file);
   if (unheard) child.stderr!.destroy();
-  return ended(child, (stdout) => {
+  let closed = Number.NaN;
+  const end = await support.ended(child, (stdout) => {
     if (closeAfter !== undefined && stdout.length >= closeAfter) {
+      closed = performance.now();
       child.stdout!.destroy();
     }
     if (kill && stdout.split('\n').length > kill.lines) child.kill(kill.signal);
   });
+  return { ...end, afterClosing: performance.now() - closed };
 }
 
 /** The values of lines of JSON; throws where a line is something else. */
