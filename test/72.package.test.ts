@@ -1,10 +1,11 @@
-import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { assertBuilt } from './standalone/process.js';
+import { temporaryFolder } from './support/temporary-folder.js';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -86,5 +87,46 @@ describe('the package', () => {
     } else {
       await expect(attempt).rejects.toThrow(/ERR_REQUIRE_ESM/);
     }
+  });
+});
+
+describe('the installation', () => {
+  /** What would fetch something, or ask for more rights. */
+  const watched = [
+    ...['sudo', 'su', 'doas', 'pkexec', 'apt-get', 'dnf', 'brew'],
+    ...['curl', 'wget', 'git', 'ssh', 'npm', 'npx', 'pip', 'pip3'],
+  ];
+
+  // The install script configures and compiles: the one is done, of the other the commands are looked at.
+  test('uses no network, and asks for no rights', async () => {
+    const folder = await temporaryFolder();
+    const calls = join(folder, 'calls');
+    for (const name of watched) {
+      const note = `#!/bin/sh\necho "${name} $*" >>'${calls}'\nexit 1\n`;
+      writeFileSync(join(folder, name), note, { mode: 0o755 });
+    }
+    // where the system lets a user have a network of its own, with nobody in it
+    const unshare = ['unshare', '--map-root-user', '--net'];
+    const alone = spawnSync(unshare[0]!, [...unshare.slice(1), 'true']).status === 0;
+    const build = join(folder, 'build');
+    const cmakeJs = join(root, 'node_modules/cmake-js/bin/cmake-js');
+    const configure = [process.execPath, cmakeJs, 'configure', '--prefer-make', '--out', build];
+    const [command, ...args] = alone ? [...unshare, ...configure] : configure;
+    const { status, stdout, stderr } = spawnSync(command!, args, {
+      cwd: root,
+      encoding: 'utf8',
+      // without what earlier installations may have left at home
+      env: { ...process.env, HOME: folder, PATH: `${folder}:${process.env.PATH}` },
+    });
+    expect(status, stdout + stderr).toBe(0);
+    expect(existsSync(calls) ? readFileSync(calls, 'utf8') : '').toBe('');
+
+    const commands = readdirSync(build, { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\/build\.make$/.test(name))
+      .flatMap((name) => [...readFileSync(join(build, name), 'utf8').matchAll(/^\t@?(.*)/gm)])
+      .flatMap(([, line]) => line!.split(' && '));
+    expect(commands.length).toBeGreaterThan(100);
+    const compilers = /^(cd|\$\(CMAKE_COMMAND\)|([\w/.-]*\/)?(cmake|c\+\+|g\+\+|clang\+\+|nvcc)) /;
+    expect(commands.filter((line) => !compilers.test(line))).toEqual([]);
   });
 });
