@@ -60,25 +60,44 @@ emulated() {
 addon() {
   bash scripts/copy-checkout.sh build-sanitize/addon
   cd build-sanitize/addon
-  bash scripts/quietly.sh npx cmake-js configure --CDCUDNN_RESNET_CUDA=OFF --CDCUDNN_RESNET_SANITIZE=address,undefined
-  bash scripts/quietly.sh npx cmake-js build --parallel "$(nproc)"
-  bash scripts/build-lib.sh
-  rm -rf reports && mkdir reports
-
   # Node is not built with the sanitizer, so its runtime must be there before Node is.
   local preload
   preload=$(g++ -print-file-name=libasan.so)
   local options=log_path=$PWD/reports/report:exitcode=99:handle_abort=1:allocator_may_return_null=1:malloc_context_size=60
+  # Node's own exit code is kept: what it and its libraries leave is in the reports as well, and is not ours.
+  leaks() {
+    LD_PRELOAD=$preload ASAN_OPTIONS=${options/exitcode=99/exitcode=0}:detect_leaks=1:fast_unwind_on_malloc=0 node "$@"
+  }
+  build() {
+    bash scripts/quietly.sh npx cmake-js build --parallel "$(nproc)"
+    rm -rf reports && mkdir reports
+  }
+
+  bash scripts/quietly.sh npx cmake-js configure --CDCUDNN_RESNET_CUDA=OFF --CDCUDNN_RESNET_SANITIZE=address,undefined
+  printf 'test-sanitize: faults that are put into the addon, and must be found\n'
+  cp test/support/faults.cc native/binding
+  build
+  local load='require("./build/Release/cudnn_resnet.node")' found fault
+  leaks --eval "$load"
+  WRITE_OUT_OF_BOUNDS=1 leaks --eval "$load"
+  if found=$(node scripts/sanitizer-reports.mjs reports 2>&1); then
+    found='' # it lets them pass
+  fi
+  for fault in 'Direct leak of' 'heap-buffer-overflow'; do
+    grep -q "$fault" <<<"$found" || {
+      printf 'test-sanitize: not found: %s\n' "$fault" >&2
+      exit 1
+    }
+  done
+  rm native/binding/faults.cc
+  build
+  bash scripts/build-lib.sh
   printf 'test-sanitize: the addon under vitest\n'
   # Two tests give a process little address space, of which the sanitizer needs terabytes; others bound resident memory.
   LD_PRELOAD=$preload ASAN_OPTIONS=$options:detect_leaks=0 \
     npx vitest run --testTimeout=600000 --testNamePattern '^(?!.*(where the system refuses|overload of))' \
     test/10 test/11 test/12 test/20 test/21 test/3 test/48 test/52 test/62 test/64 test/65
   printf 'test-sanitize: leaks at the end of a process\n'
-  # Node's own exit code is kept: what it and its libraries leave is in the reports as well, and is not ours.
-  leaks() {
-    LD_PRELOAD=$preload ASAN_OPTIONS=${options/exitcode=99/exitcode=0}:detect_leaks=1:fast_unwind_on_malloc=0 node "$@"
-  }
   local name
   for name in return 'reading in the exit handler' 'disposing in the exit handler' 'collection between every two operations' \
     'a vm context'; do
