@@ -6,6 +6,7 @@ import type { NativeDevice, NativeTensor } from '../binding.js';
 import { native } from '../lib/native.js';
 import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
+import { returnsMemory } from './support/memory.js';
 
 /** What binding.d.ts declares: the functions it exports, and the members of its interfaces. */
 function declarations(): { functions: string[]; interfaces: Map<string, string[]> } {
@@ -25,6 +26,8 @@ function declarations(): { functions: string[]; interfaces: Map<string, string[]
   }
   return { functions, interfaces };
 }
+
+returnsMemory();
 
 const declared = declarations();
 const addon = native();

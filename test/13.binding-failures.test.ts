@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { native } from '../lib/native.js';
 import { expectRejects } from './support/errors.js';
 
@@ -24,6 +24,13 @@ function addon(): ReturnType<typeof native> {
 }
 
 const { devices, openDevice, holdQueues, zeros, record, copyTo, foldBatchNorm, resample } = addon();
+
+// As support/memory.ts has it, which loads the addon before this file can.
+afterAll(async () => {
+  const device = openDevice(devices()[0]!.id);
+  await device.synchronize();
+  expect(device.memory()).toMatchObject({ tensors: 0, bytes: 0 });
+});
 
 test('a promise rejects where what it gives cannot be made', async () => {
   const axis = (length: number) => ({

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type DType, device, devices, ops, Tensor } from '../lib/index.js';
 import { deviceIds } from './support/devices.js';
 import { expectRejects, expectThrows } from './support/errors.js';
-import { inUse } from './support/memory.js';
+import { inUse, returnsMemory } from './support/memory.js';
 import { random, randomIntegers } from './support/random.js';
 import { check, onEveryDevice } from './support/suite.js';
 import { upload } from './support/tensors.js';
@@ -266,6 +266,8 @@ const present = devices()
 describe.each(present.flatMap((a) => present.filter((b) => a !== b).map((b) => [a, b])))(
   '%s and %s',
   (a, b) => {
+    returnsMemory();
+
     check('tensors of two devices do not mix', () => {
       const [x, y] = [a, b].map((id) => Tensor.zeros([1, 1, 1, 1], { device: id! }));
       expectThrows('ERR_DEVICE', () => ops.add(x!, y!));

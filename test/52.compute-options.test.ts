@@ -1,15 +1,19 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type Device, device, nn, ops, ResNet, ResNet18, scope, Tensor } from '../lib/index.js';
+import { type Device, device, nn, ops, ResNet, ResNet18, Tensor } from '../lib/index.js';
 import { BasicBlock } from '../lib/models/basic-block.js';
 import { expectExact, relativeError } from './support/compare.js';
 import { deviceIds } from './support/devices.js';
 import { expectThrows } from './support/errors.js';
+import { returnsMemory } from './support/memory.js';
+import { check } from './support/suite.js';
 import { suiteFolder } from './support/temporary-folder.js';
 import { download } from './support/tensors.js';
 
 const everything = { tf32: true, tune: true, deterministic: true } as const;
+
+returnsMemory();
 
 describe.each(deviceIds)('how to compute, on %s', (id) => {
   let on: Device;
@@ -25,14 +29,14 @@ describe.each(deviceIds)('how to compute, on %s', (id) => {
     weight.dispose();
   });
 
-  test('an operation may be tuned and computed with TF32', async () => {
+  check('an operation may be tuned and computed with TF32', async () => {
     const strict = await download(ops.conv2d(x, weight, { padding: 1 }));
     const given = await download(ops.conv2d(x, weight, { padding: 1, ...everything }));
     // the CPU has no use for either
     expect(relativeError(given, strict)).toBeLessThanOrEqual(id === 'cpu' ? 0 : 5e-3);
   });
 
-  test('a layer hands it to its operation, a model to its layers', async () => {
+  check('a layer hands it to its operation, a model to its layers', async () => {
     const conv = new nn.Conv2d(16, 8, 3, { device: on, ...everything });
     expect(conv.compute).toEqual(everything);
     expect((await conv.forward(x).data()).every(Number.isFinite)).toBe(true);
@@ -66,31 +70,30 @@ describe.each(deviceIds)('how to compute, on %s', (id) => {
     }
   });
 
-  test('a deterministic operation takes the way that does not depend on the number of threads', () =>
-    scope(async () => {
-      const wide = Tensor.randn([64, 16, 3, 3], { device: on, seed: 2 });
-      const fast = { padding: 1, algorithm: 'fast', deterministic: true } as const;
-      expectExact(
-        await download(ops.conv2d(x, wide, fast)),
-        await download(ops.conv2d(x, wide, { padding: 1 })),
-      );
+  check('a deterministic operation takes the way that does not depend on the number of threads', async () => {
+    const wide = Tensor.randn([64, 16, 3, 3], { device: on, seed: 2 });
+    const fast = { padding: 1, algorithm: 'fast', deterministic: true } as const;
+    expectExact(
+      await download(ops.conv2d(x, wide, fast)),
+      await download(ops.conv2d(x, wide, { padding: 1 })),
+    );
 
-      const rows = x.reshape([2, 1296]);
-      for (const out of [3, 16, 77]) {
-        const matrix = Tensor.randn([out, 1296], { device: on, seed: 3 });
-        const given = { bias: Tensor.randn([out], { device: on, seed: 4 }), activation: 'relu' } as const;
-        const results = [];
-        for (const threads of [1, 2, 3]) {
-          on.setThreads(threads);
-          results.push(await download(ops.linear(rows, matrix, { ...given, deterministic: true })));
-        }
-        on.setThreads(availableParallelism());
-        for (const result of results) expectExact(result, results[0]!);
-        expect(
-          relativeError(results[0]!, await download(ops.linear(rows, matrix, given))),
-        ).toBeLessThanOrEqual(1e-6);
+    const rows = x.reshape([2, 1296]);
+    for (const out of [3, 16, 77]) {
+      const matrix = Tensor.randn([out, 1296], { device: on, seed: 3 });
+      const given = { bias: Tensor.randn([out], { device: on, seed: 4 }), activation: 'relu' } as const;
+      const results = [];
+      for (const threads of [1, 2, 3]) {
+        on.setThreads(threads);
+        results.push(await download(ops.linear(rows, matrix, { ...given, deterministic: true })));
       }
-    }));
+      on.setThreads(availableParallelism());
+      for (const result of results) expectExact(result, results[0]!);
+      expect(relativeError(results[0]!, await download(ops.linear(rows, matrix, given)))).toBeLessThanOrEqual(
+        1e-6,
+      );
+    }
+  });
 });
 
 describe('plans', () => {
@@ -108,7 +111,7 @@ describe('plans', () => {
     }
   });
 
-  test('a model with a folder of no use computes as ever', async () => {
+  check('a model with a folder of no use computes as ever', async () => {
     const logits = async (options: object) => {
       const model = new ResNet({ block: BasicBlock, layers: [1, 1, 1, 1], numClasses: 7, ...options });
       const y = await model.forward(Tensor.randn([1, 3, 32, 32])).data();

@@ -3,8 +3,10 @@ import { describe, expect, test } from 'vitest';
 import { ResNet50 } from '../lib/index.js';
 import { lastLine, program } from './standalone/process.js';
 import { deviceIds } from './support/devices.js';
+import { returnsMemory } from './support/memory.js';
 import { suiteWeights } from './support/suite-weights.js';
 
+returnsMemory();
 const weights = suiteWeights((device) => new ResNet50({ device }));
 
 /** What a program of standalone/event-loop.mjs prints: milliseconds that the thread of JavaScript was busy at a stretch. */

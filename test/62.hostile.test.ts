@@ -2,6 +2,9 @@ import { describe, test } from 'vitest';
 import { preprocess, ResNet18, readWeights, Tensor } from '../lib/index.js';
 import { deviceIds } from './support/devices.js';
 import { expectRejects } from './support/errors.js';
+import { returnsMemory } from './support/memory.js';
+
+returnsMemory();
 
 const on = { device: deviceIds[0]! };
 

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ResNet18, saveWeights } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
+import { returnsMemory } from './support/memory.js';
 import { suiteFolder } from './support/temporary-folder.js';
 
 interface Timing {
@@ -16,6 +17,7 @@ interface Timing {
 
 const quick = ['bench', '--model', 'resnet18', '--device', 'cpu', '--size', '64', '--seconds', '0.1'];
 
+returnsMemory();
 const folder = suiteFolder();
 
 describe('bench', () => {

@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
 import { ResNet18, saveWeights, Tensor } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
+import { returnsMemory } from './support/memory.js';
 import { suiteFolder } from './support/temporary-folder.js';
 
 const random = ['--weights', 'random', '--model', 'resnet18', '--device', 'cpu'];
@@ -16,6 +17,7 @@ interface Line {
   predictions: { label: string; index: number; score: number }[];
 }
 
+returnsMemory();
 const folder = suiteFolder();
 beforeAll(() => {
   mkdirSync(join(folder, 'more'));

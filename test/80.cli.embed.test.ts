@@ -14,11 +14,13 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { preprocess } from '../lib/image/preprocess.js';
 import { ResNet18 } from '../lib/index.js';
 import { cudnnResnet, jsonLines } from './support/cli-process.js';
+import { returnsMemory } from './support/memory.js';
 import { suiteFolder } from './support/temporary-folder.js';
 
 const golden = fileURLToPath(new URL('golden/images/', import.meta.url));
 const random = ['--weights', 'random', '--model', 'resnet18', '--device', 'cpu'];
 
+returnsMemory();
 const folder = suiteFolder();
 beforeAll(() => {
   copyFileSync(join(golden, 'landscape.png'), join(folder, 'a.png'));

@@ -7,7 +7,10 @@ import sharp from 'sharp';
 import { beforeAll, expect, test } from 'vitest';
 import { ResNet50, saveWeights } from '../lib/index.js';
 import { pretrainedFile } from '../lib/weights/pretrained.js';
+import { returnsMemory } from './support/memory.js';
 import { suiteFolder } from './support/temporary-folder.js';
+
+returnsMemory();
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const run = promisify(execFile);
