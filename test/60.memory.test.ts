@@ -20,6 +20,15 @@ interface Measured {
   count: number;
 }
 
+interface FailedLoads {
+  /** Of the errors that each file gave. */
+  codes: string[];
+  /** The most tensors that were there after a load. */
+  left: number;
+  /** The most megabytes that the device had in use. */
+  peak: number;
+}
+
 /**
  * From the third point on nothing may be added but what V8 and malloc come to hold while they settle. A leak of one
  * activation of the smallest network used here, 64 KB, is 20 MB over what is left of 500 forwards.
@@ -108,13 +117,13 @@ describe.each(deviceIds)('resident memory on %s', (id) => {
     const paths = [...Object.keys(files), 'other', 'missing', 'whole'].map((name) =>
       join(folder, `${name}.safetensors`),
     );
-    const measured = (await measure('failed loads', paths)) as Measured & { codes: string[]; peak: number };
+    const measured = (await measure('failed loads', paths)) as Measured & FailedLoads;
     // all but the last are refused before a value is read, which has filled many tensors when there is no room for more
     expect(measured.codes).toEqual([...paths.slice(1).map(() => 'ERR_WEIGHTS'), 'ERR_OUT_OF_MEMORY']);
     expect(measured.peak).toBeGreaterThan(10);
     // 4 to 13 were measured: V8 lets what was read of the files lie for a while
     expectFlat(measured, 40);
-    expect(measured.tensors).toBe(0);
+    expect(measured.left).toBe(0);
   });
 });
 

@@ -65,6 +65,7 @@ const cases = {
   'failed loads': async () => {
     on.setMemoryLimit(on.memory().reservedBytes + 22 * 2 ** 20);
     const codes = args.map(() => new Set());
+    let left = 0; // at once, for what is left may be collected soon
     const all = await measured(times(100, 500), 10, async (i) => {
       await ResNet18.load(args[i % args.length], { device }).then(
         () => {
@@ -72,8 +73,10 @@ const cases = {
         },
         ({ code }) => codes[i % args.length].add(code),
       );
+      left = Math.max(left, on.memory().tensors);
     });
-    return { ...all, codes: codes.map((seen) => [...seen].join()), peak: megabytes(on.memory().peakBytes) };
+    const peak = megabytes(on.memory().peakBytes);
+    return { ...all, codes: codes.map((seen) => [...seen].join()), left, peak };
   },
 
   'models made and disposed of': () =>
