@@ -154,14 +154,18 @@ function start(role, data = {}) {
   return new Worker(new URL(import.meta.url), { argv: [name, device], workerData: { role, ...data } });
 }
 
+/** What a worker says before it ends, and its exit code: both may come in one turn of the event loop. */
+async function resultOf(worker) {
+  const [[message], [code]] = await Promise.all([once(worker, 'message'), once(worker, 'exit')]);
+  return { message, code };
+}
+
 const cases = {
   'load, run and end': async () => {
     const mine = await checksum(1);
     for (let i = 0; i < 3; i++) {
-      const worker = start('checksum', { seed: 1 });
-      const [theirs] = await once(worker, 'message');
-      const [code] = await once(worker, 'exit');
-      if (theirs !== mine || code !== 0) throw new Error(`${theirs} and ${code}, not ${mine} and 0`);
+      const { message, code } = await resultOf(start('checksum', { seed: 1 }));
+      if (message !== mine || code !== 0) throw new Error(`${message} and ${code}, not ${mine} and 0`);
     }
     return mine === (await checksum(1));
   },
@@ -215,12 +219,10 @@ const cases = {
 
   'memory of its own': async () => {
     const mine = Tensor.zeros([7], { device });
-    const worker = start('many tensors');
-    const [theirs] = await once(worker, 'message');
-    await once(worker, 'exit');
+    const { message } = await resultOf(start('many tensors'));
     const { tensors } = library.device(device).memory();
     mine.dispose();
-    return theirs === 20 && tensors === 1;
+    return message === 20 && tensors === 1;
   },
 
   'memory of many lifetimes': () =>
@@ -229,12 +231,10 @@ const cases = {
       const [resident, reserved] = [[], []];
       const lifetimes = process.env.LONG_TESTS === '1' ? 500 : 50;
       for (let i = 0; i < lifetimes; i++) {
-        const worker = start('load and run once', { weights });
-        const [theirs] = await once(worker, 'message');
-        await once(worker, 'exit');
-        if (theirs.scores !== expected) throw new Error(`other scores in worker ${i}`);
+        const { message } = await resultOf(start('load and run once', { weights }));
+        if (message.scores !== expected) throw new Error(`other scores in worker ${i}`);
         resident.push(megabytes(process.memoryUsage.rss()));
-        reserved.push(megabytes(theirs.reserved));
+        reserved.push(megabytes(message.reserved));
       }
       return { resident, reserved };
     }),
