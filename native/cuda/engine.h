@@ -3,8 +3,8 @@
 // What is computed is put into one stream, and values come and go in streams of their own. What is fetched
 // arrives on another thread. The queue's thread waits for what is computed in download and synchronize, where
 // more is fetched than is worth a copy, where plans are timed, and where plans, graphs or memory are given
-// back; and an upload waits for the copies of earlier ones, where both buffers are on their way or nothing is
-// left to land in.
+// back. An upload waits while both of its buffers are still to be copied from; those copies in turn wait for
+// what is computed only where no memory to land in is free.
 #pragma once
 
 #include <memory>
