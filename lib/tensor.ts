@@ -90,8 +90,8 @@ export class Tensor<D extends DType = DType> {
    * Throws `ERR_SHAPE` where the shape has another number of elements, `ERR_DTYPE` for an array of another type, and
    * where a plain array for an integer dtype holds other than whole numbers.
    */
-  static from<D extends DType>(
-    data: HostArray,
+  static from<A extends HostArray, D extends DType>(
+    data: A,
     shape: readonly number[],
     options: TensorOptions<D> & Named<D>,
   ): Tensor<D>;
@@ -123,7 +123,7 @@ export class Tensor<D extends DType = DType> {
   static zeros(shape: readonly number[], options: TensorOptions = {}): Tensor {
     checkOptions('Tensor.zeros', options, ['device', 'dtype']);
     const on = device(options.device);
-    const { dtype = 'float32' } = options;
+    const dtype = options.dtype ?? 'float32';
     return new Tensor(native().zeros({ device: on.handle, shape, dtype }), dtype, on);
   }
 
@@ -205,7 +205,7 @@ export class Tensor<D extends DType = DType> {
   to<E extends DType = D>(options: TensorOptions<E>): Tensor<E | D>;
   to(options: TensorOptions): Tensor {
     checkOptions('Tensor.to', options, ['device', 'dtype']);
-    const { dtype = this.dtype } = options;
+    const dtype = options.dtype ?? this.dtype;
     const on = options.device === undefined ? this.device : device(options.device);
     if (on === this.device) {
       return new Tensor(native().cast({ x: this.handle, dtype }), dtype, on);
@@ -310,7 +310,7 @@ function random(
   options: RandomOptions,
 ): Tensor<FloatDType> {
   checkOptions(where, options, ['device', 'dtype', 'seed']);
-  const { dtype = 'float32' } = options;
+  const dtype = options.dtype ?? 'float32';
   checkFloatDType(where, dtype);
   const seed = checkInteger(`${where}: seed`, options.seed ?? 0, 0);
   return drawn(shape, dtype, device(options.device), { normal, a: 0, b: 1, seed, stream: 0 });

@@ -114,6 +114,15 @@ describe('a download', () => {
     expect(requests).toEqual([`bytes=${content.length}-`]);
   });
 
+  test('starts again where a part is as long as the file, and damaged', async () => {
+    await leavePart();
+    const [part] = await readdir(cache.folder);
+    await writeFile(join(cache.folder, part!), Buffer.alloc(content.length));
+    const { url } = await serve();
+    await cache.download(url);
+    await cache.expectComplete();
+  });
+
   test('of a part that is longer than the file', async () => {
     await leavePart();
     const [part] = await readdir(cache.folder);

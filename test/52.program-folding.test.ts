@@ -36,6 +36,24 @@ onEveryDevice('device.record', (id) => {
     expect(await digestOf(program.run(input))).toEqual(last);
   });
 
+  check('follows a batch norm whose tensors were another one’s, too', async () => {
+    const place = { device: id } as const;
+    const conv = new nn.Conv2d(3, 4, 1, place);
+    const [a, b] = [new nn.BatchNorm2d(4, place), new nn.BatchNorm2d(4, { ...place, eps: 1e-3 })];
+    const { eps } = b;
+    Object.assign(b, { ...a, eps: a.eps });
+    const [first, second] = [new nn.Sequential(conv, a).eval(), new nn.Sequential(conv, b).eval()];
+    const input = x([1, 3, 2, 2]);
+    using ofFirst = device(id).record((y) => first.forward(y!), [input]);
+    using ofSecond = device(id).record((y) => second.forward(y!), [input]);
+    Object.assign(a, { eps });
+    first.forward(input); // folds anew
+    b.loadStateDict({ weight: x([4], 'weight') }, { strict: false });
+    expect(await digestOf(ofSecond.run(input))).toEqual(await digestOf(second.forward(input)));
+    ofFirst.run(input);
+    first.dispose();
+  });
+
   check('gives the memory of what was folded back where the layers move', async () => {
     using net = new ResNet18({ device: id, numClasses: 3 });
     const input = x([1, 3, 32, 32]);

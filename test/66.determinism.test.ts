@@ -34,7 +34,8 @@ describe.each(deviceIds)('bit for bit on %s', { timeout: 4 * patience }, (id) =>
       // the queue's own is one of those that compute
       if (id === 'cpu' && one.threads) expect(threads).toBe(one.threads + count - 1);
     }
-    expect(await digests(1)).toEqual(one);
+    const { inference, sums } = one;
+    expect(await digests(1)).toMatchObject({ inference, sums });
   });
 });
 

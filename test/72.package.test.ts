@@ -126,7 +126,8 @@ describe('the installation', () => {
       .flatMap((name) => [...readFileSync(join(build, name), 'utf8').matchAll(/^\t@?(.*)/gm)])
       .flatMap(([, line]) => line!.split(' && '));
     expect(commands.length).toBeGreaterThan(100);
-    const compilers = /^(cd|\$\(CMAKE_COMMAND\)|([\w/.-]*\/)?(cmake|c\+\+|g\+\+|clang\+\+|nvcc)) /;
+    const compilers =
+      /^(cd|\$\(CMAKE_COMMAND\)|([\w/.-]*\/)?(cmake|ccache|cc|gcc|c\+\+|g\+\+|clang|clang\+\+|nvcc)(-[\d.]+)?) /;
     expect(commands.filter((line) => !compilers.test(line))).toEqual([]);
   });
 });

@@ -277,9 +277,9 @@ describe.runIf(plans)('plan', () => {
       expect({ code, signal, stderr }).toEqual({ code: 0, signal: null, stderr: '' });
       // it notices when it has something to say again, which it looks for every fifth of a second, and waits two more
       const done = planned(stdout);
-      const { seconds } = done[0]!;
-      expect(afterClosing).toBeLessThan(3500 + 1000 * seconds);
-      expect(afterClosing).toBeLessThan(((compiled - done.length) * seconds * 1000) / 2);
+      const longest = Math.max(...done.map(({ seconds }) => seconds));
+      expect(afterClosing).toBeLessThan(5000 + 1000 * longest);
+      expect(done.length).toBeLessThan(compiled / 2);
     }
   });
 

@@ -28,8 +28,9 @@ export class Folding {
     this.#eps = batchNorm.eps;
   }
 
-  /** Whether it is of the tensors that these layers have now. */
+  /** Whether it is of these layers, with the tensors that they have now. */
   isOf(conv: Conv2d, batchNorm: BatchNorm2d): boolean {
+    if (this.batchNorm.deref() !== batchNorm) return false; // another may share its tensors, for now
     const tensors = tensorsOf(conv, batchNorm);
     return this.#eps === batchNorm.eps && this.#tensors.every((tensor, i) => tensor === tensors[i]);
   }

@@ -118,7 +118,7 @@ class Transfer {
         await this.restart(response, stall);
       } else if (response.status === 206 && handle && this.continues(response, have)) {
         await this.receive(response, handle, have, stall);
-      } else if (handle && isWholeAt(response, have)) {
+      } else if (handle && isWholeAt(response, have) && (await this.hasDigest())) {
         // an earlier call ended before the part had the file's name
       } else if (handle && (response.status === 206 || response.status === 416)) {
         return false;
@@ -195,6 +195,10 @@ class Transfer {
     throw new Error(`the server sends ${sent}`);
   }
 
+  private async hasDigest(): Promise<boolean> {
+    return (await sha256(this.part!, this.job.signal)).startsWith(this.job.digest);
+  }
+
   private report(received: number, total: number | undefined): void {
     try {
       this.job.onProgress?.(received, total);
@@ -246,12 +250,16 @@ function isWholeAt({ status, headers }: Response, have: number): boolean {
   return status === 416 && headers.get('content-range') === `bytes */${have}`;
 }
 
-async function checkDigest(job: Download, part: string): Promise<void> {
+async function sha256(path: string, signal: AbortSignal | undefined): Promise<string> {
   const hash = createHash('sha256');
-  for await (const chunk of createReadStream(part, { highWaterMark: 1024 * 1024, signal: job.signal })) {
+  for await (const chunk of createReadStream(path, { highWaterMark: 1024 * 1024, signal })) {
     hash.update(chunk);
   }
-  const found = hash.digest('hex');
+  return hash.digest('hex');
+}
+
+async function checkDigest(job: Download, part: string): Promise<void> {
+  const found = await sha256(part, job.signal);
   if (found.startsWith(job.digest)) return;
   await rm(part, { force: true });
   throw new CudnnResnetError(
