@@ -33,9 +33,6 @@ export interface RandomOptions<D extends FloatDType = FloatDType> extends Tensor
   seed?: number | undefined;
 }
 
-/** Options that name the dtype, so that the result has that one and no default. */
-type Named<D extends DType> = { dtype: D };
-
 /** The largest values of one row. */
 export interface TopK {
   /** Their columns, from 0. */
@@ -93,7 +90,7 @@ export class Tensor<D extends DType = DType> {
   static from<A extends HostArray, D extends DType>(
     data: A,
     shape: readonly number[],
-    options: TensorOptions<D> & Named<D>,
+    options: TensorOptions<D> & { dtype: D },
   ): Tensor<D>;
   static from<A extends HostArray, D extends DType = DTypeOf<A>>(
     data: A,
@@ -115,7 +112,10 @@ export class Tensor<D extends DType = DType> {
    *
    * @throws `ERR_SHAPE` where an extent is no integer of at least 1; `ERR_DTYPE`, `ERR_DEVICE`, `ERR_ARGUMENT`
    */
-  static zeros<D extends DType>(shape: readonly number[], options: TensorOptions<D> & Named<D>): Tensor<D>;
+  static zeros<D extends DType>(
+    shape: readonly number[],
+    options: TensorOptions<D> & { dtype: D },
+  ): Tensor<D>;
   static zeros<D extends DType = 'float32'>(
     shape: readonly number[],
     options?: TensorOptions<D>,
@@ -135,7 +135,7 @@ export class Tensor<D extends DType = DType> {
    */
   static randn<D extends FloatDType>(
     shape: readonly number[],
-    options: RandomOptions<D> & Named<D>,
+    options: RandomOptions<D> & { dtype: D },
   ): Tensor<D>;
   static randn<D extends FloatDType = 'float32'>(
     shape: readonly number[],
@@ -151,7 +151,7 @@ export class Tensor<D extends DType = DType> {
    */
   static rand<D extends FloatDType>(
     shape: readonly number[],
-    options: RandomOptions<D> & Named<D>,
+    options: RandomOptions<D> & { dtype: D },
   ): Tensor<D>;
   static rand<D extends FloatDType = 'float32'>(
     shape: readonly number[],
@@ -201,7 +201,7 @@ export class Tensor<D extends DType = DType> {
    *
    * @throws `ERR_DTYPE` where there is no such dtype; `ERR_DEVICE`, `ERR_DISPOSED`, `ERR_ARGUMENT`
    */
-  to<E extends DType>(options: TensorOptions<E> & Named<E>): Tensor<E>;
+  to<E extends DType>(options: TensorOptions<E> & { dtype: E }): Tensor<E>;
   to<E extends DType = D>(options: TensorOptions<E>): Tensor<E | D>;
   to(options: TensorOptions): Tensor {
     checkOptions('Tensor.to', options, ['device', 'dtype']);
