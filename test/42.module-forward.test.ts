@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Bottleneck, nn, ops, ResNet18, scope, type Tensor } from '../lib/index.js';
 import { expectClose, perNetwork } from './support/compare.js';
@@ -118,6 +119,7 @@ onEveryDevice('a layer with a forward of the user’s', (id) => {
           using y = block.forward(x);
           await y.data();
           collectGarbage();
+          await turn(); // in which the collected ones are freed
         }
         return (await inUse(id)).tensors;
       };
