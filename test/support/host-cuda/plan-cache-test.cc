@@ -56,6 +56,23 @@ class PlanCacheTest : public testing::Test {
     }
   };
 
+  // One convolution of zeros, on an engine of its own.
+  struct Convolution {
+    EngineMemory memory;
+    std::unique_ptr<Engine> engine = backend().devices.at(0).open(memory);
+    Tensor x{{1, 8, 4, 4}, DType::Float32};
+    Tensor weight{{8, 8, 1, 1}, DType::Float32};
+    Tensor y{{1, 8, 4, 4}, DType::Float32};
+
+    Convolution() {
+      engine->zeros(x);
+      engine->zeros(weight);
+    }
+    void operator()(const Conv2dAttributes& attributes = {}) {
+      engine->conv2d(attributes, x, weight, nullptr, nullptr, y);
+    }
+  };
+
   // Captures the network on an engine of its own, as a process does; the number of plans compiled.
   static int captured(const std::string& given = "", bool tune = false) {
     EngineMemory memory;
@@ -123,15 +140,10 @@ TEST_F(PlanCacheTest, KeepsThemWhereTheGpuHasNoRoomToLoadThem) {
 
 // A refusal for want of memory is none of the graph's.
 TEST_F(PlanCacheTest, CompilesLaterWhatTheGpuHadNoRoomFor) {
-  EngineMemory memory;
-  const auto engine = backend().devices.at(0).open(memory);
-  Tensor x({1, 8, 4, 4}, DType::Float32), weight({8, 8, 1, 1}, DType::Float32), y(x.shape, x.dtype);
-  engine->zeros(x);
-  engine->zeros(weight);
+  Convolution convolve;
   gpu.compiles = false;
   gpu.memory = 10 << 20;
-  const auto convolve = [&] { engine->conv2d({}, x, weight, nullptr, nullptr, y); };
-  test::expectError(ErrorCode::OutOfMemory, convolve);
+  test::expectError(ErrorCode::OutOfMemory, [&] { convolve(); });
   gpu.mend();
   convolve();
 }
@@ -192,16 +204,12 @@ TEST_F(PlanCacheTest, KeepsTheOneThatIsChosenByTiming) {
 
 TEST_F(PlanCacheTest, KeepsNoneThatCouldNotBeTimed) {
   {
-    EngineMemory memory;
-    const auto engine = backend().devices.at(0).open(memory);
-    Tensor x({1, 8, 4, 4}, DType::Float32), weight({8, 8, 1, 1}, DType::Float32), y(x.shape, x.dtype);
-    engine->zeros(x);
-    engine->zeros(weight);
-    Conv2dAttributes attributes;
-    attributes.compute.tune = true;
+    Convolution convolve;
+    Conv2dAttributes tuned;
+    tuned.compute.tune = true;
     gpu.capture = cudaErrorNotSupported;
-    engine->conv2d(attributes, x, weight, nullptr, nullptr, y);
-    engine->synchronize();  // the plans that were not taken are gone, and none of them still ran
+    convolve(tuned);
+    convolve.engine->synchronize();  // the plans that were not taken are gone, and none of them still ran
   }
   gpu.mend();
   EXPECT_FALSE(fs::exists(folder_ / "plans"));
